@@ -1,0 +1,1 @@
+"""The hands of the control plane: one file a skill, run as a child process."""

@@ -1,0 +1,1 @@
+"""The data plane: everything that a record passes on its way from request to event."""

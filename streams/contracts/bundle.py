@@ -1,0 +1,121 @@
+"""The bundle: the unit that is trained, judged and swapped. Content-addressed and immutable.
+
+A bundle is a folder of four files: `model.onnx`, `manifest.json`, `reference.parquet`, `profile.json`. Its digest is the
+SHA-256 of the canonical manifest, which holds the SHA-256 of the other three, so the digest vouches for all of them.
+
+The graph takes a row's columns in three inputs and gives one output:
+
+- `numbers`: float32 [rows, numeric feature columns in schema order], missing is NaN;
+- `categories`: string [rows, categorical feature columns in schema order], missing is the empty string;
+- `windows`: float32 [rows, windows in manifest order], missing is NaN (absent when there are no windows);
+- `time`: int64 [rows], event time in milliseconds (absent when no expression reads it);
+- output `score`: float32 [rows], a probability for `binary`, a value for `regression`.
+
+Inputs with no columns are absent from the graph.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from streams.contracts.features import Expression, Window
+from streams.contracts.schema import ModelSchema
+
+MODEL_FILE = "model.onnx"
+MANIFEST_FILE = "manifest.json"
+REFERENCE_FILE = "reference.parquet"
+PROFILE_FILE = "profile.json"
+FORMAT = 1
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A measured number with its confidence interval (95 % unless a field says otherwise)."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows with the answers the exporter measured; a loaded session must give the same within 1e-5."""
+
+    columns: list[dict[str, float | str | None]]
+    windows: list[dict[str, float | None]]
+    time_ms: list[int]
+    scores: list[float]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle is and where it comes from."""
+
+    format: int = FORMAT
+    model: str
+    schema: ModelSchema
+    windows: tuple[Window, ...] = ()
+    expressions: tuple[Expression, ...] = ()
+    skew_ms: int = 0
+    threshold: float = 0.5
+    metrics: dict[str, Interval] = {}
+    golden: Golden
+    lineage: dict[str, Any] = {}
+    sha256: dict[str, str] = {}
+
+    @property
+    def digest(self) -> str:
+        """The bundle's address: 64 hex digits."""
+        return hashlib.sha256(encode_manifest(self)).hexdigest()
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """Encode canonically: same manifest, same bytes."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=1)
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Decode a manifest.
+
+    Raises:
+        msgspec.ValidationError: a field is missing or has the wrong type.
+        ContractError: the schema or a spec has no meaning.
+    """
+    return msgspec.json.decode(data, type=Manifest)
+
+
+class NumberProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The reference distribution of a numeric column (or window): inner quantile bin edges and shares.
+
+    `shares[i]` belongs to the bin left of `edges[i]` (values equal to an edge go right); `sample` is a sorted sample.
+    """
+
+    edges: list[float]
+    shares: list[float]
+    missing: float
+    low: float
+    high: float
+    sample: list[float]
+
+
+class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """The reference distribution of a categorical column."""
+
+    shares: dict[str, float]
+    missing: float
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is normal under this bundle. `score` is over the served score; `loss` the mean and standard deviation of the row's loss.
+
+    `rows` is the size of the reference; `null` holds calibrated null distributions of the monitors' statistics.
+    """
+
+    rows: int
+    numbers: dict[str, NumberProfile] = {}
+    categories: dict[str, CategoryProfile] = {}
+    score: NumberProfile
+    label_mean: float
+    loss_mean: float
+    loss_std: float
+    null: dict[str, Any] = {}

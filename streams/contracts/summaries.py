@@ -1,0 +1,76 @@
+"""Mergeable summaries: what `measuring` says of one bucket and partition, and `monitoring` adds up.
+
+All counts are integers and all sums are integers in fixed point (`FIXED` units per 1.0), so that a sum doesn't depend on
+the order, the number of partitions or a restart.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+FIXED = 1_000_000
+SCORE_BINS = 200
+
+
+class NumberCounts(msgspec.Struct, kw_only=True):
+    """Counts on the reference's quantile bins; `low` and `high` count values outside the reference's range."""
+
+    bins: list[int]
+    missing: int = 0
+    low: int = 0
+    high: int = 0
+
+
+class CategoryCounts(msgspec.Struct, kw_only=True):
+    """Counts of the reference's categories; `unseen` counts all others."""
+
+    counts: dict[str, int]
+    missing: int = 0
+    unseen: int = 0
+
+
+class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
+    """Requests of one bucket of event time, as scored by the champion `digest`. `sample` holds bottom-k rows by a keyed hash.
+
+    `sample` rows are `[hash, {column: value}]`, smallest hashes first, at most the configured number.
+    """
+
+    model: str
+    digest: str
+    partition: int
+    bucket_start_ms: int
+    bucket_end_ms: int
+    rows: int
+    late: int = 0
+    suspect: int = 0
+    rejected: int = 0
+    numbers: dict[str, NumberCounts] = {}
+    categories: dict[str, CategoryCounts] = {}
+    score: NumberCounts
+    sample: list[tuple[int, dict[str, float | str | None]]] = []
+
+
+class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
+    """Outcomes that became known in one bucket, for one slot (`champion` or a shadow) and the bundle that scored them.
+
+    `positives[i]` and `negatives[i]` count the rows by label whose score lies in the i-th of `SCORE_BINS` equal bins of
+    [0, 1]: AUC, calibration and any threshold metric follow from them. `loss` is log loss for binary and squared error
+    for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays.
+    """
+
+    model: str
+    slot: str
+    digest: str
+    partition: int
+    bucket_start_ms: int
+    bucket_end_ms: int
+    rows: int
+    loss: int
+    loss_squares: int
+    brier: int
+    delay_ms: int
+    positives: list[int]
+    negatives: list[int]
+
+
+Summary = InputSummary | LossSummary
