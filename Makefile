@@ -34,7 +34,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 lock:
-	uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
 		--all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:
