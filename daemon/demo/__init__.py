@@ -1,0 +1,1 @@
+"""`driftwake demo`: the whole loop on real data, New York flights of 2013."""

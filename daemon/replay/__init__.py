@@ -1,0 +1,1 @@
+"""Replaying a log in virtual time, in lockstep with every stage."""
