@@ -1,0 +1,1 @@
+"""Stage: a verdict to a deployment that every worker has acknowledged."""

@@ -1,0 +1,1 @@
+"""Stage: a plan to results, step by step, in child processes."""

@@ -1,0 +1,1 @@
+"""Family of gates, one file a claim."""

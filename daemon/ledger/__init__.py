@@ -1,0 +1,1 @@
+"""The durable truth: incidents, plans, steps, lessons, budgets and the audit chain."""

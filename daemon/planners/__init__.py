@@ -1,0 +1,1 @@
+"""Family of planners, one file a way of thinking."""

@@ -1,0 +1,1 @@
+"""Stage: a diagnosed incident to a guarded plan."""

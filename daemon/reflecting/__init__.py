@@ -1,0 +1,1 @@
+"""Stage: a closed incident to a lesson."""

@@ -1,0 +1,1 @@
+"""Family of rollouts, one file a strategy."""

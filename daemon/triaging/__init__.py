@@ -1,0 +1,1 @@
+"""Stage: events to incidents."""

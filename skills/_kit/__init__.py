@@ -1,0 +1,1 @@
+"""What skills share."""

@@ -1,0 +1,1 @@
+"""Stage: predictions, labels and outcomes to the lake."""

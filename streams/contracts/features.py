@@ -41,7 +41,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
     def __post_init__(self) -> None:
         """Refuse what has no meaning."""
         if self.range_ms <= 0 or self.delay_ms < 0:
-            raise ContractError(f"window: range_ms must be positive and delay_ms not negative, got {self.range_ms} and {self.delay_ms}")
+            raise ContractError(
+                f"window: range_ms must be positive and delay_ms not negative, got {self.range_ms} and {self.delay_ms}"
+            )
         if (self.column is None) != (self.aggregate == "count"):
             raise ContractError(f"window: {self.aggregate} {'takes no' if self.aggregate == 'count' else 'needs a'} column")
 

@@ -44,7 +44,9 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
         seen: set[str] = set()
         for column in self.columns:
             if _IDENTIFIER.fullmatch(column.name) is None:
-                raise ContractError(f"column name {column.name!r}: use letters, digits and underscores, not starting with a digit")
+                raise ContractError(
+                    f"column name {column.name!r}: use letters, digits and underscores, not starting with a digit"
+                )
             if column.name in seen:
                 raise ContractError(f"column {column.name!r} is declared twice")
             seen.add(column.name)

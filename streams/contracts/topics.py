@@ -23,7 +23,7 @@ class TopicKind(msgspec.Struct, frozen=True, kw_only=True):
 
     pattern: str
     key: str
-    partitions: Partitions
+    partitions: Partitions = "one"
     compacted: bool = False
     retention_ms: int = 7 * DAY_MS
     per_model: bool = True
@@ -38,14 +38,14 @@ TABLE: dict[str, TopicKind] = {
     "join_labels": TopicKind(pattern="driftwake.{model}.join.labels", key="prediction id", partitions="input"),
     # One partition per task, only the newest record of each is ever read: kept short.
     "state": TopicKind(pattern="driftwake.{model}.state.{stage}", key="task", partitions="input", retention_ms=7 * DAY_MS),
-    "summaries": TopicKind(pattern="driftwake.{model}.summaries", key="bundle, route, slice, bucket, partition", partitions="one", compacted=True),
-    "events": TopicKind(pattern="driftwake.events", key="model", partitions="one", per_model=False, retention_ms=90 * DAY_MS),
-    "deployments": TopicKind(pattern="driftwake.deployments", key="model", partitions="one", compacted=True, per_model=False),
-    "workers": TopicKind(pattern="driftwake.workers", key="stage, model, partition", partitions="one", compacted=True, per_model=False),
-    "operations": TopicKind(pattern="driftwake.operations", key="model", partitions="one", per_model=False, retention_ms=90 * DAY_MS),
-    "commands": TopicKind(pattern="driftwake.commands", key="model", partitions="one", per_model=False, retention_ms=30 * DAY_MS),
-    "audit": TopicKind(pattern="driftwake.audit", key="chain", partitions="one", per_model=False, retention_ms=-1),
-    "quarantine": TopicKind(pattern="driftwake.quarantine", key="model", partitions="one", per_model=False, retention_ms=30 * DAY_MS),
+    "summaries": TopicKind(pattern="driftwake.{model}.summaries", key="bundle, route, slice, bucket, partition", compacted=True),
+    "events": TopicKind(pattern="driftwake.events", key="model", per_model=False, retention_ms=90 * DAY_MS),
+    "deployments": TopicKind(pattern="driftwake.deployments", key="model", compacted=True, per_model=False),
+    "workers": TopicKind(pattern="driftwake.workers", key="stage, model, partition", compacted=True, per_model=False),
+    "operations": TopicKind(pattern="driftwake.operations", key="model", per_model=False, retention_ms=90 * DAY_MS),
+    "commands": TopicKind(pattern="driftwake.commands", key="model", per_model=False, retention_ms=30 * DAY_MS),
+    "audit": TopicKind(pattern="driftwake.audit", key="chain", per_model=False, retention_ms=-1),
+    "quarantine": TopicKind(pattern="driftwake.quarantine", key="model", per_model=False, retention_ms=30 * DAY_MS),
 }
 
 

@@ -1,0 +1,1 @@
+"""Family of detectors, one file a kind: `<watched>_<method>.py`."""

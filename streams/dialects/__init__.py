@@ -1,0 +1,1 @@
+"""Family of wire formats, one file a kind: how requests look on the wire."""

@@ -1,0 +1,1 @@
+"""The one door to onnxruntime: bundles are verified, loaded, warmed and scored here."""

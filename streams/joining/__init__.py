@@ -1,0 +1,1 @@
+"""Stage: prediction and label to outcome."""

@@ -1,0 +1,1 @@
+"""Stage: predictions and outcomes to mergeable summaries."""

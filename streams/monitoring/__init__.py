@@ -1,0 +1,1 @@
+"""Stage: summaries to events."""

@@ -1,0 +1,1 @@
+"""What every stage leans on: clocks, watermarks, configuration, telemetry, plug-in loading."""

@@ -1,0 +1,1 @@
+"""Stage: request to prediction."""

@@ -1,0 +1,1 @@
+"""Stateful features: online state and offline SQL with one meaning."""

@@ -1,0 +1,121 @@
+"""The source of a replay: one bucket of virtual time at a time, in lockstep with every stage.
+
+A bucket's requests and labels are written, then its watermark to every partition of both topics. The next bucket is
+released when the daemon has reported that watermark: by then every record of the bucket has passed serving, joining,
+measuring and monitoring, and the daemon waits for a later time. So the speed of the machine changes no result.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from daemon.errors import DaemonError
+from streams.contracts.records import Label, Request, WorkerReport
+from streams.runtime.clock import WallClock, text_of
+from streams.runtime.watermark import watermark_record
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Output
+
+WRITER = "source"
+DAEMON_KEY = "daemon/{model}/0"
+
+
+class ReplayStalledError(DaemonError):
+    """The daemon didn't report a bucket's watermark in time."""
+
+
+class Bucket(NamedTuple):
+    """Rows of one bucket of virtual time, [start, end)."""
+
+    start_ms: int
+    end_ms: int
+    requests: pd.DataFrame
+    labels: pd.DataFrame
+
+
+def buckets(requests: pd.DataFrame, labels: pd.DataFrame, *, since_ms: int, until_ms: int, bucket_ms: int) -> Iterator[Bucket]:
+    """Cut requests and labels (both with `time_ms`, sorted) into buckets; buckets without any row are skipped."""
+    edges = np.arange(since_ms, until_ms + bucket_ms, bucket_ms)
+    of_requests, of_labels = (np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (requests, labels))
+    for i, start in enumerate(edges[:-1].tolist()):
+        some_requests = requests.iloc[of_requests[i] : of_requests[i + 1]]
+        some_labels = labels.iloc[of_labels[i] : of_labels[i + 1]]
+        if len(some_requests) or len(some_labels):
+            yield Bucket(start, min(start + bucket_ms, until_ms), some_requests, some_labels)
+
+
+class Lockstep:
+    """Releases buckets and waits until the whole system has digested each.
+
+    `reports` follows `driftwake.workers`; `patience_seconds` is how long one bucket may take by the wall, a retraining of the
+    daemon included.
+
+    Raises:
+        ReplayStalledError: a bucket took longer than that.
+    """
+
+    def __init__(
+        self,
+        *,
+        publisher: Publisher,
+        reports: Follower,
+        clock: WallClock,
+        model: str,
+        requests_topic: str,
+        labels_topic: str,
+        partitions: int,
+        patience_seconds: float = 600.0,
+    ) -> None:
+        self._publisher = publisher
+        self._reports = reports
+        self._clock = clock
+        self._key = DAEMON_KEY.format(model=model).encode()
+        self._topics = (requests_topic, labels_topic)
+        self._partitions = partitions
+        self._patience_seconds = patience_seconds
+        self._encoder = msgspec.json.Encoder()
+        self.reported_ms = -1
+
+    async def release(self, bucket: Bucket) -> None:
+        """Write a bucket and its watermark, and return when the daemon has reported it."""
+        requests_topic, labels_topic = self._topics
+        outputs = [self._request(requests_topic, row) for row in bucket.requests.to_dict("records")]
+        outputs += [self._label(labels_topic, row) for row in bucket.labels.to_dict("records")]
+        await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
+        await self._wait_for(bucket.end_ms)
+
+    def _request(self, topic: str, row: dict[str, object]) -> Output:
+        identity, time_ms = str(row.pop("id")), row.pop("time_ms")
+        features = {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN is missing
+        value = self._encoder.encode(Request(identity, int(str(time_ms)), features))  # type: ignore[arg-type]
+        return Output(topic, zlib.crc32(identity.encode()) % self._partitions, identity.encode(), value)
+
+    def _label(self, topic: str, row: dict[str, object]) -> Output:
+        identity = str(row["id"])
+        value = self._encoder.encode(Label(identity, float(str(row["label"])), int(str(row["time_ms"]))))
+        # On purpose another partitioner than the requests': users' label topics have their own, and joining re-keys.
+        return Output(topic, zlib.adler32(identity.encode()) % self._partitions, identity.encode(), value)
+
+    def _watermarks(self, watermark_ms: int) -> list[Output]:
+        key, value, headers = watermark_record(WRITER, watermark_ms)
+        return [Output(topic, partition, key, value, headers) for topic in self._topics for partition in range(self._partitions)]
+
+    async def _wait_for(self, watermark_ms: int) -> None:
+        deadline = self._clock.monotonic() + self._patience_seconds
+        while self.reported_ms < watermark_ms:
+            for record in await self._reports.poll(timeout_ms=1_000):
+                if record.key == self._key and record.value:
+                    report = msgspec.json.decode(record.value, type=WorkerReport)
+                    self.reported_ms = max(self.reported_ms, report.watermark_ms)
+            if self._clock.monotonic() > deadline:
+                raise ReplayStalledError(
+                    f"no report of {text_of(watermark_ms)} from the daemon within {self._patience_seconds:.0f} s "
+                    f"(last: {text_of(max(self.reported_ms, 0))}); see the logs folder for what a stage waits for"
+                )
