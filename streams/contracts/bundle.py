@@ -106,9 +106,9 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    `rows` is the size of the reference; `null` holds calibrated null distributions of the statistics.
+    """What is normal under this bundle: reference distributions, and mean and deviation of the row's loss.
 
-    `rows` is the size of the reference; `null` holds calibrated null distributions of the monitors' statistics.
+    `rows` is the size of the reference; `null` holds calibrated null distributions of the statistics.
     """
 
     rows: int
