@@ -1,6 +1,8 @@
 """Errors of the data plane.
 
 StreamsError
+├── ConfigError        the config can't be used: the operator must act; every finding is listed
+├── PluginError        a family has no such kind, or it can't be loaded: pick another or install what it needs
 ├── ContractError      a record, manifest or spec breaks its contract: say where, never guess
 ├── BundleRefused      a bundle can't be trusted or loaded: the slot keeps what it has
 ├── TransportError     the broker said no, or nothing
@@ -11,9 +13,23 @@ StreamsError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class StreamsError(Exception):
     """Base of all errors that the data plane raises on purpose."""
+
+
+class ConfigError(StreamsError):
+    """The config can't be used. `findings` are lines of the form `path: what is wrong and what to do`."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = tuple(findings)
+
+
+class PluginError(StreamsError):
+    """A family has no such kind, or the kind can't be loaded."""
 
 
 class ContractError(StreamsError):
