@@ -9,7 +9,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_FORM = re.compile(r"(\d{1,12})(ms|s|m|h|d)")
+_FORM = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 _LONGEST_MS = 100 * 366 * 86_400_000
 
 
