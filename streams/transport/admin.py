@@ -1,0 +1,117 @@
+"""Making topics, and checking those that exist."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from streams.contracts.errors import TransportError
+from streams.contracts.topics import TopicKind
+
+SECONDS = 30.0
+_UNKNOWN_TOPIC = 3
+_EXISTS = 36
+_ASKS = 500
+_MOST_BYTES = 8 << 20
+
+
+async def ensure_topics(bootstrap: str, names: Mapping[str, TopicKind], partitions: int) -> None:
+    """Create what is missing with the table's settings, and check the partition counts of what exists.
+
+    Args:
+        bootstrap: `host:port` of the broker.
+        names: topic name to its kind.
+        partitions: how many partitions topics of kind `input` have.
+
+    Raises:
+        TransportError: no broker answers, a topic has another number of partitions (the message says what to do), or the
+            broker refuses to create one.
+    """
+    wanted = {name: partitions if kind.partitions == "input" else 1 for name, kind in names.items()}
+    async with _admin(bootstrap) as admin:
+        existing = await _counts(admin, list(names))
+        wrong = [_wrong_count(name, existing[name], wanted[name]) for name in existing if existing[name] != wanted[name]]
+        if wrong:
+            raise TransportError("\n".join(wrong))
+        missing = [name for name in names if name not in existing]
+        if missing:
+            await _create(admin, [_new_topic(name, names[name], wanted[name]) for name in missing])
+            await _until_known(admin, missing)
+
+
+async def topic_partitions(bootstrap: str, topic: str) -> int:
+    """Count the partitions of a topic.
+
+    Raises:
+        TransportError: there is no such topic, or no broker answers.
+    """
+    async with _admin(bootstrap) as admin:
+        counts = await _counts(admin, [topic])
+    if topic not in counts:
+        raise TransportError(f"there is no topic {topic} at {bootstrap}: create it, or correct its name in the config")
+    return counts[topic]
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="driftwake.admin", request_timeout_ms=int(SECONDS * 1_000))
+    try:
+        async with asyncio.timeout(SECONDS):
+            await admin.start()
+            yield admin
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise TransportError(f"no good answer from the broker at {bootstrap}: {error!r}") from error
+    finally:
+        await admin.close()
+
+
+async def _counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
+    if not topics:
+        return {}
+    counts = {}
+    for topic in await admin.describe_topics(list(topics)):
+        if topic["error_code"] == 0:
+            counts[topic["topic"]] = len(topic["partitions"])
+        elif topic["error_code"] != _UNKNOWN_TOPIC:
+            raise TransportError(f"topic {topic['topic']}: {for_code(topic['error_code'])()!r}")
+    return counts
+
+
+def _wrong_count(name: str, found: int, wanted: int) -> str:
+    return (
+        f"topic {name} has {found} partitions, not {wanted}: set `partitions` to what the requests topic has, or, "
+        f"if the topic is driftwake's own and holds nothing worth keeping, delete it and start again"
+    )
+
+
+def _new_topic(name: str, kind: TopicKind, partitions: int) -> NewTopic:
+    settings = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(_MOST_BYTES)}
+    if kind.compacted:
+        # Small segments are compacted soon, so that reading from the beginning stays quick.
+        settings |= {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.2"}
+    else:
+        settings |= {"cleanup.policy": "delete", "retention.ms": str(kind.retention_ms)}
+    # -1: as many replicas as the cluster's default says, one in the embedded broker and usually three elsewhere.
+    topic = NewTopic(name, partitions, 1, topic_configs=settings)
+    topic.replication_factor = -1
+    return topic
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
+    response = await admin.create_topics(list(topics))
+    for name, code, *_ in response.topic_errors:
+        if code not in (0, _EXISTS):
+            raise TransportError(f"the broker refuses to create topic {name}: {for_code(code)()!r}")
+
+
+async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
+    """Wait until the broker's own metadata shows the topics."""
+    for _ in range(_ASKS):
+        if len(await _counts(admin, topics)) == len(topics):
+            return
+        await asyncio.sleep(0.02)
+    raise TransportError(f"the broker says it made {', '.join(topics)}, but does not show them")

@@ -1,0 +1,124 @@
+"""Reading whole topics without a group: from the beginning (or stated offsets) to the end, then what comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.contracts.errors import TransportError
+from streams.transport.admin import topic_partitions
+from streams.transport.records import Record, from_wire, position_key
+
+FETCH_BYTES = 8 << 20
+START_SECONDS = 30.0
+
+
+def new_consumer(bootstrap: str, client_id: str, fetch_wait_ms: int = 500) -> AIOKafkaConsumer:
+    """Make a read_committed consumer without a group; the caller assigns, starts and stops it."""
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        client_id=client_id,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=fetch_wait_ms,
+        retry_backoff_ms=20,
+    )
+
+
+class Follower:
+    """Reads every partition of some topics; committed records only, in offset order per partition.
+
+    Args:
+        bootstrap: `host:port` of the broker.
+        topics: their partitions are those that exist at the start.
+        start: offsets to begin at, keyed `topic/partition`; partitions it does not name begin at their beginning.
+    """
+
+    def __init__(self, bootstrap: str, topics: Sequence[str], *, start: Mapping[str, int] | None = None) -> None:
+        self._bootstrap = bootstrap
+        self._topics = tuple(topics)
+        self._start = dict(start or {})
+        self._consumer: AIOKafkaConsumer | None = None
+
+    async def start(self) -> list[Record]:
+        """Connect, and return everything up to the ends as they were at the time of the call.
+
+        Raises:
+            TransportError: a topic isn't there, or no broker answers.
+        """
+        partitions = []
+        for topic in self._topics:
+            partitions += [TopicPartition(topic, number) for number in range(await topic_partitions(self._bootstrap, topic))]
+        # Partitions that are idle hold a fetch back this long when others were read late, so it is short.
+        consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=100)
+        consumer.assign(partitions)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await consumer.start()
+                ends = await consumer.end_offsets(partitions)
+                await self._seek(consumer, partitions)
+                records = await _read_to(consumer, ends)
+        except BaseException as error:
+            await consumer.stop()
+            if isinstance(error, KafkaError | TimeoutError | OSError):
+                raise TransportError(f"reading {', '.join(self._topics)} at {self._bootstrap}: {error!r}") from error
+            raise
+        self._consumer = consumer
+        return records
+
+    async def _seek(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
+        firsts = await consumer.beginning_offsets(list(partitions))
+        for partition in partitions:
+            wanted = self._start.get(position_key(partition.topic, partition.partition), 0)
+            consumer.seek(partition, max(wanted, firsts[partition]))
+
+    async def poll(self, timeout_ms: int) -> list[Record]:
+        """Return what came; an empty list when nothing came for `timeout_ms`.
+
+        Raises:
+            TransportError: it was not started, or the broker refuses.
+        """
+        if self._consumer is None:
+            raise TransportError("a follower must be started before it is polled")
+        try:
+            fetched = await self._consumer.getmany(timeout_ms=timeout_ms)
+        except KafkaError as error:
+            raise TransportError(f"reading {', '.join(self._topics)}: {error!r}") from error
+        return [from_wire(message) for messages in fetched.values() for message in messages]
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+            self._consumer = None
+
+
+async def _read_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
+    """Read until every position has reached its end. Positions count: records have gaps (markers, compaction)."""
+    records: list[Record] = []
+    while [partition for partition, end in ends.items() if await consumer.position(partition) < end]:
+        fetched = await consumer.getmany(timeout_ms=50)
+        records += [from_wire(message) for messages in fetched.values() for message in messages]
+    return records
+
+
+async def read_partition(bootstrap: str, topic: str, partition: int, back: int) -> tuple[list[Record], bool]:
+    """Return the committed records among the last `back` offsets of a partition, and whether that was all of it."""
+    place = TopicPartition(topic, partition)
+    consumer = new_consumer(bootstrap, "driftwake.state")
+    consumer.assign([place])
+    try:
+        await consumer.start()
+        first = (await consumer.beginning_offsets([place]))[place]
+        end = (await consumer.end_offsets([place]))[place]
+        begin = max(first, end - back)
+        consumer.seek(place, begin)
+        return await _read_to(consumer, {place: end}), begin == first
+    finally:
+        await consumer.stop()
