@@ -1,0 +1,149 @@
+"""Structured logs: one JSON object a line in a file, a readable line on the console.
+
+Events are a closed set of names, noun and past participle; what varies goes into the details. Text from outside is bounded
+and cleared of control characters before it is written anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.handlers
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, TextIO, get_args
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from streams.runtime.documents import masked
+
+EventName = Literal[
+    "ArchiveWritten", "AuditPublished", "BatchAborted", "BrokerStarted", "BrokerStopped", "BundleLoaded", "BundleRefused",
+    "CommandApplied", "CommandRefused", "ConfigLoaded", "DeploymentPublished", "DeploymentRead", "DriftConfirmed", "DriftCleared",
+    "DriftSuspected", "EventReceived", "EventRefused", "IncidentClosed", "IncidentMoved", "IncidentOpened", "LessonWritten",
+    "LibraryLogged", "MetricsServed", "ModelRolledBack", "ModelSwapped", "PlanMade", "PlanRefused", "ProcessEnded",
+    "ProcessStarted", "RecordsQuarantined", "RegistryFailed", "ReplayAdvanced", "ReplayEnded", "ReplayStarted", "RunRegistered",
+    "StageFailed", "StageRebuilt", "StageStarted", "StageStopped", "StepFailed", "StepFinished", "StepRepaired", "StepStarted",
+    "TaskFenced", "TopicsCreated", "TransactionFailed", "VerdictReached", "WorkerReported",
+]  # fmt: skip
+Level = Literal["debug", "info", "warning", "error"]
+
+EVENTS: frozenset[str] = frozenset(get_args(EventName))
+FILE_BYTES = 20_000_000
+FILES = 5
+_MOST_CHARACTERS = 2_000
+
+
+class Log:
+    """A part's own log. Details are numbers, enums and short text; never a whole record."""
+
+    def __init__(self, part: str) -> None:
+        self._logger = structlog.stdlib.get_logger("driftwake").bind(part=part)
+
+    def debug(self, event: EventName, **details: Any) -> None:
+        """Note what only a developer asks for."""
+        self._logger.debug(event, **details)
+
+    def info(self, event: EventName, **details: Any) -> None:
+        """Note that something went as it should."""
+        self._logger.info(event, **details)
+
+    def warning(self, event: EventName, **details: Any) -> None:
+        """Note that something was repaired or left out."""
+        self._logger.warning(event, **details)
+
+    def error(self, event: EventName, **details: Any) -> None:
+        """Note that something needs a person. `error=exception` adds its traceback."""
+        error = details.pop("error", None)
+        self._logger.error(event, exc_info=error, **({"error": str(error)} if error is not None else {}), **details)
+
+
+@contextlib.contextmanager
+def logging_to(folder: Path | None, process: str, *, level: Level = "info", console: TextIO | None = None) -> Iterator[None]:
+    """Set up the logs of this process as long as the block runs.
+
+    Args:
+        folder: where `{process}.jsonl` goes (at most 5 files of 20 MB); None writes no file.
+        process: name of the process, for the file and for every line.
+        level: the least that is written.
+        console: where readable lines go; None stands for standard error.
+    """
+    handlers: list[logging.Handler] = [_console_handler(console or sys.stderr)]
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        handlers.append(_file_handler(folder / f"{process}.jsonl"))
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    root.handlers[:] = handlers
+    root.setLevel(level.upper())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            *_shared(process),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = before
+        structlog.reset_defaults()
+        for handler in handlers:
+            handler.close()
+
+
+def _shared(process: str) -> list[Processor]:
+    def name_process(logger: Any, method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), name_process, _clean]
+
+
+def _foreign(logger: Any, method: str, event: EventDict) -> EventDict:
+    """Give a line from a library the form of ours."""
+    record = event.get("_record")
+    return {
+        **event,
+        "event": "LibraryLogged",
+        "part": record.name if record is not None else "",
+        "message": event.get("event", ""),
+    }
+
+
+def _formatter(process: str, render: list[Processor]) -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_foreign, *_shared(process)],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+    )
+
+
+def _file_handler(file: Path) -> logging.Handler:
+    handler = logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8")
+    handler.setFormatter(
+        _formatter(file.stem, [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)])
+    )
+    return handler
+
+
+def _console_handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
+    handler.setFormatter(_formatter("console", [renderer]))
+    return handler
+
+
+def _clean(logger: Any, method: str, event: EventDict) -> EventDict:
+    return {name: _cleaned(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _cleaned(text: str) -> str:
+    """Mask passwords, bound the length and replace control characters, which could rewrite a terminal."""
+    kept = masked(text[:_MOST_CHARACTERS])
+    return "".join(" " if unicodedata.category(character) in {"Cc", "Cf"} else character for character in kept)

@@ -1,0 +1,132 @@
+"""The one table of metrics: every name, unit, meaning and label that any process of driftwake shows.
+
+Names follow Prometheus: base units, `_total` for counters. Each label takes its values from a closed set; `FREE` stands for a
+set that the config or a family's folder closes. When each is counted:
+
+- `serving`, `joining`, `measuring`, `monitoring`, `archiving`: after the transaction that holds the outputs.
+- `daemon`: after the ledger's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+OTHER = "other"
+FREE: Collection[str] = frozenset({"*"})
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_LONG_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
+_DELAY_SECONDS = (60.0, 600.0, 3_600.0, 6 * 3_600.0, 86_400.0, 3 * 86_400.0, 7 * 86_400.0, 30 * 86_400.0, 90 * 86_400.0)
+
+_STAGES = frozenset({"serving", "joining", "measuring", "monitoring", "archiving", "daemon"})
+_REASONS = frozenset(
+    {
+        "not_json",
+        "missing_column",
+        "wrong_type",
+        "absurd_time",
+        "bad_id",
+        "too_large",
+        "unknown_column",
+        "bad_label",
+        "not_scored",
+    }
+)
+_STATES = frozenset(
+    {
+        "open", "diagnosed", "planned", "awaiting_approval", "running", "judged", "shadowing", "promoting", "probation",
+        "closed", "no_action", "refused", "rolled_back", "failed", "expired",
+    }
+)  # fmt: skip
+
+
+class Metric(NamedTuple):
+    """One row of the table. `labels` maps each label to its closed set of values."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: dict[str, Collection[str]]
+    buckets: tuple[float, ...] = ()
+
+
+_MODEL: dict[str, Collection[str]] = {"model": FREE}
+
+_ROWS = (
+    # Every stage
+    Metric("driftwake_build_info", "gauge", "Always 1; the label says which version runs.", {"version": FREE}),
+    Metric(
+        "driftwake_stage_transactions_total", "counter", "Micro-batches by how their transaction ended.",
+        {"stage": _STAGES, **_MODEL, "result": frozenset({"committed", "aborted", "fenced"})},
+    ),
+    Metric("driftwake_stage_lag_records", "gauge", "Records that wait to be read.", {"stage": _STAGES, **_MODEL}),
+    Metric(
+        "driftwake_stage_watermark_seconds", "gauge", "How far the stage has come in event time, as seconds since 1970.",
+        {"stage": _STAGES, **_MODEL},
+    ),
+    # Serving
+    Metric(
+        "driftwake_serving_records_total", "counter", "Requests answered, by the route that answered.",
+        {**_MODEL, "route": frozenset({"champion", "canary"})},
+    ),
+    Metric("driftwake_serving_batches_total", "counter", "Micro-batches scored.", _MODEL),
+    Metric("driftwake_serving_flagged_total", "counter", "Requests scored but held out as suspect.", _MODEL),
+    Metric("driftwake_serving_rejected_total", "counter", "Requests in quarantine.", {**_MODEL, "reason": _REASONS}),
+    Metric("driftwake_serving_batch_seconds", "histogram", "Time from reading a micro-batch to its commit.", _MODEL, _SECONDS),
+    Metric("driftwake_serving_latency_seconds", "histogram", "Time from a request's arrival to its commit.", _MODEL, _SECONDS),
+    Metric("driftwake_serving_generation", "gauge", "Generation of the deployment that serves.", _MODEL),
+    Metric("driftwake_serving_swaps_total", "counter", "Deployments that took effect.", _MODEL),
+    Metric("driftwake_serving_refused_bundles_total", "counter", "Bundles that failed a check and were not loaded.", _MODEL),
+    Metric("driftwake_serving_window_facts", "gauge", "Facts held in memory for window features.", _MODEL),
+    # Joining
+    Metric(
+        "driftwake_joining_labels_total", "counter", "Labels, by what became of them.",
+        {**_MODEL, "result": frozenset({"joined", "corrected", "repeated", "unknown", "late", "never", "rejected"})},
+    ),
+    Metric("driftwake_joining_waiting_records", "gauge", "Predictions that wait for their label.", _MODEL),
+    Metric("driftwake_joining_coverage_ratio", "gauge", "Share of predictions past their horizon that got a label.", _MODEL),
+    Metric("driftwake_joining_delay_seconds", "histogram", "Event time from a request to its label.", _MODEL, _DELAY_SECONDS),
+    # Measuring and monitoring
+    Metric(
+        "driftwake_measuring_summaries_total", "counter", "Summaries written.",
+        {**_MODEL, "kind": frozenset({"inputs", "losses"})},
+    ),
+    Metric(
+        "driftwake_monitoring_events_total", "counter", "Events raised, by kind and transition.",
+        {
+            **_MODEL,
+            "kind": frozenset({"data_quality", "feature_drift", "score_drift", "loss_drift", "performance", "serving"}),
+            "transition": frozenset({"suspected", "confirmed", "cleared"}),
+        },
+    ),
+    Metric(
+        "driftwake_monitoring_quality", "gauge", "Newest windowed quality of the champion, by measure.",
+        {**_MODEL, "measure": frozenset({"auc", "log_loss", "brier", "squared_error"})},
+    ),
+    Metric("driftwake_monitoring_tests_total", "counter", "Tests made, by detector.", {**_MODEL, "detector": FREE}),
+    # Archiving
+    Metric(
+        "driftwake_archiving_rows_total", "counter", "Rows written to the lake.",
+        {**_MODEL, "table": frozenset({"predictions", "labels", "outcomes"})},
+    ),
+    Metric("driftwake_archiving_commit_seconds", "histogram", "Time of one commit to the lake.", _MODEL, _SECONDS),
+    # The daemon
+    Metric("driftwake_daemon_incidents", "gauge", "Incidents by the state they are in.", {**_MODEL, "state": _STATES}),
+    Metric("driftwake_daemon_moves_total", "counter", "Moves of incidents, by new state.", {**_MODEL, "state": _STATES}),
+    Metric(
+        "driftwake_daemon_steps_total", "counter", "Steps ended, by skill and result.",
+        {**_MODEL, "skill": FREE, "result": frozenset({"done", "failed", "lost"})},
+    ),
+    Metric("driftwake_daemon_step_seconds", "histogram", "Wall time of a step.", {"skill": FREE}, _LONG_SECONDS),
+    Metric(
+        "driftwake_daemon_verdicts_total", "counter", "Verdicts on challengers.",
+        {**_MODEL, "verdict": frozenset({"passed", "failed", "inconclusive"})},
+    ),
+    Metric("driftwake_daemon_promotions_total", "counter", "Challengers that became champion.", _MODEL),
+    Metric("driftwake_daemon_rollbacks_total", "counter", "Champions taken back.", _MODEL),
+    Metric("driftwake_daemon_audit_records_total", "counter", "Records added to the audit chain.", {}),
+    Metric("driftwake_daemon_frozen", "gauge", "1 while changes are frozen by people.", _MODEL),
+)  # fmt: skip
+
+TABLE: dict[str, Metric] = {metric.name: metric for metric in _ROWS}
