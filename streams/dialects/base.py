@@ -1,0 +1,100 @@
+"""What a dialect is: how the requests of a model look on the wire.
+
+Serving opens one dialect per model and calls `decode` for every record of the requests topic. A `Row` is scored; a
+`Refusal` sends the record to quarantine with its reason and position. A dialect never raises: what comes is hostile.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+
+from streams.contracts.schema import Column, ModelSchema
+
+Reason = Literal[
+    "not_json",
+    "missing_field",
+    "missing_column",
+    "wrong_type",
+    "not_finite",
+    "absurd_time",
+    "too_large",
+    "bad_id",
+]
+
+# 1980 and 2100: seconds or microseconds given as milliseconds fall outside.
+EARLIEST_MS = 315_532_800_000
+LATEST_MS = 4_102_444_800_000
+FLOAT32_MAX = 3.4028234663852886e38
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a single request may take.
+
+    `record_bytes` bounds the whole value, `text_length` a category in characters, `id_length` the id; event times lie in
+    [`earliest_ms`, `latest_ms`]. Numbers must fit float32, which is what models read.
+    """
+
+    record_bytes: int = 256 * 1024
+    text_length: int = 1_024
+    id_length: int = 256
+    earliest_ms: int = EARLIEST_MS
+    latest_ms: int = LATEST_MS
+
+
+class Row(Protocol):
+    """A decoded request. `features` is a struct with one field per declared column, in declared order; None is missing."""
+
+    @property
+    def id(self) -> str:
+        """The caller's id, 1 to `id_length` characters."""
+        ...
+
+    @property
+    def time_ms(self) -> int:
+        """Event time."""
+        ...
+
+    @property
+    def features(self) -> Any:
+        """The columns, as a struct."""
+        ...
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a record can't be used. `detail` names fields and types, never values."""
+
+    reason: Reason
+    detail: str
+
+
+class Dialect(Protocol):
+    """Decodes the requests of one model."""
+
+    def decode(self, value: bytes | None) -> Row | Refusal:
+        """Decode one record's value; never raises."""
+        ...
+
+
+def row_type(schema: ModelSchema, limits: Limits) -> type[Any]:
+    """Build the struct that rows of this schema decode into: `id`, `time_ms`, `features`.
+
+    Every bound is part of the types, so that one pass of the decoder checks them all. Unknown fields are dropped.
+    """
+    features = msgspec.defstruct("Features", [(column.name, _column_type(column, limits)) for column in schema.columns], gc=False)
+    return msgspec.defstruct(
+        "Row",
+        [
+            ("id", Annotated[str, msgspec.Meta(min_length=1, max_length=limits.id_length)]),
+            ("time_ms", Annotated[int, msgspec.Meta(ge=limits.earliest_ms, le=limits.latest_ms)]),
+            ("features", features),
+        ],
+        gc=False,
+    )
+
+
+def _column_type(column: Column, limits: Limits) -> Any:
+    if column.kind == "number":
+        return Annotated[float, msgspec.Meta(ge=-FLOAT32_MAX, le=FLOAT32_MAX)] | None
+    return Annotated[str, msgspec.Meta(max_length=limits.text_length)] | None
