@@ -32,7 +32,8 @@ class Processor(Protocol):
         """Take one micro-batch: in offset order per partition, watermark records included, never empty.
 
         The outputs, in order, and the state record are committed together before the next call. While rebuilding, the
-        result is dropped: what it would say was committed before. An exception stops the stage.
+        result is dropped: what it would say was committed before. An exception stops the stage. It may wait for what the
+        committed outputs of *other* tasks cause (serving in a replay does): the tasks of a runner don't wait for each other.
         """
         ...
 

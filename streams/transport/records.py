@@ -41,12 +41,15 @@ class Result(msgspec.Struct):
     """What one micro-batch gives: outputs in order, and what the task's state record says besides positions.
 
     `rebuild_from` are the offsets from which the task's memory is folded again after a restart, `details` is the stage's
-    own plain JSON. Both stand in the next state record and are not carried over from the last one.
+    own plain JSON. Both stand in the next state record and are not carried over from the last one. `consumed` says how many
+    of the given records, from the first on, this result is for (at least one; None means all of them): the others are given
+    again, with what came behind them, after this result is committed.
     """
 
     outputs: list[Output] = []
     rebuild_from: dict[str, int] = {}
     details: dict[str, Any] = {}
+    consumed: int | None = None
 
 
 def position_key(topic: str, partition: int) -> str:
