@@ -12,9 +12,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from streams.contracts.errors import ConfigError
+from streams.contracts.errors import ConfigError, PluginError
 from streams.runtime.documents import Document, Place, apply_environment, masked, path_text, read_document
 from streams.runtime.findings import findings_of
+from streams.runtime.plugins import check_kind
 
 DEFAULT = "default"
 
@@ -74,6 +75,18 @@ def load(section: type[AnySection], file: Path | None, variables: Mapping[str, s
 def explain(loaded: Loaded[Any]) -> list[Setting]:
     """List every setting with its value, where the value came from, and the reason for it. Passwords in URLs are masked."""
     return list(_explain(loaded.settings, (), loaded.origins))
+
+
+def known_kind(family: str, kind: str) -> str:
+    """Return `kind` if the family has it; for validators of settings that name a kind.
+
+    Raises:
+        ValueError: it hasn't; the message lists the kinds.
+    """
+    try:
+        return check_kind(family, kind)
+    except PluginError as error:
+        raise ValueError(str(error)) from None
 
 
 def _explain(section: BaseModel, place: Place, origins: Mapping[Place, str]) -> Iterator[Setting]:

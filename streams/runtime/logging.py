@@ -41,7 +41,7 @@ class Log:
     """A part's own log. Details are numbers, enums and short text; never a whole record."""
 
     def __init__(self, part: str) -> None:
-        self._logger = structlog.stdlib.get_logger("driftwake").bind(part=part)
+        self._logger = structlog.stdlib.get_logger(part)
 
     def debug(self, event: EventName, **details: Any) -> None:
         """Note what only a developer asks for."""
@@ -99,11 +99,12 @@ def logging_to(folder: Path | None, process: str, *, level: Level = "info", cons
 
 
 def _shared(process: str) -> list[Processor]:
-    def name_process(logger: Any, method: str, event: EventDict) -> EventDict:
-        event["process"] = process
-        return event
+    def name_place(logger: Any, method: str, event: EventDict) -> EventDict:
+        part = event.pop("logger", "")
+        return {**event, "part": part, "process": process}
 
-    return [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), name_process, _clean]
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, stamp, name_place, _clean]
 
 
 def _foreign(logger: Any, method: str, event: EventDict) -> EventDict:

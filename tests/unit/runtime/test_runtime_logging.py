@@ -47,11 +47,11 @@ def test_control_characters_passwords_and_length_are_tamed(tmp_path: Path):
 def test_an_error_carries_its_traceback(tmp_path: Path):
     with logging_to(tmp_path, "worker", console=io.StringIO()):
         try:
-            raise ValueError("no good")
+            float("no good")
         except ValueError as error:
             Log("x").error("StageFailed", error=error)
     (line,) = lines(tmp_path / "worker.jsonl")
-    assert line["error"] == "no good"
+    assert "no good" in str(line["error"])
     assert "ValueError" in str(line["exception"])
 
 
