@@ -55,7 +55,7 @@ class GovernedModelSettings(ModelSettings):
     freezes: tuple[FreezeSettings, ...] = ()
     """When nothing is changed. `driftwake freeze` does the same at once."""
 
-    triaging: TriagingConfig = Field(default_factory=TriagingConfig)
+    triaging: TriagingConfig = TriagingConfig()
     """When an event becomes an incident."""
 
 
@@ -95,7 +95,7 @@ class DaemonSettings(StreamsSettings):
     planner: str = "policy"
     """How plans are made; a kind of `daemon/planners`."""
 
-    policy: PolicyConfig = Field(default_factory=PolicyConfig)
+    policy: PolicyConfig = PolicyConfig()
     """What the policy planner weighs."""
 
     ledger: LedgerSettings = LedgerSettings()
