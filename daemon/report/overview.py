@@ -1,0 +1,144 @@
+"""The sections about the whole run: outcome, quality over time, months, checks, delivery, tests side by side, resources."""
+
+from __future__ import annotations
+
+from daemon.report.markup import Markup, element
+from daemon.report.model import ReplayReport, SideBySide
+from daemon.report.outcome import outcome, own_swaps
+from daemon.report.plots import pair_text, side_by_side
+from daemon.report.tables import Cell, folded, held_tag, table
+from daemon.report.wording import MISSING, day, duration, finite, moment, number, p_value, size
+
+_PAIRS = 30
+
+
+def summary(report: ReplayReport) -> Markup:
+    """Say first whether the loop closed and why, then what was run."""
+    said = outcome(report)
+    head = "✓ The loop closed." if said.is_closed else "✗ The loop did not close."
+    return element(
+        "header",
+        element("h1", report.title),
+        element("p", f"{report.data}, {day(report.start_ms)} to {day(report.end_ms)}. All times are UTC.", class_="soft"),
+        element(
+            "div",
+            element("strong", head),
+            element("ul", [element("li", reason) for reason in said.reasons]),
+            class_="outcome good" if said.is_closed else "outcome bad",
+        ),
+        element(
+            "dl", [element("div", element("dt", name), element("dd", value)) for name, value in _facts(report)], class_="facts"
+        ),
+    )
+
+
+def checks(report: ReplayReport) -> Markup:
+    """List each bar, what was measured and whether it held."""
+    rows = [
+        (check.name, Cell(check.bar, "wide"), Cell(check.measured or MISSING, "wide"), Cell(held_tag(held=check.held), "nowrap"))
+        for check in report.checks
+    ]
+    body = (
+        table("Bars that this run had to reach", ("Check", "Bar", "Measured", "Held"), rows)
+        if rows
+        else element("p", "Nothing was checked.")
+    )
+    return element("section", element("h2", "Checks"), body)
+
+
+def tests_side_by_side(report: ReplayReport) -> Markup | None:
+    """Show p-values of our tests beside alibi-detect's on the same samples."""
+    if not report.side_by_side:
+        return None
+    both = [
+        (pair.ours, pair.alibi)
+        for pair in report.side_by_side
+        if pair.alibi is not None and finite(pair.ours) and finite(pair.alibi)
+    ]
+    worst = max((abs(ours - theirs) for ours, theirs in both), default=None)
+    ran = f"{number(len(both))} of them run by alibi-detect on the same samples as well"
+    said = f"{number(len(report.side_by_side))} tests of ours, {ran}."
+    far = f" Largest difference between two p-values: {p_value(worst)}." if worst is not None else ""
+    first = sorted(report.side_by_side, key=lambda pair: (-_apart(pair), pair.time_ms))[:_PAIRS]
+    rows = [
+        (
+            moment(pair.time_ms),
+            pair.column,
+            pair.test,
+            Cell(p_value(pair.ours), "number"),
+            Cell(_optional(pair.alibi), "number"),
+            Cell(pair_text(pair.ours, pair.alibi), "number"),
+        )
+        for pair in first
+    ]
+    head = ("Time", "Column", "Test", Cell("Ours, p", "number"), Cell("alibi-detect, p", "number"), Cell("Apart", "number"))
+    return element(
+        "section",
+        element("h2", "Our tests beside alibi-detect"),
+        element("p", said + far),
+        element("figure", side_by_side(both), element("figcaption", "On the dashed line both agree.")) if both else None,
+        folded(f"The {len(rows)} pairs furthest apart", table("p-values on the same samples", head, rows)),
+    )
+
+
+def delivery(report: ReplayReport) -> Markup | None:
+    """Prove from the topics' own counts that no request was lost or answered twice."""
+    counted = report.delivery
+    if counted is None:
+        return None
+    names = ("requests", "predictions", "quarantined", "missing", "doubled")
+    row = ("Records", *(Cell(number(getattr(counted, name)), "number") for name in names), held_tag(held=counted.is_complete))
+    return element(
+        "section",
+        element("h2", "Delivery"),
+        element(
+            "p",
+            "Each source position must have exactly one prediction or one quarantine entry. Counted from the topics.",
+        ),
+        table(
+            "Source records and what became of them",
+            ("", *(Cell(name.capitalize(), "number") for name in names), "Exactly once"),
+            [row],
+        ),
+    )
+
+
+def closing(report: ReplayReport) -> Markup:
+    """Close with the lessons and what the run took."""
+    lessons = (
+        element("ul", [element("li", lesson) for lesson in report.lessons])
+        if report.lessons
+        else element("p", "None were written.")
+    )
+    taken = [("Wall time", duration(report.wall_seconds)), ("driftwake", report.version)]
+    if report.resources is not None:
+        taken += [
+            ("Peak memory, all processes", size(report.resources.peak_memory_bytes)),
+            ("Processes", number(report.resources.processes)),
+        ]
+    facts = element("dl", [element("div", element("dt", name), element("dd", value)) for name, value in taken], class_="facts")
+    return element("section", element("h2", "Lessons"), lessons, element("h2", "Resources"), facts)
+
+
+def _facts(report: ReplayReport) -> list[tuple[str, str]]:
+    found = [
+        ("Rows", number(report.rows)),
+        ("Virtual time", duration((report.end_ms - report.start_ms) / 1_000)),
+        ("Wall time", duration(report.wall_seconds)),
+        ("Speed, \N{MULTIPLICATION SIGN} real time", number(round(report.speed))),
+        ("Incidents", number(len(report.incidents))),
+        ("Swaps", number(own_swaps(report))),
+    ]
+    if report.resources is not None:
+        found.append(("Peak memory", size(report.resources.peak_memory_bytes)))
+    return found
+
+
+def _apart(pair: SideBySide) -> float:
+    """Return how far both p-values are apart; pairs that can't be compared come last."""
+    apart = abs(pair.ours - pair.alibi) if pair.alibi is not None else -1.0
+    return apart if finite(apart) else -1.0
+
+
+def _optional(value: float | None) -> str:
+    return MISSING if value is None else p_value(value)
