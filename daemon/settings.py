@@ -4,59 +4,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from daemon.ledger.records import Autonomy
+from daemon.judging.config import JudgingConfig
 from daemon.planners.policy import PolicyConfig
+from daemon.planning.config import PlanningConfig
 from daemon.triaging.config import TriagingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.settings import ModelSettings, StreamsSettings
 
 
-class LimitSettings(Section):
-    """How much may be done to one model."""
-
-    promotions_per_30d: int = Field(default=2, ge=0, le=1_000)
-    """Challengers that may become champion in 30 days. Each swap is a risk, and labels must show what the last one did."""
-
-    training_minutes_per_30d: float = Field(default=600.0, ge=0)
-    """Machine time that searches and training may take in 30 days."""
-
-
-class FreezeSettings(Section):
-    """A stretch of time in which nothing is changed, for instance a sale or an audit."""
-
-    since: AwareDatetime
-    """Its begin, with a time zone."""
-
-    until: AwareDatetime
-    """Its end, with a time zone."""
-
-    reason: str = Field(min_length=1, max_length=200)
-    """Stands in the refusal of every plan in it."""
-
-    @model_validator(mode="after")
-    def _check(self) -> FreezeSettings:
-        if self.until <= self.since:
-            raise ValueError(f"until {self.until} must be after since {self.since}")
-        return self
-
-
 class GovernedModelSettings(ModelSettings):
     """One model, and what may be done to it without a person."""
 
-    autonomy: Autonomy = "propose"
-    """`observe` only reports, `propose` waits for approval of each plan, `act` carries plans out within the limits."""
-
-    limits: LimitSettings = LimitSettings()
-    """How much may be done to it."""
-
-    freezes: tuple[FreezeSettings, ...] = ()
-    """When nothing is changed. `driftwake freeze` does the same at once."""
-
     triaging: TriagingConfig = TriagingConfig()
     """When an event becomes an incident."""
+
+    planning: PlanningConfig = PlanningConfig()
+    """Autonomy, limits, freezes, and the data that plans use."""
+
+    policy: PolicyConfig = PolicyConfig()
+    """What the policy planner weighs."""
+
+    judging: JudgingConfig = JudgingConfig()
+    """What a challenger must prove, where and for how long."""
+
+    @model_validator(mode="after")
+    def _check_kinds(self) -> GovernedModelSettings:
+        known_kind("daemon.planners", self.planning.planner)
+        for gate in (*self.judging.sealed_gates, *self.judging.shadow_gates):
+            known_kind("daemon.gates", gate)
+        return self
 
 
 class LedgerSettings(Section):
@@ -92,12 +71,6 @@ class DaemonSettings(StreamsSettings):
     models: tuple[GovernedModelSettings, ...] = Field(min_length=1)
     """The models to look after."""
 
-    planner: str = "policy"
-    """How plans are made; a kind of `daemon/planners`."""
-
-    policy: PolicyConfig = PolicyConfig()
-    """What the policy planner weighs."""
-
     ledger: LedgerSettings = LedgerSettings()
     """Where the durable truth is kept."""
 
@@ -106,11 +79,6 @@ class DaemonSettings(StreamsSettings):
 
     mlflow: MlflowSettings = MlflowSettings()
     """Where runs and models are registered."""
-
-    @field_validator("planner")
-    @classmethod
-    def _check_planner(cls, kind: str) -> str:
-        return known_kind("daemon.planners", kind)
 
     @property
     def ledger_place(self) -> str | Path:

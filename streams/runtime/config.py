@@ -13,9 +13,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from streams.contracts.errors import ConfigError, PluginError
-from streams.runtime.documents import Document, Place, apply_environment, masked, path_text, read_document
+from streams.runtime.documents import Document, Place, apply_environment, path_text, read_document
 from streams.runtime.findings import findings_of
 from streams.runtime.plugins import check_kind
+from streams.runtime.text import masked
 
 DEFAULT = "default"
 
@@ -50,13 +51,17 @@ def environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def load(section: type[AnySection], file: Path | None, variables: Mapping[str, str] | None = None) -> Loaded[AnySection]:
+def load(
+    section: type[AnySection], file: Path | None, variables: Mapping[str, str] | None = None, *, only_part: bool = False
+) -> Loaded[AnySection]:
     """Read, override and check a config.
 
     Args:
-        section: the pydantic model of the whole config.
+        section: the pydantic model of the config.
         file: a YAML file; None stands for an empty one.
         variables: the environment; None stands for the process's own.
+        only_part: leave out what `section` doesn't know, for a process that needs its part of a config that another process
+            has checked as a whole.
 
     Raises:
         ConfigError: with every finding, each with its path, its place and what to do.
@@ -64,12 +69,27 @@ def load(section: type[AnySection], file: Path | None, variables: Mapping[str, s
     document = read_document(file) if file is not None else Document({}, {}, [])
     apply_environment(document, os.environ if variables is None else variables)
     try:
-        settings = section.model_validate(document.values)
+        settings = _checked(section, document.values, only_part=only_part)
     except ValidationError as error:
         raise ConfigError([*document.findings, *findings_of(section, error, document.origins)]) from None
     if document.findings:
         raise ConfigError(document.findings)
     return Loaded(settings, document.origins)
+
+
+def _checked(section: type[AnySection], values: dict[str, Any], *, only_part: bool) -> AnySection:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        unknown = [details["loc"] for details in error.errors() if details["type"] == "extra_forbidden"]
+        if not only_part or not unknown:
+            raise
+    for place in unknown:
+        above: Any = values
+        for part in place[:-1]:
+            above = above[part]
+        del above[place[-1]]
+    return section.model_validate(values)
 
 
 def explain(loaded: Loaded[Any]) -> list[Setting]:

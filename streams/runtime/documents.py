@@ -15,7 +15,6 @@ PREFIX = "DRIFTWAKE__"
 Place = tuple[str | int, ...]
 
 _INDEX = re.compile("[0-9]{1,6}")
-_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@")
 _LARGEST_BYTES = 1_000_000
 _MOST_VALUES = 50_000
 _DEEPEST = 30
@@ -74,11 +73,6 @@ def path_text(place: Place) -> str:
     """Write a place the way people say it: `models[0].schema.columns[2].kind`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return text.removeprefix(".") or "config"
-
-
-def masked(text: str) -> str:
-    """Hide the password of every URL in a text."""
-    return _PASSWORD.sub(r"\1***@", text)
 
 
 def _read_text(file: Path) -> str:

@@ -10,7 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from streams.runtime.documents import Place, masked, path_text
+from streams.runtime.documents import Place, path_text
+from streams.runtime.text import masked
 
 
 def findings_of(section: type[BaseModel], error: ValidationError, origins: Mapping[Place, str]) -> list[str]:

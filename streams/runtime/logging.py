@@ -10,7 +10,6 @@ import contextlib
 import logging
 import logging.handlers
 import sys
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
@@ -18,7 +17,7 @@ from typing import Any, Literal, TextIO, get_args
 import structlog
 from structlog.typing import EventDict, Processor
 
-from streams.runtime.documents import masked
+from streams.runtime.text import cleaned
 
 EventName = Literal[
     "ArchiveWritten", "AuditPublished", "BatchAborted", "BrokerStarted", "BrokerStopped", "BundleLoaded", "BundleRefused",
@@ -34,7 +33,6 @@ Level = Literal["debug", "info", "warning", "error"]
 EVENTS: frozenset[str] = frozenset(get_args(EventName))
 FILE_BYTES = 20_000_000
 FILES = 5
-_MOST_CHARACTERS = 2_000
 
 
 class Log:
@@ -141,10 +139,4 @@ def _console_handler(stream: TextIO) -> logging.Handler:
 
 
 def _clean(logger: Any, method: str, event: EventDict) -> EventDict:
-    return {name: _cleaned(value) if isinstance(value, str) else value for name, value in event.items()}
-
-
-def _cleaned(text: str) -> str:
-    """Mask passwords, bound the length and replace control characters, which could rewrite a terminal."""
-    kept = masked(text[:_MOST_CHARACTERS])
-    return "".join(" " if unicodedata.category(character) in {"Cc", "Cf"} else character for character in kept)
+    return {name: cleaned(value) if isinstance(value, str) else value for name, value in event.items()}

@@ -167,6 +167,16 @@ def test_a_wrong_variable_is_a_finding_that_names_it(write: Write, name: str, va
     assert name in findings[0]
 
 
+def test_a_part_of_a_config_is_read_without_the_rest(write: Write):
+    class Door(Section):
+        doors: int
+
+    file = write("doors: 2\nbicycles: []\ntool: {size: small}\n")
+    assert load(Door, file, {"DRIFTWAKE__URL": "x"}, only_part=True).settings.doors == 2
+    with pytest.raises(ConfigError, match="doors"):
+        load(Door, write("bicycles: []\n"), {}, only_part=True)
+
+
 def test_passwords_are_never_shown(write: Write):
     loaded = load(Garage, write("url: postgresql://me:secret@db/x"), {})
     assert "secret" not in str(explain(loaded))
