@@ -1,0 +1,108 @@
+"""The online state by itself: what it forgets, what it refuses, and how it counts missing keys."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.contracts.errors import ContractError
+from streams.contracts.features import Window
+from streams.windows import keys
+from streams.windows.facts import END_MS
+from streams.windows.online import WindowState
+
+HOUR = 3_600_000
+COUNT = Window(aggregate="count", source="requests", by=("place",), range_ms=HOUR)
+MEAN = Window(aggregate="mean", source="outcomes", column="label", by=("place",), range_ms=HOUR)
+SUM = Window(aggregate="sum", source="requests", column="size", range_ms=2 * HOUR)
+
+
+def test_bounds_are_closed_below_and_open_above():
+    state = WindowState([COUNT], 10)
+    state.add_requests([0, 0, 1, 50], {"place": ["a"] * 4})
+    rows = [10, 11, 12, 60, 61, HOUR + 10, HOUR + 11, HOUR + 12]
+    assert state.values(rows, {"place": ["a"] * len(rows)})[COUNT.name] == [0, 2, 3, 3, 4, 4, 2, 1]
+
+
+def test_missing_and_unknown_keys_differ():
+    state = WindowState([COUNT, MEAN, SUM], 0)
+    state.add_requests([5, 5, 5], {"place": ["a", None, "a"], "size": [1.0, 2.0, None]})
+    state.add_outcomes([6, 6], {"place": ["a", None]}, [1.0, 0.0])
+    found = state.values([10, 10, 10], {"place": ["a", "b", None]})
+    assert found == {COUNT.name: [2, 0, None], MEAN.name: [1.0, None, None], SUM.name: [3.0, 3.0, 3.0]}
+    assert list(found) == [spec.name for spec in state.specs]
+
+
+def test_a_number_and_its_array_are_one_key():
+    spec = Window(aggregate="count", source="requests", by=("size",), range_ms=10)
+    state = WindowState([spec], 0)
+    state.add_requests(np.array([1, 2, 3]), {"size": np.array([0.0, -0.0, np.nan])})
+    assert state.values([5, 5, 5], {"size": [0.0, float("nan"), None]})[spec.name] == [2, None, None]
+
+
+def test_specs_of_one_kind_share_their_facts():
+    other = Window(aggregate="count", source="requests", by=("place",), range_ms=9 * HOUR, delay_ms=3)
+    state = WindowState([COUNT, other, COUNT], 0)
+    state.add_requests([1], {"place": ["a"]})
+    assert len(state.specs) == 2
+    assert len(state) == 1
+    assert state.horizon_ms == 9 * HOUR + 3
+
+
+def test_memory_is_flat_and_eviction_changes_no_value():
+    kept = WindowState([COUNT, MEAN, SUM], 0)
+    evicting = WindowState([COUNT, MEAN, SUM], 0)
+    rng = np.random.default_rng(3)
+    most_facts = most_keys = 0
+    for step in range(300):
+        times = (step * 600_000 + rng.integers(0, 600_000, 20)).tolist()
+        columns = {"place": [f"{step // 10}-{i % 5}" for i in range(20)], "size": rng.normal(size=20).tolist()}
+        for state in (kept, evicting):
+            state.add_requests(times, columns)
+            state.add_outcomes(times, columns, columns["size"])
+        reads = ([step * 600_000 + 600_000] * 20, columns)
+        for name, values in kept.arrays(*reads).items():
+            np.testing.assert_allclose(evicting.arrays(*reads)[name], values, rtol=1e-12, atol=1e-12)
+        evicting.evict(step * 600_000)
+        most_facts = max(most_facts, len(evicting))
+        most_keys = max(most_keys, len(evicting._keys["place",]))
+    assert len(kept) == 300 * 20 * 3
+    assert most_facts <= 20 * (2 * 9 + 16)  # what can be read, plus an eighth, plus the newest step
+    assert most_keys <= 20
+    assert evicting._keys["place",].highest <= 20
+
+
+def test_facts_too_old_or_outside_of_time_are_not_kept():
+    state = WindowState([COUNT], 0)
+    state.evict(10 * HOUR)
+    state.add_requests([9 * HOUR - 1, 9 * HOUR, -1, END_MS, 2**62], {"place": ["a"] * 5})
+    assert len(state) == 1
+    assert state.values([-(2**62), 0, 2**62], {"place": ["a"] * 3})[COUNT.name] == [0, 0, 0]
+
+
+def test_a_huge_range_means_everything_before():
+    spec = Window(aggregate="count", source="requests", range_ms=2**70)
+    state = WindowState([spec], 0)
+    state.add_requests([0, 5], {})
+    assert state.values([0, 1, 6], {})[spec.name] == [0, 1, 2]
+
+
+def test_no_facts_and_no_rows():
+    state = WindowState([COUNT, MEAN], 0)
+    assert state.values([], {"place": []}) == {COUNT.name: [], MEAN.name: []}
+    assert state.values([1], {"place": ["a"]}) == {COUNT.name: [0], MEAN.name: [None]}
+    state.add_requests([], {"place": []})
+    state.evict(5)
+    assert len(WindowState([], 0)) == 0
+    assert WindowState([], 0).values([1], {}) == {}
+
+
+def test_refusals(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ContractError, match="skew"):
+        WindowState([COUNT], -1)
+    state = WindowState([COUNT], 0)
+    with pytest.raises(ContractError, match="2 rows"):
+        state.values([1, 2], {"place": ["a"]})
+    monkeypatch.setattr(keys, "MOST_KEYS", 2)
+    with pytest.raises(ContractError, match="more than 2 keys"):
+        state.add_requests([1, 1, 1], {"place": ["a", "b", "c"]})
