@@ -1,0 +1,228 @@
+"""One task at work: read, fold, commit, so that every input record counts exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from streams.contracts.errors import TransportError
+from streams.contracts.records import TaskState
+from streams.transport.commits import LIBRARY_ERRORS, AmbiguousError, Committer
+from streams.transport.inputs import Inputs, Place
+from streams.transport.processor import TaskCounters, TaskSpec
+from streams.transport.records import Record, Result, by_topic, position_key
+
+log = structlog.get_logger()
+
+OnIdle = Callable[[int], Awaitable[Result | None]]
+
+# Positions that moved without any output are committed this often: more would only write, less would only read again.
+QUIET_COMMIT_SECONDS = 1.0
+REBUILD_POLL_SECONDS = 0.05
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Task:
+    """One task's loop. What it has committed is true; all else is folded again after a doubt.
+
+    Args:
+        spec: its number, inputs and processor.
+        name: `driftwake.{model}.{stage}.{number}`, also its transactional id.
+        inputs: its consumers.
+        committer: its producer.
+        max_records: most records of a micro-batch from one input.
+        idle_ms: how long without records until `on_idle` is asked.
+        on_idle: gives a result when nothing comes, or None.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        *,
+        name: str,
+        inputs: Inputs,
+        committer: Committer,
+        max_records: int,
+        idle_ms: int,
+        on_idle: OnIdle | None,
+    ) -> None:
+        self.counters = TaskCounters()
+        self.positions: dict[Place, int] = {}
+        self._spec = spec
+        self._name = name
+        self._inputs = inputs
+        self._committer = committer
+        self._max_records = max_records
+        self._idle_seconds = idle_ms / 1_000
+        self._on_idle = on_idle
+        self._goals: dict[Place, int] = {}
+        self._left: list[Record] = []
+        self._latest = Result()
+        self._is_moved = False
+        self._committed_at = 0.0
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set; then finish what is in hand.
+
+        Raises:
+            FencedError: another process took over.
+            TransportError: the inputs or the state can't be what they should.
+        """
+        try:
+            await self._inputs.start()
+            async with asyncio.TaskGroup() as group:
+                pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
+                await self._work(stopping)
+                for pump in pumps:
+                    pump.cancel()
+        finally:
+            await self._committer.close()
+            await self._inputs.stop()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Its input partitions."""
+        return self._inputs.places
+
+    def wake(self) -> None:
+        """Let it look at `stopping` now."""
+        self._inputs.wake()
+
+    async def _work(self, stopping: asyncio.Event) -> None:
+        await self._assign(stopping)
+        while not stopping.is_set():
+            try:
+                await self._step()
+            except AmbiguousError as error:
+                self.counters.aborted += 1
+                self.counters.recoveries += 1
+                log.warning("CommitDoubted", task=self._name, error=str(error))
+                await self._assign(stopping)
+        try:
+            await self._settle(is_last=True)
+        except AmbiguousError as error:
+            log.warning("CommitDoubted", task=self._name, error=str(error))
+
+    # Taking over: fence, read the last state, go back to where it says.
+
+    async def _assign(self, stopping: asyncio.Event) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not stopping.is_set():
+            try:
+                state = await self._committer.open()
+                bounds = await self._inputs.bounds()
+            except (AmbiguousError, *LIBRARY_ERRORS) as error:
+                log.warning("TaskNotAssigned", task=self._name, error=str(error), again_in_seconds=pause)
+                try:
+                    async with asyncio.timeout(pause):
+                        await stopping.wait()
+                except TimeoutError:
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                self._begin(state, bounds)
+                return
+
+    def _begin(self, state: TaskState | None, bounds: Mapping[Place, tuple[int, int]]) -> None:
+        positions = by_topic(state.positions) if state else {}
+        wanted = by_topic(self._spec.processor.restore(state))
+        self._latest = Result(rebuild_from=state.rebuild_from, details=state.details) if state else Result()
+        self._left, self._is_moved, self._goals = [], False, {}
+        starts = {}
+        for place in self._inputs.places:
+            first, end = bounds[place]
+            position = positions.get(place, first)
+            if position > end:
+                raise TransportError(_ahead(place, position, end))
+            self.positions[place] = max(position, first)
+            start = min(wanted.get(place, position), self.positions[place])
+            starts[place] = max(start, first)
+            if start < first:
+                self.counters.truncated += 1
+                log.warning("InputTruncated", task=self._name, topic=place[0], wanted=start, first=first)
+            if starts[place] < self.positions[place]:
+                self._goals[place] = self.positions[place]
+        self._inputs.seek(starts)
+        log.info("TaskAssigned", task=self._name, starts={position_key(*place): start for place, start in starts.items()})
+
+    # One turn of the loop.
+
+    async def _step(self) -> None:
+        if self._goals:
+            await self._rebuild()
+        elif records := self._next():
+            taken, result = await self._process(records, is_rebuilding=False)
+            self.counters.records += len(taken)
+            await self._accept(taken, result)
+        elif not await self._inputs.wait(self._idle_seconds):
+            await self._idle()
+
+    def _next(self) -> list[Record]:
+        if len(self._left) < self._max_records:
+            self._left += self._inputs.take(self._goals or None)
+        return self._left
+
+    async def _process(self, records: list[Record], *, is_rebuilding: bool) -> tuple[list[Record], Result]:
+        result = await self._spec.processor.process(records, is_rebuilding)
+        count = len(records) if result.consumed is None else result.consumed
+        if not 1 <= count <= len(records):
+            raise TransportError(f"{self._name}: a processor said it consumed {count} of {len(records)} records")
+        self._left = records[count:]
+        self.counters.batches += 1
+        return records[:count], result
+
+    async def _rebuild(self) -> None:
+        if records := self._next():
+            taken, _ = await self._process(records, is_rebuilding=True)
+            self.counters.rebuilt += len(taken)
+        elif await self._is_rebuilt():
+            self._goals = {}
+            log.info("TaskRebuilt", task=self._name, records=self.counters.rebuilt)
+        else:
+            await self._inputs.wait(REBUILD_POLL_SECONDS)
+
+    async def _is_rebuilt(self) -> bool:
+        # Positions, not records: the last record before a goal may have been compacted away since.
+        return all([await self._inputs.position(place) >= goal for place, goal in self._goals.items()])
+
+    async def _idle(self) -> None:
+        result = await self._on_idle(self._spec.number) if self._on_idle is not None else None
+        if result is not None:
+            self._latest = result
+        if result is not None and result.outputs:
+            await self._commit(result)
+        else:
+            await self._settle()
+
+    async def _accept(self, taken: list[Record], result: Result) -> None:
+        for record in taken:
+            self.positions[record.topic, record.partition] = record.offset + 1
+        self._latest, self._is_moved = result, True
+        if result.outputs:
+            await self._commit(result)
+        else:
+            await self._settle()
+
+    async def _settle(self, *, is_last: bool = False) -> None:
+        """Commit positions that moved without outputs, when it is time."""
+        is_due = asyncio.get_running_loop().time() - self._committed_at >= QUIET_COMMIT_SECONDS
+        if self._is_moved and (is_last or is_due):
+            await self._commit(Result(rebuild_from=self._latest.rebuild_from, details=self._latest.details))
+
+    async def _commit(self, result: Result) -> None:
+        positions = {position_key(*place): offset for place, offset in self.positions.items()}
+        state = TaskState(positions=positions, rebuild_from=result.rebuild_from, details=result.details)
+        await self._committer.commit(result.outputs, state)
+        self._is_moved = False
+        self._committed_at = asyncio.get_running_loop().time()
+        self.counters.transactions += 1
+        self.counters.outputs += len(result.outputs)
+
+
+def _ahead(place: Place, position: int, end: int) -> str:
+    return (
+        f"the task's state says that {place[0]} partition {place[1]} was read up to {position}, but it ends at {end}: "
+        f"the topic was deleted and made again. Delete the state topic too, or give the new topic another name"
+    )
