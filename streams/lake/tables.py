@@ -1,0 +1,76 @@
+"""The lake's tables: what their rows hold, and which time they are filed under."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streams.contracts.errors import LakeError
+from streams.contracts.schema import ModelSchema
+
+TableName = Literal["predictions", "outcomes"]
+PREDICTIONS: Final = "predictions"
+OUTCOMES: Final = "outcomes"
+
+EVENT_TIMES: Final[dict[str, str]] = {PREDICTIONS: "time_ms", OUTCOMES: "known_ms"}
+"""The column that says when a row's fact happened: `date`, the partition column, is its day in UTC."""
+
+DATE: Final = "date"
+_KINDS: Final = {"number": pa.float64(), "category": pa.string()}
+_SHADOWS: Final = pa.list_(pa.struct([("name", pa.string()), ("digest", pa.string()), ("score", pa.float64())]))
+_BEFORE: Final = {"id": pa.string(), "partition": pa.int32(), "offset": pa.int64(), "time_ms": pa.int64()}
+_BEHIND: Final = {
+    "windows": pa.map_(pa.string(), pa.float64()),
+    "score": pa.float64(),
+    "digest": pa.string(),
+    "generation": pa.int64(),
+    "route": pa.string(),
+    "flags": pa.list_(pa.string()),
+    "shadows": _SHADOWS,
+}
+_LABELLED: Final = {"label": pa.float64(), "known_ms": pa.int64(), "revision": pa.int32()}
+
+RESERVED: Final = frozenset({*_BEFORE, *_BEHIND, *_LABELLED, DATE})
+"""Names that a declared column can't have, because the tables need them."""
+
+
+def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
+    """Return the Arrow schema of a model's table, without the partition column.
+
+    `partition` and `offset` are the request's position; `windows` maps a window's name to its value; an imported row
+    (collected before driftwake served) has an empty digest, a score of NaN, partition -1 and its number as offset.
+
+    Raises:
+        LakeError: there is no such table, or a declared column has a reserved name.
+    """
+    event_time(table)
+    taken = [column.name for column in schema.columns if column.name in RESERVED]
+    if taken:
+        raise LakeError(
+            f"columns {', '.join(taken)}: the lake's tables use these names themselves; map them to others in the config"
+        )
+    declared = {column.name: _KINDS[column.kind] for column in schema.columns}
+    return pa.schema(list({**_BEFORE, **declared, **_BEHIND, **(_LABELLED if table == OUTCOMES else {})}.items()))
+
+
+def event_time(table: str) -> str:
+    """Return the name of the time that `table` is filed under.
+
+    Raises:
+        LakeError: there is no such table.
+    """
+    if table not in EVENT_TIMES:
+        raise LakeError(f"the lake has no table {table!r}; there are {', '.join(EVENT_TIMES)}")
+    return EVENT_TIMES[table]
+
+
+def dated(rows: pa.Table, table: str) -> pa.Table:
+    """Return the rows with their `date`."""
+    return rows.append_column(pa.field(DATE, pa.date32()), day_of(rows.column(event_time(table))))
+
+
+def day_of(milliseconds: Any) -> Any:
+    """Return the UTC day of epoch milliseconds: an Arrow array, or a scalar for a scalar."""
+    return pc.cast(pc.cast(milliseconds, pa.timestamp("ms")), pa.date32(), safe=False)

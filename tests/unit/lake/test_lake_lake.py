@@ -1,0 +1,242 @@
+"""The lake's promises: every row once, whole commits, only what was asked for is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import multiprocessing
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from streams.contracts.errors import LakeError
+from streams.contracts.schema import Column, ModelSchema
+from streams.lake.lake import Lake
+from streams.lake.tables import RESERVED, table_schema
+
+DAY = 86_400_000
+SCHEMA = ModelSchema(columns=(Column(name="place", kind="category"), Column(name="size", kind="number")))
+
+
+def predictions(*times: int, digest: str = "d") -> pa.Table:
+    count = len(times)
+    return pa.table(
+        {
+            "id": [f"r{time}" for time in times],
+            "partition": [0] * count,
+            "offset": list(range(count)),
+            "time_ms": list(times),
+            "place": ["a"] * count,
+            "size": [1.5] * count,
+            "windows": [[("w_1", 0.5), ("w_2", None)]] * count,
+            "score": [0.25] * count,
+            "digest": [digest] * count,
+            "generation": [1] * count,
+            "route": ["champion"] * count,
+            "flags": [["late"]] * count,
+            "shadows": [[{"name": "next", "digest": "e", "score": 0.75}]] * count,
+        },
+        schema=table_schema(SCHEMA, "predictions"),
+    )
+
+
+def outcomes(*known: int) -> pa.Table:
+    labelled = {"label": [1.0] * len(known), "known_ms": list(known), "revision": [0] * len(known)}
+    rows = predictions(*(time - 5 for time in known)).to_pydict()
+    return pa.table({**rows, **labelled}, schema=table_schema(SCHEMA, "outcomes"))
+
+
+def test_what_is_written_is_read(tmp_path: Path):
+    lake = Lake(tmp_path)
+    assert not lake.exists("m", "predictions")
+    assert lake.positions("m", "predictions") == {}
+    version = lake.append("m", "predictions", predictions(7, 5), {"t/0": 2})
+    assert lake.version("m", "predictions") == version
+    found = lake.read("m", "predictions")
+    assert found.schema.equals(table_schema(SCHEMA, "predictions"))
+    assert found.to_pylist() == predictions(7, 5).take([1, 0]).to_pylist()
+
+
+def test_positions_must_grow(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 10, "t/1": 3})
+    for positions in ({"t/0": 10}, {"t/0": 9}, {"t/1": 4, "t/0": 10}):
+        with pytest.raises(LakeError, match="t/0 is stored up to 10"):
+            lake.append("m", "predictions", predictions(2), positions)
+    with pytest.raises(LakeError, match="needs the positions"):
+        lake.append("m", "predictions", predictions(2), {})
+    lake.append("m", "predictions", predictions(3), {"t/1": 4})
+    assert Lake(tmp_path).positions("m", "predictions") == {"t/0": 10, "t/1": 4}
+    assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 3]}
+
+
+def test_marks_never_fall(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 1}, {"t/0/source": 50})
+    lake.append("m", "predictions", predictions(2), {"t/0": 2}, {"t/0/source": 40, "t/0/1": 7})
+    assert lake.marks("m", "predictions") == {"t/0/source": 50, "t/0/1": 7}
+
+
+def test_positions_survive_a_commit_by_someone_else(tmp_path: Path):
+    lake = Lake(tmp_path)
+    for offset in (1, 2):
+        lake.append("m", "predictions", predictions(offset), {"t/0": offset})
+    DeltaTable(tmp_path / "m" / "predictions").optimize.compact()
+    assert lake.positions("m", "predictions") == {"t/0": 2}
+    lake.append("m", "predictions", predictions(9), {"t/1": 1})
+    assert lake.positions("m", "predictions") == {"t/0": 2, "t/1": 1}
+
+
+def test_a_second_writer_is_refused_not_interleaved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    stale = DeltaTable(tmp_path / "m" / "predictions")
+    lake.append("m", "predictions", predictions(2), {"t/0": 2})
+    monkeypatch.setattr(Lake, "_open", lambda *_: stale)
+    with pytest.raises(LakeError, match="m/predictions"):
+        lake.append("m", "predictions", predictions(2), {"t/0": 2})
+    monkeypatch.undo()
+    assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 2]}
+
+
+def test_reads_are_bounded_by_time_and_skip_other_days(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "outcomes", outcomes(5, DAY, 3 * DAY), {"t/0": 3})
+    for since, until, expected in (
+        (None, None, [5, DAY, 3 * DAY]),
+        (DAY, 3 * DAY, [DAY]),
+        (DAY + 1, None, [3 * DAY]),
+        (None, DAY, [5]),
+    ):
+        found = lake.read("m", "outcomes", ["known_ms"], since_ms=since, until_ms=until, time_column="known_ms")
+        assert found.column_names == ["known_ms"]
+        assert found.to_pydict()["known_ms"] == expected
+    by_request = lake.read("m", "outcomes", ["id", "known_ms"], until_ms=DAY)
+    assert by_request.to_pydict() == {"id": ["r0", f"r{DAY - 5}"], "known_ms": [5, DAY]}
+    files = tmp_path / "m" / "outcomes"
+    assert sorted(folder.name for folder in files.glob("date=*")) == ["date=1970-01-01", "date=1970-01-02", "date=1970-01-04"]
+    for other in (*files.glob("date=1970-01-01/*"), *files.glob("date=1970-01-04/*")):
+        other.unlink()  # a read of the second day must not miss them
+    found = lake.read("m", "outcomes", ["known_ms"], since_ms=DAY, until_ms=2 * DAY, time_column="known_ms")
+    assert found.to_pydict() == {"known_ms": [DAY]}
+
+
+def test_an_old_version_stays_readable(tmp_path: Path):
+    lake = Lake(tmp_path)
+    first = lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    lake.append("m", "predictions", predictions(2), {"t/0": 2})
+    assert lake.read("m", "predictions", ["time_ms"], version=first).to_pydict() == {"time_ms": [1]}
+    with pytest.raises(LakeError, match="m/predictions"):
+        lake.read("m", "predictions", version=99)
+
+
+def test_history_is_imported_once(tmp_path: Path):
+    lake = Lake(tmp_path)
+    rows = pa.table(
+        {
+            "id": ["a", "b", "c"],
+            "time_ms": [3, 1, DAY],
+            "place": ["x", None, "y"],
+            "size": [1, 2, 3],
+            "label": pa.array([1, None, 0], pa.int64()),
+            "known_ms": pa.array([9, None, 2 * DAY], pa.int64()),
+            "further": [0, 0, 0],
+        }
+    )
+    assert lake.import_history("m", SCHEMA, rows, "2013")
+    assert not lake.import_history("m", SCHEMA, rows, "2013")
+    assert lake.positions("m", "predictions") == {}
+    all_rows = lake.read("m", "predictions").to_pylist()
+    assert [row["id"] for row in all_rows] == ["b", "a", "c"]
+    assert all(math.isnan(row["score"]) and row["digest"] == "" and row["partition"] == -1 for row in all_rows)
+    assert lake.read("m", "outcomes", ["id", "label", "known_ms", "offset"]).to_pylist() == [
+        {"id": "a", "label": 1.0, "known_ms": 9, "offset": 0},
+        {"id": "c", "label": 0.0, "known_ms": 2 * DAY, "offset": 2},
+    ]
+    lake.append("m", "outcomes", outcomes(7), {"t/0": 1})  # what is served later fits behind it
+    assert lake.import_history("m", SCHEMA, rows, "2014")
+    assert len(lake.read("m", "outcomes")) == 5
+
+
+def test_history_interrupted_between_the_tables_is_completed(tmp_path: Path):
+    rows = pa.table({"id": ["a"], "time_ms": [3], "place": ["x"], "size": [1.0], "label": [1.0], "known_ms": [9]})
+    lake = Lake(tmp_path)
+    blocker = tmp_path / "m" / "outcomes"
+    blocker.parent.mkdir()
+    blocker.write_text("in the way")
+    with pytest.raises(LakeError, match="m/outcomes"):
+        lake.import_history("m", SCHEMA, rows, "h")
+    blocker.unlink()
+    assert lake.import_history("m", SCHEMA, rows, "h")
+    assert len(lake.read("m", "predictions")) == len(lake.read("m", "outcomes")) == 1
+
+
+def test_history_refusals(tmp_path: Path):
+    lake = Lake(tmp_path)
+    good = {"id": ["a"], "time_ms": [3], "place": ["x"], "size": [1.0], "label": [1.0], "known_ms": [9]}
+    for changed, match in (
+        ({"size": ["big"]}, "history"),
+        ({"known_ms": pa.array([None], pa.int64())}, "became known"),
+        ({"time_ms": pa.array([None], pa.int64())}, "time_ms must not be null"),
+    ):
+        with pytest.raises(LakeError, match=match):
+            lake.import_history("m", SCHEMA, pa.table({**good, **changed}), "h")
+    with pytest.raises(LakeError, match="lacks the columns size, label"):
+        lake.import_history("m", SCHEMA, pa.table(good).drop(["size", "label"]), "h")
+    assert not lake.exists("m", "predictions")
+
+
+def test_clear_errors(tmp_path: Path):
+    lake = Lake(tmp_path)
+    with pytest.raises(LakeError, match="no predictions of m yet"):
+        lake.read("m", "predictions")
+    with pytest.raises(LakeError, match="no predictions of m yet"):
+        lake.version("m", "predictions")
+    with pytest.raises(LakeError, match="no table 'features'"):
+        lake.read("m", "features")
+    with pytest.raises(LakeError, match="model name"):
+        lake.append("../m", "predictions", predictions(1), {"t/0": 1})
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    with pytest.raises(LakeError, match="m/predictions"):
+        lake.append("m", "predictions", predictions(2).append_column("more", pa.array([1])), {"t/0": 2})
+    with pytest.raises(LakeError, match="nowhere"):
+        lake.read("m", "predictions", ["nowhere"])
+    (name,) = {"label"} & RESERVED
+    with pytest.raises(LakeError, match="use these names themselves"):
+        table_schema(ModelSchema(columns=(Column(name=name, kind="number"),)), "outcomes")
+
+
+def test_dates_are_utc_days(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(-1, 0, DAY - 1), {"t/0": 1})
+    dates = lake.read("m", "predictions", ["date"]).to_pydict()["date"]
+    assert dates == [dt.date(1969, 12, 31), dt.date(1970, 1, 1), dt.date(1970, 1, 1)]
+
+
+def test_another_process_reads_whole_commits_while_one_writes(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(0, 0, 0), {"t/0": 1})
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        reading = pool.apply_async(_read_until, (str(tmp_path), 30))
+        for offset in range(2, 12):
+            lake.append("m", "predictions", predictions(*[offset] * 3), {"t/0": offset})
+        counts = reading.get(timeout=60)
+    assert len(counts) == 30
+    assert all(count % 3 == 0 for count in counts)
+    assert counts == sorted(counts)
+
+
+def _read_until(root: str, most: int) -> list[int]:
+    lake = Lake(root)
+    return [len(lake.read("m", "predictions", ["id"])) for _ in range(most)]
+
+
+def test_a_process_that_read_ends_in_order(tmp_path: Path):
+    Lake(tmp_path).append("m", "predictions", predictions(1), {"t/0": 1})
+    code = f"from streams.lake.lake import Lake; print(len(Lake({str(tmp_path)!r}).read('m', 'predictions', until_ms=5)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own text
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "1", "")
