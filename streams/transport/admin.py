@@ -115,3 +115,13 @@ async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> Non
             return
         await asyncio.sleep(0.02)
     raise TransportError(f"the broker says it made {', '.join(topics)}, but does not show them")
+
+
+async def count_brokers(bootstrap: str) -> int:
+    """Count the brokers that the cluster's metadata shows.
+
+    Raises:
+        TransportError: none answers.
+    """
+    async with _admin(bootstrap) as admin:
+        return len((await admin.describe_cluster())["brokers"])
