@@ -1,0 +1,110 @@
+"""The data plane over Kafka: deployments out, workers' reports in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from daemon.deploying.world import Reports
+from daemon.ledger.audit import Head
+from streams.contracts.records import Deployment, WorkerReport
+from streams.contracts.topics import topic_name
+from streams.runtime.clock import WallClock
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Output, Record
+
+log = structlog.get_logger()
+
+_POLL_MS = 200
+
+
+class KafkaWorld:
+    """The data plane of one model, as its topics tell it.
+
+    Args:
+        bootstrap: the broker.
+        model: whose deployments and reports.
+        epoch: name of this daemon run, for its own reports.
+        wall: for deadlines.
+    """
+
+    def __init__(self, bootstrap: str, model: str, epoch: str, wall: WallClock) -> None:
+        self._model = model
+        self._epoch = epoch
+        self._wall = wall
+        self._topics = {kind: topic_name(kind) for kind in ("deployments", "workers", "audit")}
+        self._follower = Follower(bootstrap, [self._topics["deployments"], self._topics["workers"]])
+        self._publisher = Publisher(bootstrap)
+        self._deployment: Deployment | None = None
+        self._reports: dict[tuple[str, int], WorkerReport] = {}
+        self._head_number = 0
+
+    async def start(self) -> None:
+        """Read both topics to their ends, so that nothing is decided on old news."""
+        await self._publisher.start()
+        self._learn(await self._follower.start())
+
+    async def stop(self) -> None:
+        """Let go of the broker."""
+        await self._follower.stop()
+        await self._publisher.stop()
+
+    async def deployment(self) -> Deployment | None:
+        """Return the newest deployment."""
+        while records := await self._follower.poll(0):
+            self._learn(records)
+        return self._deployment
+
+    async def publish(self, deployment: Deployment) -> None:
+        """Write a deployment and note it; it is durable on return."""
+        value = msgspec.json.encode(deployment)
+        await self._publisher.send(Output(self._topics["deployments"], None, self._model.encode(), value))
+        self._accept(deployment)
+        log.info("DeploymentPublished", model=self._model, generation=deployment.generation, reason=deployment.reason)
+
+    async def until(self, condition: Callable[[Reports], bool], seconds: float) -> bool:
+        """Wait for a condition on the reports."""
+        deadline = self._wall.monotonic() + seconds
+        while not condition(self.reports()):
+            if self._wall.monotonic() >= deadline:
+                return False
+            self._learn(await self._follower.poll(_POLL_MS))
+        return True
+
+    def reports(self) -> Reports:
+        """Return the newest report of each worker."""
+        return tuple(self._reports.values())
+
+    async def report(self, watermark_ms: int, head: Head) -> None:
+        """Say how far the daemon is, and keep the audit's head where its own database can't be edited."""
+        generation = self._deployment.generation if self._deployment is not None else 0
+        own = WorkerReport(
+            stage="daemon", model=self._model, partition=0, epoch=self._epoch, generation=generation, watermark_ms=watermark_ms
+        )
+        outputs = [Output(self._topics["workers"], None, f"daemon/{self._model}/0".encode(), msgspec.json.encode(own))]
+        if head.number > self._head_number:
+            outputs.insert(0, Output(self._topics["audit"], None, b"chain", msgspec.json.encode(head._asdict())))
+            self._head_number = head.number
+        await self._publisher.send_many(outputs)
+
+    def _learn(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if not record.value:
+                continue
+            try:
+                if record.topic == self._topics["deployments"]:
+                    self._accept(msgspec.json.decode(record.value, type=Deployment))
+                else:
+                    report = msgspec.json.decode(record.value, type=WorkerReport)
+                    if report.model == self._model:
+                        self._reports[report.stage, report.partition] = report
+            except (msgspec.MsgspecError, StopIteration):
+                log.warning("RecordUnreadable", topic=record.topic, partition=record.partition, offset=record.offset)
+
+    def _accept(self, deployment: Deployment) -> None:
+        newest = self._deployment.generation if self._deployment is not None else 0
+        if deployment.model == self._model and deployment.generation > newest:
+            self._deployment = deployment

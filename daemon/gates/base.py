@@ -1,0 +1,95 @@
+"""What a gate is asked and answers. Called by the judging stage with everything that was measured of a challenger.
+
+A gate is a claim, `daemon/gates/<claim>.py`, with `SPEC` and a pure function `check(evidence, limits)`. A single `fail`
+refuses the challenger; a single `inconclusive` keeps it from passing: a missing proof is never taken for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from streams.contracts.bundle import Interval
+
+Outcome = Literal["pass", "fail", "inconclusive"]
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """The judged metric on the same rows for both; `difference` is challenger less champion, higher is better."""
+
+    name: str
+    champion: float | Interval | None = None
+    challenger: float | Interval | None = None
+    difference: Interval | None = None
+
+
+class SliceDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """The metric's difference on the rows of one slice (`column=value`, or whatever the comparison calls it)."""
+
+    slice: str
+    rows: int = 0
+    difference: Interval | None = None
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Expected calibration error of both, in probability; lower is better."""
+
+    champion: float | None = None
+    challenger: float | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison measured. None: it wasn't.
+
+    `onnx_max_difference` is between the graph and the booster it was made from; latency is in ms per 1,000 rows.
+    """
+
+    rows: int = 0
+    positives: int = 0
+    metric: Metric | None = None
+    slices: tuple[SliceDifference, ...] | None = None
+    calibration: Calibration | None = None
+    onnx_max_difference: float | None = None
+    latency_ms_per_1000: float | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the claims are held against.
+
+    `margin`: by how much the challenger must be better (its interval's lower end); negative allows it to be that much worse.
+    `slice_tolerance`: how much worse it may be on a slice. `calibration_tolerance`: how much worse its calibration error.
+    """
+
+    least_rows: int = 500
+    least_positives: int = 50
+    margin: float = 0.0
+    slice_rows: int = 200
+    slice_tolerance: float = 0.02
+    calibration_tolerance: float = 0.02
+    onnx_tolerance: float = 1e-5
+    latency_ms_per_1000: float = 50.0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one gate says, with the numbers it said it from."""
+
+    gate: str
+    outcome: Outcome
+    reason: str
+    numbers: Mapping[str, float]
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """A gate's name and the claim it checks, in words."""
+
+    name: str
+    claim: str
+
+
+class Gate(Protocol):
+    """A gate's module."""
+
+    SPEC: Spec
+    check: Callable[[Evidence, Limits], Finding]

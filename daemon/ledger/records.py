@@ -1,0 +1,188 @@
+"""What the ledger tells and is told: frozen facts, no database in sight. Times are event time in ms unless called `wall`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from daemon.ledger.ids import IncidentId, PlanDigest, StepId, digest_of
+
+State = Literal[
+    "open", "diagnosed", "planned", "awaiting_approval", "running", "judged", "shadowing", "promoting", "probation",
+    "closed", "no_action", "refused", "rolled_back", "failed", "expired",
+]  # fmt: skip
+Autonomy = Literal["observe", "propose", "act"]
+
+ENDS: frozenset[State] = frozenset({"closed", "no_action", "refused", "rolled_back", "failed", "expired"})
+
+# From each state where an incident may go. A move to itself is a wait that learned something (later time, one more try).
+MOVES: dict[State, frozenset[State]] = {
+    "open": frozenset({"open", "diagnosed", "failed", "expired"}),
+    "diagnosed": frozenset({"open", "planned", "no_action", "refused", "failed"}),
+    "planned": frozenset({"awaiting_approval", "running", "no_action", "refused", "failed", "expired"}),
+    "awaiting_approval": frozenset({"running", "refused", "failed", "expired"}),
+    "running": frozenset({"judged", "promoting", "refused", "failed"}),
+    "judged": frozenset({"shadowing", "refused", "failed"}),
+    "shadowing": frozenset({"shadowing", "promoting", "refused", "failed"}),
+    "promoting": frozenset({"promoting", "probation", "closed", "refused", "failed", "expired"}),
+    "probation": frozenset({"probation", "closed", "rolled_back", "failed"}),
+}
+
+
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a model and is being dealt with.
+
+    `cause` is the key by which events fold into it; `requester` is who asked (a person's name, or `driftwake`);
+    `details` grows with each move (diagnosis, verdicts, when the shadow began).
+    """
+
+    id: IncidentId
+    model: str
+    cause: str
+    state: State
+    opened_ms: int
+    moved_ms: int
+    waits_until_ms: int | None = None
+    requester: str
+    champion: str
+    challenger: str = ""
+    plan_digest: PlanDigest | None = None
+    reason: str = ""
+    details: dict[str, Any] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ENDS
+
+
+class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a skill. Arguments may hold references to earlier steps' results; `needs` names those steps."""
+
+    key: str
+    skill: str
+    arguments: dict[str, Any] = {}
+    needs: tuple[str, ...] = ()
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
+    """Why: a sentence made of numbers and enums, and the ids of what shows it."""
+
+    text: str
+    evidence: tuple[str, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done, as immutable data.
+
+    `sealed` is the window of event time [since, until) that no search sees; `budget_ms` the virtual time the steps take;
+    `alternatives` the utilities of all actions that were weighed; `configuration` is equal for plans that would try the
+    same thing again.
+    """
+
+    model: str
+    incident: IncidentId
+    action: str
+    proposer: str
+    requester: str
+    autonomy: Autonomy
+    created_ms: int
+    expires_ms: int
+    steps: tuple[PlanStep, ...]
+    reasons: tuple[Reason, ...]
+    alternatives: dict[str, float] = {}
+    sealed: tuple[int, int]
+    budget_ms: int
+    configuration: str
+    champion: str
+
+    @property
+    def digest(self) -> PlanDigest:
+        """The plan's address; approvals are bound to it."""
+        return PlanDigest(digest_of(self))
+
+
+class Spend(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry in the budget: `kind` is `training_minutes` or `promotion`."""
+
+    kind: Literal["training_minutes", "promotion"]
+    amount: float
+
+
+class Lesson(msgspec.Struct, frozen=True, kw_only=True):
+    """What an incident taught, from numbers and enums only."""
+
+    cause: str
+    action: str
+    outcome: State
+    text: str
+    numbers: dict[str, float] = {}
+    time_ms: int = 0
+    incident: str = ""
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration that was tried and what came of it (`running` until then)."""
+
+    configuration: str
+    outcome: str
+    time_ms: int
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One transition of an incident with everything that is written with it, in one transaction.
+
+    `rule` names the rule that decided; `details` is merged into the incident's; `plan`, `spends` and `lesson` are stored,
+    `approval` is used up.
+    """
+
+    to: State
+    reason: str
+    rule: str
+    details: dict[str, Any] = {}
+    waits_until_ms: int | None = None
+    challenger: str | None = None
+    plan: Plan | None = None
+    spends: tuple[Spend, ...] = ()
+    lesson: Lesson | None = None
+    approval: str = ""
+
+
+StepState = Literal["pending", "leased", "reserved", "done", "failed"]
+StepKind = Literal["skill", "deploy"]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One act on the world, and how far it is.
+
+    pending → leased (somebody prepares it) → reserved (it may have happened: ask the world) → done | failed(failure).
+    `payload` is what was reserved (arguments, or the deployment to publish); `result` what came back.
+    """
+
+    id: StepId
+    model: str
+    subject: str
+    key: str
+    kind: StepKind
+    skill: str
+    state: StepState
+    attempt: int = 0
+    owner: str = ""
+    lease_until_wall_ms: int = 0
+    payload: dict[str, Any] = {}
+    result: dict[str, Any] = {}
+    failure: str = ""
+    message: str = ""
+    ended_ms: int | None = None
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word on a plan. Used once, and only before it expires (wall clock)."""
+
+    id: str
+    plan_digest: str
+    by: str
+    decision: Literal["approve", "refuse"]
+    state: Literal["given", "used", "void"]
+    expires_wall_ms: int

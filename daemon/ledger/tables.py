@@ -1,0 +1,177 @@
+"""The ledger's tables, typed. Their making and changing is in `migrations/`; a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# Named constraints, so that later migrations can change them on every database.
+_NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Table(DeclarativeBase):
+    """Base of all tables."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {int: BigInteger, str: Text, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy reads it as it is
+
+
+class EventRow(Table):
+    """A monitor's statement as received, and what triage made of it (`new`, `opened`, `folded`, `ignored`)."""
+
+    __tablename__ = "event"
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model: Mapped[str]
+    kind: Mapped[str]
+    transition: Mapped[str]
+    time_ms: Mapped[int]
+    decision: Mapped[str]
+    reason: Mapped[str]
+    incident_id: Mapped[str | None] = mapped_column(ForeignKey("incident.id"))
+    data: Mapped[dict[str, Any]]
+    __table_args__ = (Index("ix_event_model_decision", "model", "decision"),)
+
+
+class IncidentRow(Table):
+    """An incident, as it stands now."""
+
+    __tablename__ = "incident"
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model: Mapped[str]
+    cause: Mapped[str]
+    state: Mapped[str]
+    opened_ms: Mapped[int]
+    moved_ms: Mapped[int]
+    waits_until_ms: Mapped[int | None]
+    requester: Mapped[str]
+    champion: Mapped[str]
+    challenger: Mapped[str]
+    plan_digest: Mapped[str | None]
+    reason: Mapped[str]
+    details: Mapped[dict[str, Any]]
+    __table_args__ = (Index("ix_incident_model_state", "model", "state"),)
+
+
+class PlanRow(Table):
+    """A plan, never changed after it was written."""
+
+    __tablename__ = "plan"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"))
+    action: Mapped[str]
+    created_ms: Mapped[int]
+    data: Mapped[dict[str, Any]]
+
+
+class StepRow(Table):
+    """One act on the world. `subject` is an incident or a command."""
+
+    __tablename__ = "step"
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    model: Mapped[str]
+    subject: Mapped[str]
+    key: Mapped[str]
+    kind: Mapped[str]
+    skill: Mapped[str]
+    state: Mapped[str]
+    attempt: Mapped[int]
+    owner: Mapped[str]
+    lease_until_wall_ms: Mapped[int]
+    payload: Mapped[dict[str, Any]]
+    result: Mapped[dict[str, Any]]
+    failure: Mapped[str]
+    message: Mapped[str]
+    ended_ms: Mapped[int | None]
+    __table_args__ = (UniqueConstraint("subject", "key"), Index("ix_step_model_state", "model", "kind", "state"))
+
+
+class ApprovalRow(Table):
+    """A person's word on a plan, by the id of the command that brought it."""
+
+    __tablename__ = "approval"
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    plan_digest: Mapped[str] = mapped_column(ForeignKey("plan.digest"))
+    by: Mapped[str]
+    decision: Mapped[str]
+    state: Mapped[str]
+    expires_wall_ms: Mapped[int]
+    given_ms: Mapped[int]
+
+
+class ExperimentRow(Table):
+    """Something that was tried. The fingerprint is unique: the same thing on the same data is never tried twice."""
+
+    __tablename__ = "experiment"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    configuration: Mapped[str]
+    model: Mapped[str]
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"))
+    action: Mapped[str]
+    outcome: Mapped[str]
+    time_ms: Mapped[int]
+
+
+class LessonRow(Table):
+    """What an incident taught."""
+
+    __tablename__ = "lesson"
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"), primary_key=True)
+    model: Mapped[str]
+    cause: Mapped[str]
+    action: Mapped[str]
+    outcome: Mapped[str]
+    text: Mapped[str]
+    numbers: Mapped[dict[str, Any]]
+    time_ms: Mapped[int]
+
+
+class BudgetEntryRow(Table):
+    """What an incident spent. One entry a kind, so a repeated move spends nothing."""
+
+    __tablename__ = "budget_entry"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"))
+    model: Mapped[str]
+    kind: Mapped[str]
+    amount: Mapped[float] = mapped_column(Float)
+    time_ms: Mapped[int]
+    __table_args__ = (UniqueConstraint("incident_id", "kind"),)
+
+
+class CommandRow(Table):
+    """An order as received, in order of arrival, and what became of it (`new`, `applied`, `rejected`)."""
+
+    __tablename__ = "command"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(128), unique=True)
+    model: Mapped[str]
+    kind: Mapped[str]
+    by: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str]
+    applied_ms: Mapped[int | None]
+    data: Mapped[dict[str, Any]]
+
+
+class AuditRow(Table):
+    """One link of the chain: `hash` is over all the other columns in canonical JSON, `previous` is the last link's hash."""
+
+    __tablename__ = "audit"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    time_ms: Mapped[int]
+    wall: Mapped[str]
+    kind: Mapped[str]
+    model: Mapped[str]
+    subject: Mapped[str]
+    data: Mapped[str]
+    previous: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (Index("ix_audit_subject", "subject"), Index("ix_audit_model_kind", "model", "kind"))

@@ -1,0 +1,101 @@
+"""Commands of people and pipelines: each applied once by its id, or rejected with the reason."""
+
+from __future__ import annotations
+
+import re
+
+import structlog
+
+from daemon.deploying.slots import OURS
+from daemon.deploying.swap import Deploying
+from daemon.errors import PlanRefusedError, SwapFailedError
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.records import Move
+from daemon.places import Places
+from daemon.planning.stage import Planning
+from daemon.reflecting.reflect import reflect
+from daemon.triaging.triage import CHALLENGE
+from streams.contracts.records import CHAMPION, Command
+
+log = structlog.get_logger()
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+class Orders:
+    """Applies one model's commands in order of arrival.
+
+    Args:
+        ledger: where commands wait and are settled.
+        places: the registry of bundles.
+        planning: knows which plans wait for a person's word.
+        deploying: the only writer of deployments.
+    """
+
+    def __init__(self, ledger: Ledger, places: Places, planning: Planning, deploying: Deploying) -> None:
+        self._ledger = ledger
+        self._places = places
+        self._planning = planning
+        self._deploying = deploying
+
+    async def apply(self, now_ms: int) -> None:
+        """Apply what waits."""
+        for order in self._ledger.commands(self._places.model, "new"):
+            command = order.command
+            try:
+                await self._apply(command, now_ms)
+            except (PlanRefusedError, SwapFailedError) as error:
+                self._ledger.settle_command(command, "rejected", str(error), now_ms)
+            log.info("CommandSettled", command=command.id, kind=command.kind, model=command.model)
+
+    async def _apply(self, command: Command, now_ms: int) -> None:
+        match command.kind:
+            case "challenge":
+                await self._challenge(command, now_ms)
+            case "shadow":
+                await self._shadow(command, now_ms)
+            case "rollback":
+                await self._roll_back(command, now_ms)
+            case "freeze" | "unfreeze":
+                self._ledger.settle_command(command, "applied", f"{command.kind} by {command.by}", now_ms)
+            case "approve" | "refuse":
+                self._decide(command, now_ms)
+
+    async def _challenge(self, command: Command, now_ms: int) -> None:
+        """Open an incident in which the submitted bundle is judged; nothing is trained."""
+        digest = str(command.arguments.get("digest", ""))
+        self._places.manifest(digest)
+        champion = await self._deploying.champion()
+        if digest == champion:
+            raise PlanRefusedError("this bundle is the champion already")
+        self._ledger.open_for_command(command, CHALLENGE, champion, digest, now_ms)
+
+    async def _shadow(self, command: Command, now_ms: int) -> None:
+        name, digest = str(command.arguments.get("name", "")), command.arguments.get("digest")
+        if name in OURS | {CHAMPION} or _NAME.fullmatch(name) is None:
+            raise PlanRefusedError("a shadow's name is lower case and none of champion, challenger, previous")
+        if digest is not None:
+            self._places.manifest(str(digest))
+            await self._deploying.prepare(command.id, str(digest), now_ms)
+        step = await self._deploying.put_shadow(command.id, name, str(digest) if digest is not None else None, now_ms, now_ms)
+        generation = step.payload["generation"]
+        self._ledger.settle_command(
+            command, "applied", f"shadow {name} as generation {generation}", now_ms, generation=generation
+        )
+
+    async def _roll_back(self, command: Command, now_ms: int) -> None:
+        """Bring the previous champion back, and end the probation of the one it replaces."""
+        said = await self._deploying.roll_back(command.id, now_ms)
+        trial = [one for one in self._ledger.incidents(command.model, only_open=True) if one.state == "probation"]
+        if not trial:
+            self._ledger.settle_command(command, "applied", said, now_ms)
+            return
+        move = Move(to="rolled_back", reason=said, rule=f"command_{command.kind}")
+        self._ledger.move(trial[0], reflect(trial[0], move, now_ms), now_ms, command)
+
+    def _decide(self, command: Command, now_ms: int) -> None:
+        objection = self._planning.objection_to(command)
+        if objection:
+            self._ledger.settle_command(command, "rejected", objection, now_ms)
+        else:
+            self._planning.accept(command, now_ms)

@@ -1,0 +1,96 @@
+"""What a planner is asked and answers.
+
+Called by the planning stage, once per diagnosis; what it answers is only a proposal: guardrails and the model's autonomy
+decide whether anything happens.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from daemon.ledger.records import Lesson, Reason
+
+Action = Literal[
+    "no_action", "wait_for_labels", "alert_upstream", "search_features_and_retrain", "retrain", "judge_submitted", "rollback"
+]
+TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """One explanation with its probability."""
+
+    cause: str
+    probability: float
+    evidence: Any = None
+
+
+class LabelState(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of the recent truth is known: share of labelled rows, delays in ms, labelled rows."""
+
+    coverage: float | None = None
+    delay_ms_p50: float | None = None
+    delay_ms_p90: float | None = None
+    rows: int = 0
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality (higher is better) that the bundle was validated with, and the recent one with its interval."""
+
+    reference: float | None = None
+    recent: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """What the diagnosis found; numbers and enums only."""
+
+    causes: tuple[Cause, ...] = ()
+    moved: tuple[dict[str, Any], ...] = ()
+    slices: tuple[dict[str, Any], ...] = ()
+    label_state: LabelState = LabelState()
+    performance: Performance = Performance()
+
+    @property
+    def likely(self) -> Cause | None:
+        """The most probable cause."""
+        return max(self.causes, key=lambda one: (one.probability, one.cause), default=None)
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """All a planner may know.
+
+    `waits_left` says how often it may still wait for labels; `may_promote` whether the promotion budget has room when a
+    challenger could be ready; `submitted` whether a person handed in a challenger; `can_roll_back` whether an earlier
+    champion is known; `evidence` are the ids that reasons may cite.
+    """
+
+    now_ms: int
+    incident_cause: str
+    diagnosis: Diagnosis
+    promotions: int
+    may_promote: bool
+    lessons: tuple[Lesson, ...] = ()
+    waits_left: int = 0
+    submitted: bool = False
+    can_roll_back: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """An action, why, and the utility of every action that was weighed (None: it can't be done, and `excluded` says why)."""
+
+    action: Action
+    reasons: tuple[Reason, ...]
+    utilities: dict[str, float | None]
+    excluded: dict[str, str] = {}
+
+
+class Planner(Protocol):
+    """A way of thinking."""
+
+    def decide(self, situation: Situation) -> Proposal:
+        """Choose an action. The proposal's reasons are never empty; doing nothing is an answer like any other."""
+        ...

@@ -1,0 +1,73 @@
+"""Settings of planning: what may be done, how often, and on which data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from daemon.ledger.records import Autonomy
+from streams.runtime.config import Section
+from streams.runtime.durations import Duration
+
+
+class Freeze(Section):
+    """A range of event time, epoch milliseconds, in which nothing is deployed."""
+
+    since_ms: int
+    """First millisecond of the freeze."""
+
+    until_ms: int
+    """First millisecond after it."""
+
+
+class PlanningConfig(Section):
+    """Limits that people set, and the windows of data a plan uses."""
+
+    autonomy: Autonomy = "propose"
+    """`observe`: only say what would be done; `propose`: ask a person first; `act`: go on alone, inside the limits."""
+
+    planner: str = "policy"
+    """Which planner thinks."""
+
+    kill_switch: bool = False
+    """True: nothing is started or deployed, whoever asks; rolling back stays possible."""
+
+    freezes: tuple[Freeze, ...] = ()
+    """When nothing may be deployed, for instance around a holiday."""
+
+    promotions_per_30d: int = Field(default=1, ge=0)
+    """How many swaps of the champion the model's owners want to see in 30 days at most."""
+
+    training_minutes_per_30d: int = Field(default=600, ge=0)
+    """Virtual minutes of training in 30 days."""
+
+    training_budget: Duration = Duration.of("30m")
+    """Event time a training is charged: its bundle may not serve earlier, so the machine's speed changes no result."""
+
+    train: Duration = Duration.of("90d")
+    """How far back a training looks."""
+
+    sealed: Duration = Duration.of("14d")
+    """The newest part of the data, which no search sees and the challenger is judged on."""
+
+    search_seconds: int = Field(default=120, ge=1)
+    """Wall-clock budget of the search for features."""
+
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Training parameters that differ from the skill's defaults."""
+
+    seed: int = 0
+    """Seed of the search and the training."""
+
+    shadow: Duration = Duration.of("7d")
+    """How long a challenger will shadow before it can be promoted; for looking ahead at the promotion budget."""
+
+    plan_expiry: Duration = Duration.of("7d")
+    """Event time after which a plan that nobody let run is void: its data has become old."""
+
+    approval_expiry: Duration = Duration.of("3d")
+    """Wall-clock time after which an approval that was not used is void."""
+
+    repeat_after: Duration = Duration.of("14d")
+    """How long a configuration that didn't help is not tried again."""

@@ -1,0 +1,214 @@
+"""Planning: from a diagnosis to a plan, and from a plan to permission."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from daemon.errors import PlanRefusedError
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.records import Approval, Incident, Move, Plan, Spend
+from daemon.places import Places
+from daemon.planners.base import TRAINS, Diagnosis, Planner, Proposal, Situation
+from daemon.planning.compose import Basis, compose
+from daemon.planning.config import PlanningConfig
+from daemon.planning.guardrails import MINUTE_MS, MONTH_MS, Facts, Ruling, check, deployment_freeze, promotion_room_ms
+from streams.contracts.records import Command
+from streams.runtime.plugins import load_kind
+
+# Others' work on the same model: only one incident at a time holds the slots of a challenger.
+_HOLDS_SLOTS = frozenset({"running", "judged", "shadowing", "promoting", "probation"})
+_HANDS_OFF = {
+    "no_action": "doing nothing is best",
+    "alert_upstream": "the data is broken upstream: people are told, nothing is trained on it",
+}
+
+
+class Planning:
+    """One model's planner, its guardrails and its autonomy.
+
+    Args:
+        ledger: promotions, lessons, experiments and approvals are read here.
+        places: where the skills find the lake and the registry.
+        config: limits and windows.
+        known_skills: names of the skills that exist.
+        label_wait_ms: how long a wait for labels takes, in event time.
+        most_waits: how often to wait.
+        planner: made by `daemon.planners.<config.planner>.build()` when not given.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        places: Places,
+        config: PlanningConfig,
+        known_skills: frozenset[str],
+        *,
+        label_wait_ms: int,
+        most_waits: int,
+        planner: Planner | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._places = places
+        self._config = config
+        self._known_skills = known_skills
+        self._label_wait_ms = label_wait_ms
+        self._most_waits = most_waits
+        self._planner = planner or cast("Planner", load_kind("daemon.planners", config.planner).build())
+
+    def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
+        """Choose what to do about a diagnosed incident."""
+        proposal = self._planner.decide(self._situation(incident, champion, now_ms))
+        thought = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded}
+        because = "; ".join(reason.text for reason in proposal.reasons)
+        if proposal.action == "wait_for_labels":
+            rounds = incident.details.get("rounds", 0) + 1
+            return Move(
+                to="open", reason=because, rule="wait_for_labels", waits_until_ms=now_ms + self._label_wait_ms,
+                details=thought | {"rounds": rounds},
+            )  # fmt: skip
+        if proposal.action in _HANDS_OFF:
+            reason = f"{_HANDS_OFF[proposal.action]}: {because}"
+            return Move(to="no_action", reason=reason, rule=proposal.action, details=thought)
+        try:
+            plan = self._compose(proposal, incident, champion, now_ms)
+        except PlanRefusedError as error:
+            return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
+        return Move(to="planned", reason=because, rule=f"planner_{self._config.planner}", plan=plan, details=thought)
+
+    def permit(self, incident: Incident, now_ms: int) -> Move | None:
+        """Ask the guardrails, then the model's autonomy; None while another incident holds the slots."""
+        plan = self._plan(incident)
+        if now_ms < plan.expires_ms and self._is_busy(incident):
+            return None
+        rulings = check(plan, self._facts(plan, now_ms), self._config)
+        refused = self._refusal(rulings)
+        if refused is not None:
+            return refused
+        told = {"rulings": [ruling._asdict() for ruling in rulings]}
+        if self._config.autonomy == "observe":
+            return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
+        if self._config.autonomy == "propose" and incident.requester in {plan.proposer, "driftwake"}:
+            return Move(
+                to="awaiting_approval", reason=f"{plan.action} needs a person's approval", rule="autonomy_propose",
+                waits_until_ms=plan.expires_ms, details=told,
+            )  # fmt: skip
+        rule = "autonomy_act" if self._config.autonomy == "act" else "asked_for_by_a_person"
+        return self._run(plan, rule, told, now_ms)
+
+    def hear(self, incident: Incident, now_ms: int) -> Move | None:
+        """Look for a person's word on a plan that waits for it."""
+        plan = self._plan(incident)
+        if now_ms >= plan.expires_ms:
+            return Move(to="expired", reason="nobody approved the plan in time", rule="plan_expiry")
+        for approval in self._ledger.approvals(plan.digest):
+            if not self._counts(approval, plan):
+                continue
+            if approval.decision == "refuse":
+                return Move(to="refused", reason="a person refused the plan", rule="approval", approval=approval.id)
+            if self._is_busy(incident):
+                return None
+            rulings = check(plan, self._facts(plan, now_ms), self._config)
+            return self._refusal(rulings) or self._run(plan, "approval", {}, now_ms, approval.id)
+        return None
+
+    def objection_to(self, command: Command) -> str:
+        """Return why an approval or refusal can't be accepted, the empty string when it can."""
+        digest = str(command.arguments.get("plan_digest", ""))
+        waiting = [one for one in self._ledger.incidents(command.model, only_open=True) if one.state == "awaiting_approval"]
+        if digest not in {incident.plan_digest for incident in waiting}:
+            return "no plan of that digest waits for approval"
+        plan = self._ledger.plan(digest)
+        if command.by in {plan.proposer, plan.requester}:
+            return "who proposed or asked for a plan can't approve it"
+        if any(approval.by == command.by for approval in self._ledger.approvals(digest)):
+            return "this person has spoken on the plan before"
+        return ""
+
+    def accept(self, command: Command, now_ms: int) -> None:
+        """Store a person's word on a plan."""
+        expires = self._ledger.wall_ms() + self._config.approval_expiry.ms
+        self._ledger.give_approval(command, str(command.arguments["plan_digest"]), expires, now_ms)
+
+    def may_promote(self, incident: Incident, now_ms: int) -> Move | None:
+        """Ask again before the swap itself: a freeze or a used budget makes it wait; None when it may go on or has begun."""
+        if self._ledger.step(incident.id, "promote") is not None:
+            return None
+        frozen = deployment_freeze(now_ms, self._ledger.frozen_by(self._places.model), self._config)
+        if frozen:
+            return self._hold(incident, frozen, "freeze", now_ms + self._places.archive_interval_ms)
+        promoted = self._ledger.spent_at(self._places.model, "promotion")
+        room_ms = promotion_room_ms(now_ms, promoted, self._config.promotions_per_30d)
+        if room_ms is None:
+            return Move(to="refused", reason="no promotion is allowed at all", rule="promotion_budget")
+        return None if room_ms == now_ms else self._hold(incident, "promotions of 30 days are used", "promotion_budget", room_ms)
+
+    def _hold(self, incident: Incident, reason: str, rule: str, until_ms: int) -> Move:
+        since = int(incident.details.get("held_ms", incident.moved_ms))
+        if until_ms > since + MONTH_MS:
+            return Move(to="expired", reason=f"held back for a month: {reason}", rule=rule)
+        return Move(to="promoting", reason=reason, rule=rule, waits_until_ms=until_ms, details={"held_ms": since})
+
+    def _run(self, plan: Plan, rule: str, told: dict[str, Any], now_ms: int, approval: str = "") -> Move:
+        spends = (Spend(kind="training_minutes", amount=plan.budget_ms / MINUTE_MS),) if plan.action in TRAINS else ()
+        ready_ms = now_ms + plan.budget_ms
+        return Move(
+            to="running", reason=f"{plan.action} is allowed", rule=rule, spends=spends, approval=approval,
+            details=told | {"started_ms": now_ms, "ready_ms": ready_ms},
+        )  # fmt: skip
+
+    def _refusal(self, rulings: tuple[Ruling, ...]) -> Move | None:
+        objections = [ruling for ruling in rulings if not ruling.allowed]
+        if not objections:
+            return None
+        first = objections[0]
+        to = "expired" if first.rule == "plan_expiry" else "refused"
+        told = {"rulings": [ruling._asdict() for ruling in rulings]}
+        return Move(to=to, reason=first.reason, rule=first.rule, details=told)  # type: ignore[arg-type]
+
+    def _counts(self, approval: Approval, plan: Plan) -> bool:
+        fresh = approval.state == "given" and self._ledger.wall_ms() < approval.expires_wall_ms
+        return fresh and approval.by not in {plan.proposer, plan.requester}
+
+    def _is_busy(self, incident: Incident) -> bool:
+        others = self._ledger.incidents(self._places.model, only_open=True)
+        return any(other.id != incident.id and other.state in _HOLDS_SLOTS for other in others)
+
+    def _plan(self, incident: Incident) -> Plan:
+        return self._ledger.plan(incident.plan_digest or "")
+
+    def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int) -> Plan:
+        manifest = self._places.manifest(champion)
+        if proposal.action == "judge_submitted" and self._places.manifest(incident.challenger).schema != manifest.schema:
+            raise PlanRefusedError("the submitted bundle has another schema than the champion")
+        return compose(proposal, Basis(now_ms, incident, champion, manifest.windows), self._places, self._config)
+
+    def _facts(self, plan: Plan, now_ms: int) -> Facts:
+        model = self._places.model
+        return Facts(
+            now_ms=now_ms,
+            known_skills=self._known_skills,
+            frozen_by=self._ledger.frozen_by(model),
+            promoted_ms=self._ledger.spent_at(model, "promotion"),
+            training_minutes=self._ledger.spent(model, "training_minutes", now_ms - MONTH_MS),
+            tried=self._ledger.experiments(model, plan.configuration) if plan.configuration else (),
+        )
+
+    def _situation(self, incident: Incident, champion: str, now_ms: int) -> Situation:
+        model = self._places.model
+        promoted = self._ledger.spent_at(model, "promotion")
+        earliest_ms = now_ms + self._config.training_budget.ms + self._config.shadow.ms
+        earlier = {step.payload.get("champion") for step in self._ledger.deployments(model, "done")} - {champion, None}
+        return Situation(
+            now_ms=now_ms,
+            incident_cause=incident.cause,
+            diagnosis=msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis),
+            promotions=sum(time_ms > now_ms - MONTH_MS for time_ms in promoted),
+            may_promote=promotion_room_ms(earliest_ms, promoted, self._config.promotions_per_30d) == earliest_ms,
+            lessons=tuple(self._ledger.lessons(model)),
+            waits_left=max(0, self._most_waits - incident.details.get("rounds", 0)),
+            submitted=bool(incident.challenger),
+            can_roll_back=bool(earlier),
+            evidence=tuple(event.id for event in self._ledger.events_of(incident.id)[:20]),
+        )

@@ -1,0 +1,48 @@
+"""Reflecting: what an ended incident taught, in a sentence made of numbers and enums only. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from daemon.ledger.records import Incident, Lesson, Move
+from streams.contracts.features import duration_text
+
+_PHASES = ("sealed", "shadow", "probation")
+
+
+def reflect(incident: Incident, move: Move, now_ms: int) -> Move:
+    """Add the lesson to the move that ends an incident."""
+    details = incident.details | msgspec.to_builtins(move.details)
+    action = str(details.get("action", "none"))
+    cause, probability = _likely(details)
+    numbers = {"cause_probability": probability, "lasted_ms": float(now_ms - incident.opened_ms)} | _measured(details)
+    said = [
+        f"{cause} ({probability:.2f}) after {incident.cause}",
+        f"{action} ended as {move.to} by rule {move.rule.split(':')[0]}",
+    ]
+    for phase in _PHASES:
+        if f"{phase}_difference" in numbers:
+            low, high = numbers.get(f"{phase}_low", math.nan), numbers.get(f"{phase}_high", math.nan)
+            said.append(f"{phase} difference {numbers[f'{phase}_difference']:+.4f} [{low:+.4f}, {high:+.4f}]")
+    said.append(f"took {duration_text(now_ms - incident.opened_ms)} of event time")
+    lesson = Lesson(cause=cause, action=action, outcome=move.to, text="; ".join(said), numbers=numbers)
+    return msgspec.structs.replace(move, lesson=lesson)
+
+
+def _likely(details: dict[str, Any]) -> tuple[str, float]:
+    causes = details.get("diagnosis", {}).get("causes", [])
+    best = max(causes, key=lambda one: float(one.get("probability", 0.0)), default=None)
+    return ("unknown", 0.0) if best is None else (str(best["cause"]), float(best["probability"]))
+
+
+def _measured(details: dict[str, Any]) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for phase in _PHASES:
+        for finding in details.get(phase, {}).get("findings", ()):
+            if "difference" in finding["numbers"]:
+                numbers |= {f"{phase}_{name}": float(finding["numbers"][name]) for name in ("difference", "low", "high")}
+                numbers[f"{phase}_rows"] = float(finding["numbers"].get("rows", 0.0))
+    return numbers

@@ -1,0 +1,24 @@
+"""Settings of triage."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from streams.runtime.config import Section
+from streams.runtime.durations import Duration
+
+
+class TriagingConfig(Section):
+    """When an event becomes an incident, and what is asked about it."""
+
+    cooldown: Duration = Duration.of("7d")
+    """After an incident has ended, events of the same cause are only noted for this long: what was done must show first."""
+
+    recent: Duration = Duration.of("7d")
+    """How much of the newest data the diagnosis compares with the reference."""
+
+    label_wait: Duration = Duration.of("3d")
+    """How long to wait for labels before asking again."""
+
+    most_waits: int = Field(default=3, ge=0, le=100)
+    """How often to wait for labels before giving up."""

@@ -1,0 +1,78 @@
+"""Triaging: new events become incidents, and an incident becomes a question to the diagnosis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+
+from daemon.errors import RunFailedError
+from daemon.ledger.ledger import Ledger
+from daemon.ledger.records import Incident, Move, PlanStep
+from daemon.places import Places
+from daemon.planners.base import Diagnosis
+from daemon.triaging.config import TriagingConfig
+from daemon.triaging.triage import CHALLENGE, Standing, triage
+from streams.runtime.clock import text_of
+
+log = structlog.get_logger()
+
+# A storm of events adds nothing to a diagnosis after the first hundred; all of them are in the ledger.
+_MOST_EVENTS = 100
+
+
+class Triaging:
+    """One model's door for events.
+
+    Args:
+        ledger: where events wait and incidents are opened.
+        places: where the skills find the lake and the registry.
+        config: cooldown, range of the diagnosis, waiting for labels.
+    """
+
+    def __init__(self, ledger: Ledger, places: Places, config: TriagingConfig) -> None:
+        self._ledger = ledger
+        self._places = places
+        self._config = config
+
+    def triage(self, champion: str, now_ms: int) -> None:
+        """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
+        for event in self._ledger.new_events(self._places.model, now_ms):
+            known = self._ledger.incidents(self._places.model)
+            standing = Standing(champion, [one for one in known if not one.is_over], [one for one in known if one.is_over])
+            decision = triage(event, standing, self._config.cooldown.ms)
+            if decision.what == "open":
+                opened = self._ledger.open_for_event(event, event.kind, champion, decision.rule, now_ms)
+                log.info("IncidentOpened", incident=opened.id, cause=event.kind, event_time=text_of(now_ms))
+            else:
+                settled = "folded" if decision.what == "fold" else "ignored"
+                self._ledger.settle_event(event, settled, decision.rule, decision.incident, now_ms)
+
+    def question(self, incident: Incident, now_ms: int) -> PlanStep:
+        """Return the call of the diagnosis for an open incident, one per round of waiting."""
+        events = self._ledger.events_of(incident.id)[:_MOST_EVENTS]
+        arguments: dict[str, Any] = self._places.arguments(incident.champion) | {
+            "now_ms": self._places.until_ms(now_ms),
+            "events": [msgspec.to_builtins(event) for event in events],
+            "recent_ms": self._config.recent.ms,
+        }
+        return PlanStep(key=f"diagnose_{incident.details.get('rounds', 0)}", skill="diagnose_drift", arguments=arguments)
+
+    def needs_no_diagnosis(self, incident: Incident) -> bool:
+        """Whether somebody asked for a given act, so that there is nothing to find out."""
+        return incident.cause == CHALLENGE
+
+    def understand(self, answer: dict[str, Any]) -> Move:
+        """Turn the diagnosis into a move.
+
+        Raises:
+            RunFailedError: the answer isn't a diagnosis.
+        """
+        try:
+            diagnosis = msgspec.convert(answer, Diagnosis)
+        except msgspec.ValidationError as error:
+            raise RunFailedError("bad_answer", f"diagnose_drift: {error}") from error
+        likely = diagnosis.likely
+        reason = f"{likely.cause} with probability {likely.probability:.2f}" if likely is not None else "no cause found"
+        return Move(to="diagnosed", reason=reason, rule="diagnosis", details={"diagnosis": answer})

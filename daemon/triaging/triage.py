@@ -1,0 +1,66 @@
+"""Which events open an incident, which fold into one, which are only noted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from daemon.ledger.ids import IncidentId
+from daemon.ledger.records import Incident
+from streams.contracts.events import DriftEvent
+
+What = Literal["open", "fold", "ignore"]
+
+DATA = "data_quality"
+SERVING = "serving"
+CHALLENGE = "challenge"
+# Causes whose repair may train a model; a model has at most one such incident at a time.
+TRAINING = frozenset({"feature_drift", "score_drift", "loss_drift", "performance", CHALLENGE})
+_KNOWN = TRAINING | {DATA, SERVING}
+
+
+class Standing(NamedTuple):
+    """What is known of the model: the bundle it serves, its open incidents and the ones that ended."""
+
+    champion: str
+    under_way: Sequence[Incident]
+    ended: Sequence[Incident]
+
+
+class Decision(NamedTuple):
+    """What to do with an event, and the rule that says so. `incident` is set when it folds."""
+
+    what: What
+    rule: str
+    incident: IncidentId | None = None
+
+
+def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
+    """Decide on one event, given everything before it."""
+    home = _home(event.kind, standing.under_way)
+    if home is not None:
+        return Decision(
+            "fold", "one_incident_per_cause" if home.cause == event.kind else "one_training_incident_per_model", home.id
+        )
+    if event.transition != "confirmed":
+        return Decision("ignore", f"only_confirmed_events_open: {event.transition}")
+    if event.kind not in _KNOWN:
+        return Decision("ignore", "unknown_kind")
+    if event.digest and event.digest != standing.champion:
+        return Decision("ignore", "about_an_earlier_bundle")
+    last = max((incident.moved_ms for incident in standing.ended if _calms(incident, event.kind)), default=None)
+    if last is not None and event.time_ms < last + cooldown_ms:
+        return Decision("ignore", "cooldown")
+    return Decision("open", "confirmed_and_nobody_deals_with_it")
+
+
+def _home(kind: str, under_way: Sequence[Incident]) -> Incident | None:
+    same = [incident for incident in under_way if incident.cause == kind]
+    training = [incident for incident in under_way if kind in TRAINING and incident.cause in TRAINING]
+    return next(iter([*same, *training]), None)
+
+
+def _calms(incident: Incident, kind: str) -> bool:
+    """Whether an ended incident speaks for this kind: its own cause, or any training cause after the model was swapped."""
+    swapped = incident.state in {"closed", "rolled_back"}
+    return incident.cause == kind or (swapped and kind in TRAINING and incident.cause in TRAINING)
