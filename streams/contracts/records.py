@@ -148,8 +148,14 @@ class TaskState(msgspec.Struct, kw_only=True):
     details: dict[str, Any] = {}
 
 
+MARKER_HEADER = "dw_marker"
+
+
 class GenerationMarker(msgspec.Struct, frozen=True, kw_only=True):
-    """Written with the first predictions of a generation, in their transaction: from which offset it serves."""
+    """Written with the first predictions of a generation, in their transaction: from which offset it serves.
+
+    Its record among the predictions has the key `dw:marker:<partition>` and the header `MARKER_HEADER`.
+    """
 
     model: str
     generation: int

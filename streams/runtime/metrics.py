@@ -23,8 +23,10 @@ _STAGES = frozenset({"serving", "joining", "measuring", "monitoring", "archiving
 _REASONS = frozenset(
     {
         "not_json",
+        "missing_field",
         "missing_column",
         "wrong_type",
+        "not_finite",
         "absurd_time",
         "bad_id",
         "too_large",

@@ -13,6 +13,9 @@ from collections.abc import Iterable, Sequence
 HEADER = "dw_watermark"
 NEVER = -1
 
+# Milliseconds until the year 5138; int() of very long digits would raise.
+_MOST_DIGITS = 14
+
 
 def watermark_record(writer: str, watermark_ms: int) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
     """Return key, value and headers of a watermark record."""
@@ -20,10 +23,10 @@ def watermark_record(writer: str, watermark_ms: int) -> tuple[bytes, bytes, list
 
 
 def read_watermark(key: bytes | None, headers: Sequence[tuple[str, bytes]]) -> tuple[str, int] | None:
-    """Return (writer, watermark in ms) of a watermark record, None for any other record."""
+    """Return (writer, watermark in ms) of a watermark record, None for any other record. Never raises: any bytes may come."""
     for name, value in headers:
-        if name == HEADER and key is not None and value.isdigit():
-            return key.decode().rpartition(":")[2], int(value)
+        if name == HEADER and key is not None and value.isdigit() and len(value) <= _MOST_DIGITS:
+            return key.decode(errors="replace").rpartition(":")[2], int(value)
     return None
 
 

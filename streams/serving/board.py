@@ -1,0 +1,104 @@
+"""What all tasks of one model share in a process: slots, facts, progress; and the bell that rings when any of it changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from streams.contracts.errors import StreamsError
+from streams.contracts.schema import ModelSchema
+from streams.inference.session import Scorer
+from streams.runtime.watermark import NEVER
+from streams.serving.config import ServingConfig
+from streams.serving.feed import Feed
+from streams.serving.progress import Progress
+from streams.serving.slots import Slots
+from streams.serving.suspicion import Suspicion
+
+
+class StageClosed(StreamsError):  # noqa: N818 - says what happened; nothing went wrong
+    """The stage stops while a task waits; the batch is answered after the next start."""
+
+
+class Board:
+    """The shared state of one model's tasks. It belongs to one event loop.
+
+    Args:
+        schema: the model's columns.
+        config: the stage's settings.
+        slots: deployments and loaded bundles.
+        progress: live event time.
+        replay: whether rows wait for slower inputs.
+    """
+
+    def __init__(self, *, schema: ModelSchema, config: ServingConfig, slots: Slots, progress: Progress, replay: bool) -> None:
+        self.schema = schema
+        self.config = config
+        self.slots = slots
+        self.progress = progress
+        self.replay = replay
+        self.feed: Feed | None = None
+        self.watermarks: dict[int, int] = {}
+        self.marked = 0
+        self._suspicions: dict[str, Suspicion] = {}
+        self._bell = asyncio.Event()
+        self._is_closed = False
+
+    def accept(self, scorer: Scorer) -> None:
+        """Let a bundle that is loaded, warm and backfilled answer rows."""
+        self._suspicions[scorer.digest] = Suspicion(self.schema, scorer.profile, self.config.range_factor)
+        self.slots.accept(scorer)
+        self.ring()
+
+    def suspicions(self) -> Mapping[str, Suspicion]:
+        """Return the bounds of each ready bundle by digest, as they are now."""
+        self._suspicions = {digest: self._suspicions[digest] for digest in self.slots.ready}
+        return self._suspicions
+
+    def answers(self, time_ms: int) -> bool:
+        """Whether a row at this time can be answered now, with everything it should see.
+
+        Live, a row waits for nothing but a first champion. In a replay it also waits for slower inputs of its windows and for
+        bundles of its generation that are still being prepared, so that the speed of the machine changes no result.
+        """
+        if not self.replay:
+            return self.slots.is_serving
+        covered = self.feed is None or self.feed.covers(time_ms)
+        return covered and self.slots.is_serving and self.slots.is_settled(time_ms)
+
+    @property
+    def watermark_ms(self) -> int:
+        """How far all partitions that began have come in event time; `NEVER` when one hasn't."""
+        return min(self.watermarks.values(), default=NEVER)
+
+    def ring(self) -> None:
+        """Wake up whoever waits."""
+        self._bell.set()
+        self._bell = asyncio.Event()
+
+    def close(self) -> None:
+        """End all waiting: the stage stops."""
+        self._is_closed = True
+        self.ring()
+
+    async def until(self, is_true: Callable[[], bool]) -> None:
+        """Wait until something is true.
+
+        Raises:
+            StageClosed: the stage stops.
+        """
+        while not is_true():
+            if self._is_closed:
+                raise StageClosed("stopping while a row waits for its inputs")
+            await self._bell.wait()
+
+    def explain(self, time_ms: int) -> str:
+        """Say what a row at this time waits for."""
+        if not self.slots.is_serving:
+            return f"no champion is deployed and ready (refused: {dict(self.slots.refused)})"
+        if self.feed is not None and not self.feed.covers(time_ms):
+            return (
+                f"windows: a row at {time_ms} needs all facts up to the skew before it, but predictions and outcomes have "
+                f"only reached {self.feed.watermark_ms}; a source must write a watermark at least every skew of event time"
+            )
+        return f"bundles of generation {self.slots.generation} are still being prepared"

@@ -1,0 +1,62 @@
+"""Settings of the serving stage alone; what several stages share (topics, skew, replay) comes with the model."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from streams.contracts.schema import ModelSchema
+from streams.runtime.config import Section
+
+
+class ServingConfig(Section):
+    """How a model's requests are answered."""
+
+    max_records: int = Field(default=4_096, ge=1, le=65_536)
+    """Rows of a micro-batch at most. Larger ones gain no throughput (measured) and hold the first row back longer."""
+
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads of one scoring call. One, because partitions are already scored side by side."""
+
+    max_bundles: int = Field(default=8, ge=2, le=64)
+    """Bundles loaded at once, shadows and the previous champion included. What goes beyond is refused."""
+
+    ahead_ms: int = Field(default=3_600_000, ge=0)
+    """Live: a request may claim an event time this far after the broker got it; more is absurd (it would push event time)."""
+
+    range_factor: float = Field(default=10.0, gt=0)
+    """A number this many reference spans outside of the champion's reference is suspect: a unit that changed, not drift."""
+
+    watermark_every_ms: int = Field(default=1_000, ge=10)
+    """Live: how often, in wall time, each partition says how far event time has come."""
+
+    idle_after_ms: int = Field(default=10_000, ge=100)
+    """Live: a partition without requests for this long follows the others instead of holding event time back."""
+
+    patience_s: float = Field(default=300.0, gt=0)
+    """Replay: how long, in wall time, a row may wait for slower inputs before the stage gives up with an error."""
+
+    lookback: int = Field(default=50_000, ge=0)
+    """Replay: offsets before the archived position that a backfill reads again for watermarks alone."""
+
+
+class ServedModel(NamedTuple):
+    """The model that a stage serves: what several stages share of its config.
+
+    `requests`, `predictions`, `outcomes`, `state` are topic names, the first three of `partitions` partitions each; `skew_ms`
+    is what its bundles must be trained with.
+    """
+
+    name: str
+    schema: ModelSchema
+    requests: str
+    predictions: str
+    outcomes: str
+    state: str
+    partitions: int
+    skew_ms: int
+    lateness_ms: int
+    replay: bool = False
+    dialect: str = "native"
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"

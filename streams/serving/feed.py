@@ -1,0 +1,178 @@
+"""What windows are made of: the facts of all partitions' predictions and outcomes, folded in, and how far they reach.
+
+Facts are predictions without flags, at their event times, and the labels of such predictions, at the times they were known.
+Each is folded once: up to the archived positions from the lake, from there on from the log.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from streams.contracts.features import LABEL, Source, Window
+from streams.contracts.records import MARKER_HEADER
+from streams.contracts.schema import ModelSchema
+from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark
+from streams.transport.records import Record, position_key
+from streams.windows.online import WindowState
+
+logger = structlog.get_logger(__name__)
+
+
+class Facts(NamedTuple):
+    """Facts as columns, without those of suspect rows. `time_ms` is when an outcome was known; `label` is for outcomes only."""
+
+    source: Source
+    time_ms: Sequence[int]
+    columns: Mapping[str, Sequence[Any]]
+    label: Sequence[float | None] = ()
+
+
+class FeedTopics(NamedTuple):
+    """Where the facts come from: topic names, and how many partitions (and so writers) each topic has."""
+
+    predictions: str
+    outcomes: str
+    partitions: int
+
+
+class Feed:
+    """Windows over the facts read so far. One per model and process; new specs get a new feed.
+
+    Args:
+        specs: the windows.
+        skew_ms: the model's allowed cross-partition skew.
+        schema: the model's columns.
+        topics: where the facts come from.
+        skip: offsets below which facts were taken from the lake already, keyed `topic/partition`.
+        reached_ms: a watermark that was reached before, with all its facts among those given.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[Window],
+        *,
+        skew_ms: int,
+        schema: ModelSchema,
+        topics: FeedTopics,
+        skip: Mapping[str, int] | None = None,
+        reached_ms: int = NEVER,
+    ) -> None:
+        self._state = WindowState(specs, skew_ms)
+        self._skew_ms = skew_ms
+        self._topics = topics
+        self._skip = dict(skip or {})
+        self._reached_ms = reached_ms
+        numbers = range(topics.partitions)
+        pairs = itertools.product((topics.predictions, topics.outcomes), numbers, numbers)
+        self._tracker = WatermarkTracker((position_key(topic, partition), str(writer)) for topic, partition, writer in pairs)
+        self._columns = fact_columns(specs)
+        self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
+
+    def __len__(self) -> int:
+        """Facts held."""
+        return len(self._state)
+
+    @property
+    def specs(self) -> tuple[Window, ...]:
+        """The windows."""
+        return self._state.specs
+
+    @property
+    def watermark_ms(self) -> int:
+        """All facts before this time have been folded in."""
+        return max(self._reached_ms, self._tracker.current_ms)
+
+    def covers(self, time_ms: int) -> bool:
+        """Whether every fact that a row at this time may see has been folded in."""
+        return self.watermark_ms >= time_ms - self._skew_ms
+
+    def take(self, facts: Facts) -> None:
+        """Fold facts that come from elsewhere than the log."""
+        if facts.source == "requests":
+            self._state.add_requests(facts.time_ms, facts.columns)
+        else:
+            self._state.add_outcomes(facts.time_ms, facts.columns, facts.label)
+
+    def fold(self, records: Sequence[Record]) -> None:
+        """Fold records of the log, in offset order per partition."""
+        predictions: list[Any] = []
+        outcomes: list[Any] = []
+        watermarks: list[tuple[str, str, int]] = []
+        for record in records:
+            place = position_key(record.topic, record.partition)
+            watermark = read_watermark(record.key, record.headers)
+            if watermark is not None:
+                watermarks.append((place, *watermark))
+            elif record.offset >= self._skip.get(place, 0) and not _is_marker(record):
+                self._decode(record, predictions, outcomes)
+        self._take_decoded(predictions, outcomes)
+        # Facts first: a watermark promises that what came before it is in.
+        for place, writer, watermark_ms in watermarks:
+            self._tracker.advance(place, writer, watermark_ms)
+
+    def values(self, time_ms: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
+        """Return every window's value for each row, by spec name."""
+        return self._state.values(time_ms, columns)
+
+    def evict(self) -> None:
+        """Let go of facts that no row at or after the watermark, less the skew, can see."""
+        if self.watermark_ms > self._skew_ms:
+            self._state.evict(self.watermark_ms - self._skew_ms)
+
+    def _decode(self, record: Record, predictions: list[Any], outcomes: list[Any]) -> None:
+        try:
+            if record.topic == self._topics.predictions:
+                row = self._decode_prediction(record.value or b"")
+                if not row.flags:
+                    predictions.append(row)
+            else:
+                outcome = self._decode_outcome(record.value or b"")
+                if not outcome.prediction.flags:
+                    outcomes.append(outcome)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error))
+
+    def _take_decoded(self, predictions: list[Any], outcomes: list[Any]) -> None:
+        if predictions:
+            times = [row.time_ms for row in predictions]
+            self.take(Facts("requests", times, self._transposed(predictions)))
+        if outcomes:
+            known = [outcome.known_ms for outcome in outcomes]
+            columns = self._transposed([outcome.prediction for outcome in outcomes])
+            self.take(Facts("outcomes", known, columns, [outcome.label for outcome in outcomes]))
+
+    def _transposed(self, rows: list[Any]) -> dict[str, tuple[Any, ...]]:
+        if not self._columns:
+            return {}
+        table = zip(*(msgspec.structs.astuple(row.columns) for row in rows), strict=True)
+        return dict(zip(self._columns, table, strict=True))
+
+
+def fact_columns(specs: Sequence[Window]) -> tuple[str, ...]:
+    """Name the columns of predictions that the windows read, keys and values."""
+    values = [
+        spec.column for spec in specs if spec.column is not None and not (spec.source == "outcomes" and spec.column == LABEL)
+    ]
+    return tuple(dict.fromkeys([*(key for spec in specs for key in spec.by), *values]))
+
+
+def _is_marker(record: Record) -> bool:
+    return any(name == MARKER_HEADER for name, _ in record.headers)
+
+
+def _decoders(columns: Sequence[str], schema: ModelSchema) -> tuple[Any, Any]:
+    """Build decoders that read only what windows need: the rest of a record is skipped, not built."""
+    kinds = {name: (float if schema.column(name).kind == "number" else str) | None for name in columns}
+    needed = msgspec.defstruct("Columns", [(name, kind, None) for name, kind in kinds.items()], gc=False)
+    prediction = msgspec.defstruct(
+        "PredictionFact",
+        [("time_ms", int), ("columns", needed), ("flags", list[str], msgspec.field(default_factory=list))],
+        gc=False,
+    )
+    outcome = msgspec.defstruct("OutcomeFact", [("known_ms", int), ("label", float), ("prediction", prediction)], gc=False)
+    return msgspec.json.Decoder(prediction).decode, msgspec.json.Decoder(outcome).decode

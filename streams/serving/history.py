@@ -1,0 +1,76 @@
+"""The facts that lie in the lake: where a backfill begins, before it goes on with the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from streams.contracts.errors import LakeError
+from streams.contracts.features import Source, Window
+from streams.lake.lake import Lake
+from streams.serving.feed import Facts, fact_columns
+
+
+class Past(NamedTuple):
+    """Archived facts, and the offsets (keyed `topic/partition`) below which every fact is among them."""
+
+    facts: list[Facts]
+    positions: dict[str, int]
+
+
+History = Callable[[Sequence[Window], int | None], Awaitable[Past]]
+"""Given windows and the oldest time they can see (None for all there is), return the past."""
+
+_TABLES: dict[Source, tuple[str, str]] = {"requests": ("predictions", "time_ms"), "outcomes": ("outcomes", "known_ms")}
+_ATTEMPTS = 10
+
+
+async def no_history(specs: Sequence[Window], since_ms: int | None) -> Past:
+    """Return nothing: every fact is in the log."""
+    return Past([], {})
+
+
+def lake_history(lake: Lake, model: str) -> History:
+    """Return a history that reads a model's tables."""
+
+    async def read(specs: Sequence[Window], since_ms: int | None) -> Past:
+        return await asyncio.to_thread(_read, lake, model, specs, since_ms)
+
+    return read
+
+
+def _read(lake: Lake, model: str, specs: Sequence[Window], since_ms: int | None) -> Past:
+    past = Past([], {})
+    for source in dict.fromkeys(spec.source for spec in specs):
+        table, time_column = _TABLES[source]
+        if not lake.exists(model, table):
+            continue
+        version, positions = _stand(lake, model, table)
+        columns = fact_columns(specs)
+        label = ["label"] if source == "outcomes" else []
+        wanted = [time_column, "flags", *columns, *label]
+        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time_column, version=version)
+        rows = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0))
+        past.facts.append(_facts(source, rows, time_column, columns))
+        past.positions.update(positions)
+    return past
+
+
+def _stand(lake: Lake, model: str, table: str) -> tuple[int, dict[str, int]]:
+    """Return a version and the positions that belong to it, though the archive goes on being written."""
+    for _ in range(_ATTEMPTS):
+        version = lake.version(model, table)
+        positions = lake.positions(model, table)
+        if lake.version(model, table) == version:
+            return version, positions
+    raise LakeError(f"{model}/{table}: written faster than it can be read; try again")
+
+
+def _facts(source: Source, rows: pa.Table, time_column: str, columns: Sequence[str]) -> Facts:
+    label = rows.column("label").to_pylist() if source == "outcomes" else ()
+    values = {name: rows.column(name).to_pylist() for name in columns}
+    return Facts(source, rows.column(time_column).to_numpy(), values, label)

@@ -1,0 +1,43 @@
+"""A requests record to what it is: a row, a refusal, or a watermark of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streams.dialects.base import Dialect, Refusal, Row
+from streams.runtime.watermark import read_watermark
+from streams.transport.records import Record
+
+SOURCE = "source"
+
+What = Row | Refusal | int
+
+
+class Entry(NamedTuple):
+    """A record and what it is; an integer is a watermark in milliseconds."""
+
+    record: Record
+    what: What
+
+
+def reader(dialect: Dialect, ahead_ms: int, *, is_replay: bool) -> Callable[[Record], What]:
+    """Return the function that reads a model's requests.
+
+    In a replay the source's watermarks are believed. Live nobody's are (a caller could stop event time or push it), and
+    event times more than `ahead_ms` after the broker got the record are absurd.
+    """
+
+    def replayed(record: Record) -> What:
+        watermark = read_watermark(record.key, record.headers)
+        if watermark is not None and watermark[0] == SOURCE:
+            return watermark[1]
+        return dialect.decode(record.value)
+
+    def live(record: Record) -> What:
+        row = dialect.decode(record.value)
+        if not isinstance(row, Refusal) and row.time_ms - record.timestamp_ms > ahead_ms:
+            return Refusal("absurd_time", f"time_ms: more than {ahead_ms} ms after the broker got the record")
+        return row
+
+    return replayed if is_replay else live

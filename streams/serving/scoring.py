@@ -1,0 +1,115 @@
+"""A batch of decoded requests to scores, flags and shadows. Pure computing: it runs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from streams.contracts.records import CHAMPION, ShadowScore
+from streams.contracts.schema import ModelSchema
+from streams.dialects.base import Row
+from streams.inference.session import Scorer
+from streams.serving.slots import Share
+from streams.serving.suspicion import Suspicion
+
+logger = structlog.get_logger(__name__)
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+class Batch(NamedTuple):
+    """Requests as columns, in offset order."""
+
+    times: list[int]
+    columns: Columns
+    windows: Columns
+
+
+class Bench(NamedTuple):
+    """What may answer: ready bundles and their bounds, by digest, as they were when the batch began."""
+
+    ready: Mapping[str, Scorer]
+    suspicions: Mapping[str, Suspicion]
+
+
+class Answers(NamedTuple):
+    """Per row: the champion's score (NaN where it failed), flags, shadow scores. And how many shadow runs failed."""
+
+    scores: list[float]
+    flags: list[list[str]]
+    shadows: list[list[ShadowScore]]
+    shadow_failures: int
+
+
+def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
+    """Turn rows into columns of all declared names."""
+    if not rows:
+        return {column.name: () for column in schema.columns}
+    table = zip(*[msgspec.structs.astuple(row.features) for row in rows], strict=True)
+    return {column.name: values for column, values in zip(schema.columns, table, strict=True)}
+
+
+def answer(batch: Batch, shares: Sequence[Share], bench: Bench) -> Answers:
+    """Score every row with the champion of its deployment, and with the shadows that are ready.
+
+    A shadow that fails is left out of the rows of its share; it never harms the champion.
+    """
+    rows = len(batch.times)
+    scores = np.empty(rows, np.float64)
+    flags: list[list[str]] = [[] for _ in range(rows)]
+    shadows: list[list[ShadowScore]] = [[] for _ in range(rows)]
+    failures = 0
+    for share in shares:
+        part = batch if len(share.rows) == rows else _selected(batch, share.rows)
+        champion = share.deployment.champion
+        scores[share.rows] = _champion_scores(bench.ready[champion], part)
+        found = bench.suspicions[champion].flags(part.columns, len(part.times))
+        for row, marks in zip(share.rows.tolist(), found, strict=True):
+            flags[row] = marks
+        failures += _add_shadows(share, part, bench, shadows)
+    return Answers(scores.tolist(), flags, shadows, failures)
+
+
+def _selected(batch: Batch, rows: NDArray[np.intp]) -> Batch:
+    which = rows.tolist()
+    columns, windows = ({name: [values[row] for row in which] for name, values in side.items()} for side in batch[1:])
+    return Batch([batch.times[row] for row in which], columns, windows)
+
+
+def _champion_scores(scorer: Scorer, part: Batch) -> NDArray[np.float64]:
+    try:
+        return scorer.score(part.columns, part.windows, part.times).astype(np.float64)
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises: find the rows it can't take
+        logger.warning("ChampionFailed", digest=scorer.digest, rows=len(part.times), error=str(error)[:300])
+    return np.array([_single_score(scorer, part, row) for row in range(len(part.times))])
+
+
+def _single_score(scorer: Scorer, part: Batch, row: int) -> float:
+    one = _selected(part, np.array([row]))
+    try:
+        return float(scorer.score(one.columns, one.windows, one.times)[0])
+    except Exception:  # noqa: BLE001 - this row goes to quarantine as not_scored
+        return float("nan")
+
+
+def _add_shadows(share: Share, part: Batch, bench: Bench, shadows: list[list[ShadowScore]]) -> int:
+    failures = 0
+    for slot in share.deployment.active:
+        scorer = bench.ready.get(slot.digest)
+        if slot.name == CHAMPION or scorer is None:
+            continue
+        try:
+            scores = scorer.score(part.columns, part.windows, part.times).tolist()
+        except Exception as error:  # noqa: BLE001 - a shadow is never worth the champion's answer
+            failures += 1
+            logger.warning("ShadowFailed", slot=slot.name, digest=slot.digest, error=str(error)[:300])
+            continue
+        for row, score in zip(share.rows.tolist(), scores, strict=True):
+            if score == score:  # noqa: PLR0124 - only NaN differs from itself
+                shadows[row].append(ShadowScore(slot.name, slot.digest, score))
+    return failures

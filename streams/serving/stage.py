@@ -1,0 +1,201 @@
+"""The serving stage as a service: deployments, facts and requests in; predictions and reports out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+from mode import Service
+
+from streams.contracts.records import CHAMPION, Deployment
+from streams.contracts.topics import topic_name
+from streams.dialects.base import Limits
+from streams.inference.store import BundleStore
+from streams.runtime.clock import WallClock
+from streams.runtime.plugins import load_kind
+from streams.runtime.telemetry import Telemetry
+from streams.serving.board import Board, StageClosed
+from streams.serving.config import ServedModel, ServingConfig
+from streams.serving.history import History
+from streams.serving.preparing import Preparer, Reader
+from streams.serving.progress import Progress
+from streams.serving.slots import Slots
+from streams.serving.task import Places, ServingTask
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Record, Result
+from streams.transport.task import StageRunner, TaskSpec
+
+logger = structlog.get_logger(__name__)
+
+_POLL_MS = 200
+
+
+class ServingStage(Service):
+    """Answers the requests of one model, on all partitions.
+
+    Deployments are read to the end before the first batch and followed from then on. A bundle answers rows only after it was
+    verified, loaded, warmed and its windows were backfilled; then its workers' reports say `ready`.
+
+    Args:
+        model: what is served.
+        bootstrap: `host:port` of the broker; the model's topics exist.
+        store: where bundles lie.
+        history: archived facts.
+        telemetry: counts.
+        clock: real time.
+        epoch: names this run of the worker in its reports.
+        config: the stage's own settings.
+    """
+
+    def __init__(
+        self,
+        model: ServedModel,
+        *,
+        bootstrap: str,
+        store: BundleStore,
+        history: History,
+        telemetry: Telemetry,
+        clock: WallClock,
+        epoch: str,
+        config: ServingConfig | None = None,
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._bootstrap = bootstrap
+        self._telemetry = telemetry
+        self._config = config or ServingConfig()
+        self._board = self._make_board()
+        self._publisher = Publisher(bootstrap, f"driftwake.{model.name}.serving.reports")
+        self._deployments = Follower(bootstrap, [topic_name("deployments")])
+        self._reader: Reader | None = None
+        self._has_reader = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._preparer = Preparer(
+            model,
+            self._board,
+            bootstrap=bootstrap,
+            store=store,
+            history=history,
+            publisher=self._publisher,
+            telemetry=telemetry,
+            epoch=epoch,
+        )
+        self._tasks = self._make_tasks(clock)
+        self.runner = self._make_runner()
+
+    async def on_start(self) -> None:
+        """Connect what writes reports."""
+        await self._publisher.start()
+
+    async def on_stop(self) -> None:
+        """End all waiting; the batches in flight are finished."""
+        self._stopping.set()
+        self._has_reader.set()
+        self._board.close()
+
+    async def on_shutdown(self) -> None:
+        """Disconnect, after all loops have ended."""
+        await self._deployments.stop()
+        if self._reader is not None:
+            await self._reader.follower.stop()
+        await self._publisher.stop()
+
+    @Service.task
+    async def _follow_deployments(self) -> None:
+        self._learn(await self._deployments.start())
+        try:
+            # The tasks' own state knows how far they came, and deployments that the compacted topic has lost.
+            await self._board.until(lambda: len(self._board.watermarks) == self._model.partitions)
+        except StageClosed:
+            return
+        await self._prepare()
+        while not self.should_stop:
+            if self._learn(await self._deployments.poll(_POLL_MS)) or self._board.slots.missing():
+                await self._prepare()
+
+    @Service.task
+    async def _follow_facts(self) -> None:
+        while not self.should_stop:
+            reader = self._reader
+            if reader is None:
+                await self._has_reader.wait()
+                continue
+            records = await reader.follower.poll(_POLL_MS)
+            if reader is not self._reader:
+                # A newer feed has taken over; nobody reads this one any more.
+                await reader.follower.stop()
+            elif records:
+                reader.feed.fold(records)
+                reader.feed.evict()
+                self._telemetry.set("driftwake_serving_window_facts", len(reader.feed), model=self._model.name)
+                self._board.ring()
+
+    @Service.task
+    async def _answer_requests(self) -> None:
+        try:
+            await self.runner.run(self._stopping)
+        except StageClosed:
+            logger.info("RequestsLeftWaiting", model=self._model.name)
+
+    async def _prepare(self) -> None:
+        reader = await self._preparer.prepare()
+        if reader is not None:
+            # The loop that follows facts stops the old follower when it finds the new one in its place.
+            self._reader = reader
+            self._has_reader.set()
+
+    def _learn(self, records: Sequence[Record]) -> bool:
+        """Note new deployments of this model; true when there was one."""
+        found = [self._decoded(record) for record in records if record.key == self._model.name.encode() and record.value]
+        news = [self._board.slots.learn(deployment) for deployment in found if deployment is not None]
+        return any(news)
+
+    def _decoded(self, record: Record) -> Deployment | None:
+        try:
+            deployment = msgspec.json.decode(record.value or b"", type=Deployment)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            logger.warning("DeploymentIgnored", model=self._model.name, offset=record.offset, error=str(error))
+            return None
+        if deployment.model != self._model.name or [slot.name for slot in deployment.active].count(CHAMPION) != 1:
+            logger.warning("DeploymentIgnored", model=self._model.name, offset=record.offset, generation=deployment.generation)
+            return None
+        return deployment
+
+    async def _on_idle(self, number: int) -> Result | None:
+        return self._tasks[number].idle()
+
+    def _make_board(self) -> Board:
+        model, config = self._model, self._config
+        progress = Progress(
+            range(model.partitions),
+            lateness_ms=model.lateness_ms,
+            idle_after_ms=config.idle_after_ms,
+            every_ms=config.watermark_every_ms,
+        )
+        return Board(schema=model.schema, config=config, slots=Slots(config.max_bundles), progress=progress, replay=model.replay)
+
+    def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
+        model = self._model
+        places = Places(model.name, model.predictions, model.partitions)
+        dialect = load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits())
+        return {
+            number: ServingTask(number, places=places, dialect=dialect, board=self._board, clock=clock, telemetry=self._telemetry)
+            for number in range(model.partitions)
+        }
+
+    def _make_runner(self) -> StageRunner:
+        model = self._model
+        return StageRunner(
+            name="serving",
+            model=model.name,
+            bootstrap=self._bootstrap,
+            tasks={number: TaskSpec(number, ((model.requests, number),), task) for number, task in self._tasks.items()},
+            state_topic=model.state,
+            delivery=model.delivery,
+            max_records=self._config.max_records,
+            idle_ms=_POLL_MS,
+            on_idle=self._on_idle,
+        )

@@ -1,0 +1,66 @@
+"""Valid but suspect: rows that are scored and flagged, but held out of windows, references and training.
+
+A flag says that the *record* is probably broken, not that the world has changed: the bounds are far outside of the
+champion's reference, so that drift doesn't set them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.contracts.bundle import Profile
+from streams.contracts.schema import ModelSchema
+
+FAR_OUTSIDE = "far_outside"
+ALL_MISSING = "all_missing"
+
+Column = Sequence[float | str | None]
+
+
+class Suspicion:
+    """The bounds of one champion's reference.
+
+    Args:
+        schema: the model's columns.
+        profile: the champion's reference distributions.
+        factor: how many spans (high minus low, at least the larger magnitude) a number may lie outside.
+    """
+
+    def __init__(self, schema: ModelSchema, profile: Profile, factor: float) -> None:
+        self._features = tuple(column.name for column in schema.features)
+        self._bounds: dict[str, tuple[float, float]] = {}
+        for name in schema.numbers:
+            known = profile.numbers.get(name)
+            if known is not None:
+                reach = factor * max(known.high - known.low, abs(known.high), abs(known.low))
+                self._bounds[name] = (known.low - reach, known.high + reach)
+
+    def flags(self, columns: Mapping[str, Column], rows: int) -> list[list[str]]:
+        """Return each row's flags; most rows have none."""
+        marks = {FAR_OUTSIDE: self._far_outside(columns, rows), ALL_MISSING: self._all_missing(columns, rows)}
+        flags: list[list[str]] = [[] for _ in range(rows)]
+        for flag, where in marks.items():
+            for row in np.flatnonzero(where):
+                flags[row].append(flag)
+        return flags
+
+    def _far_outside(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
+        far = np.zeros(rows, np.bool_)
+        if not self._bounds:
+            return far
+        values = np.array([columns[name] for name in self._bounds], np.float64)
+        lows, highs = (np.array(side)[:, None] for side in zip(*self._bounds.values(), strict=True))
+        # A comparison with NaN is false: a missing value is never far outside.
+        return np.asarray(((values < lows) | (values > highs)).any(axis=0))
+
+    def _all_missing(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
+        first, *others = self._features
+        empty = [row for row, value in enumerate(columns[first]) if value is None]
+        for name in others:
+            empty = [row for row in empty if columns[name][row] is None]
+        found = np.zeros(rows, np.bool_)
+        found[empty] = True
+        return found

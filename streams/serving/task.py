@@ -1,0 +1,242 @@
+"""One partition's requests to its predictions: decode, wait where a replay must, score, encode."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from streams.contracts.errors import StreamsError
+from streams.contracts.records import CHAMPION, Deployment, Rejected, TaskState
+from streams.dialects.base import Dialect, Refusal, Row
+from streams.runtime.clock import WallClock
+from streams.runtime.telemetry import Telemetry
+from streams.runtime.watermark import NEVER, watermark_record
+from streams.serving.board import Board
+from streams.serving.encoding import Served, encode, marker_output, window_rows
+from streams.serving.reading import Entry, reader
+from streams.serving.scoring import Answers, Batch, Bench, answer, as_columns
+from streams.serving.slots import Share
+from streams.transport.quarantine import rejected_output
+from streams.transport.records import Output, Record, Result
+
+logger = structlog.get_logger(__name__)
+
+
+class Places(NamedTuple):
+    """Where a task's answers go: the model, the predictions topic and how many partitions it has."""
+
+    model: str
+    predictions: str
+    partitions: int
+
+
+class ServingTask:
+    """The processor of one requests partition.
+
+    Its memory is what its state record says: the newest generation marked, the watermark, and the deployments in force (the
+    deployments topic is compacted and may have lost them). Everything else is on the board.
+
+    Args:
+        number: the partition.
+        places: where the answers go.
+        dialect: decodes requests.
+        board: what the tasks share.
+        clock: real time.
+        telemetry: counts.
+    """
+
+    def __init__(
+        self, number: int, *, places: Places, dialect: Dialect, board: Board, clock: WallClock, telemetry: Telemetry
+    ) -> None:
+        self._number = number
+        self._places = places
+        self._board = board
+        self._read = reader(dialect, board.config.ahead_ms, is_replay=board.replay)
+        self._clock = clock
+        self._telemetry = telemetry
+        self._marked = 0
+        self._newest_ms = NEVER
+
+    def restore(self, state: TaskState | None) -> dict[str, int]:
+        """Go on from the last committed state; reading goes on at its position."""
+        details = state.details if state is not None else {}
+        self._marked = details.get("marked", 0)
+        self._newest_ms = details.get("newest_ms", NEVER)
+        watermark_ms = details.get("watermark_ms", NEVER)
+        self._board.watermarks[self._number] = watermark_ms
+        self._board.marked = max(self._board.marked, self._marked)
+        self._board.progress.resume(self._number, watermark_ms)
+        for known in details.get("deployments", []):
+            self._board.slots.learn(msgspec.convert(known, Deployment))
+        self._board.ring()
+        return {}
+
+    async def process(self, records: Sequence[Record], rebuilding: bool) -> Result:  # noqa: FBT001 - never rebuilt
+        """Answer as many of the records as can be answered together; wait where not even the first can.
+
+        Raises:
+            StreamsError: a row of a replay waited longer than `patience_s`.
+            StageClosed: the stage stops.
+        """
+        began = self._clock.monotonic()
+        entries, taken = await self._take(records)
+        outputs = await self._answer(entries)
+        self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=self._places.model)
+        return self._result(outputs, consumed=taken)
+
+    def idle(self) -> Result | None:
+        """Live: say how far event time has come although nothing came."""
+        outputs = self._live_watermark()
+        return self._result(outputs, consumed=None) if outputs else None
+
+    async def _take(self, records: Sequence[Record]) -> tuple[list[Entry], int]:
+        entries: list[Entry] = []
+        for index, record in enumerate(records):
+            what = self._read(record)
+            if not isinstance(what, int | Refusal) and not self._board.answers(what.time_ms):
+                if index > 0:
+                    return entries, index
+                await self._wait(what.time_ms)
+            entries.append(Entry(record, what))
+        return entries, len(records)
+
+    async def _wait(self, time_ms: int) -> None:
+        """Live, only a first champion is waited for, for as long as it takes; in a replay patience ends."""
+        board = self._board
+        if not board.slots.is_serving:
+            logger.info("RequestsHeldBack", model=self._places.model, partition=self._number, reason=board.explain(time_ms))
+            await board.until(lambda: board.slots.is_serving)
+        try:
+            async with asyncio.timeout(board.config.patience_s):
+                await board.until(lambda: board.answers(time_ms))
+        except TimeoutError as error:
+            raise StreamsError(
+                f"partition {self._number} waited {board.config.patience_s} s: {board.explain(time_ms)}"
+            ) from error
+
+    async def _answer(self, entries: Sequence[Entry]) -> list[Output]:
+        rows = [entry.what for entry in entries if not isinstance(entry.what, int | Refusal)]
+        if not rows:
+            return self._outputs(entries, {})
+        board = self._board
+        times = [row.time_ms for row in rows]
+        columns = as_columns(board.schema, rows)
+        windows = board.feed.values(times, columns) if board.feed is not None else {}
+        shares = board.slots.split(times)
+        bench = Bench(board.slots.ready, board.suspicions())
+        answers = await asyncio.to_thread(answer, Batch(times, columns, windows), shares, bench)
+        self._newest_ms = max(self._newest_ms, *times)
+        self._count(answers)
+        offsets = [entry.record.offset for entry in entries if not isinstance(entry.what, int | Refusal)]
+        return self._outputs(entries, self._encoded(rows, offsets, windows, shares, answers))
+
+    def _encoded(
+        self, rows: Sequence[Row], offsets: Sequence[int], windows: Any, shares: Sequence[Share], answers: Answers
+    ) -> dict[int, tuple[Deployment, bytes | None]]:
+        """Return each row's deployment and encoded prediction by offset; no bytes where the champion gave no score."""
+        by_row = window_rows(windows, len(rows))
+        encoded: dict[int, tuple[Deployment, bytes | None]] = {}
+        for deployment, which in shares:
+            number, digest, generation = self._number, deployment.champion, deployment.generation
+            for i in which.tolist():
+                row, offset, score = rows[i], offsets[i], answers.scores[i]
+                if not abs(score) < math.inf:
+                    encoded[offset] = (deployment, None)
+                    continue
+                flags, shadows = answers.flags[i], answers.shadows[i]
+                served = Served(
+                    row.id,
+                    number,
+                    offset,
+                    row.time_ms,
+                    row.features,
+                    by_row[i],
+                    score,
+                    digest,
+                    generation,
+                    CHAMPION,
+                    flags,
+                    shadows,
+                )
+                encoded[offset] = (deployment, encode(served))
+        return encoded
+
+    def _outputs(self, entries: Sequence[Entry], encoded: dict[int, tuple[Deployment, bytes | None]]) -> list[Output]:
+        outputs: list[Output] = []
+        topic, number = self._places.predictions, self._number
+        for record, what in entries:
+            if isinstance(what, int):
+                outputs += self._watermark(what)
+            elif isinstance(what, Refusal):
+                outputs.append(self._rejected(record, what.reason, what.detail))
+            else:
+                deployment, value = encoded[record.offset]
+                if value is None:
+                    outputs.append(self._rejected(record, "not_scored", f"bundle {deployment.champion} gave no finite score"))
+                    continue
+                if deployment.generation > self._marked:
+                    self._mark(deployment.generation)
+                    outputs.append(marker_output(topic, deployment, number, record.offset))
+                outputs.append(Output(topic, number, record.key, value))
+        if not self._board.replay:
+            if self._newest_ms != NEVER:
+                self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())
+            outputs += self._live_watermark()
+        return outputs
+
+    def _mark(self, generation: int) -> None:
+        self._marked = generation
+        if generation > self._board.marked:
+            self._board.marked = generation
+            self._telemetry.set("driftwake_serving_generation", generation, model=self._places.model)
+            self._telemetry.count("driftwake_serving_swaps_total", model=self._places.model)
+
+    def _live_watermark(self) -> list[Output]:
+        if self._board.replay:
+            return []
+        due_ms = self._board.progress.due(self._number, self._clock.monotonic())
+        return [] if due_ms is None else self._watermark(due_ms)
+
+    def _watermark(self, watermark_ms: int) -> list[Output]:
+        """Tell every partition of the predictions: each has all tasks as writers."""
+        self._board.watermarks[self._number] = max(self._board.watermarks.get(self._number, NEVER), watermark_ms)
+        reached_s = max(min(self._board.watermarks.values()), 0) / 1_000
+        self._telemetry.set("driftwake_stage_watermark_seconds", reached_s, stage="serving", model=self._places.model)
+        key, value, headers = watermark_record(str(self._number), watermark_ms)
+        return [Output(self._places.predictions, partition, key, value, headers) for partition in range(self._places.partitions)]
+
+    def _rejected(self, record: Record, reason: str, detail: str) -> Output:
+        self._telemetry.count("driftwake_serving_rejected_total", model=self._places.model, reason=reason)
+        return rejected_output(
+            Rejected(
+                model=self._places.model,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason=reason,
+                detail=detail,
+                value=record.value or b"",
+                quarantined_ms=int(self._clock.now().timestamp() * 1_000),
+            )
+        )
+
+    def _result(self, outputs: list[Output], consumed: int | None) -> Result:
+        deployments = [msgspec.to_builtins(deployment) for deployment in self._board.slots.deployments]
+        details = {
+            "marked": self._marked,
+            "newest_ms": self._newest_ms,
+            "watermark_ms": self._board.watermarks.get(self._number, NEVER),
+            "deployments": deployments,
+        }
+        return Result(outputs=outputs, details=details, consumed=consumed)
+
+    def _count(self, answers: Answers) -> None:
+        model = self._places.model
+        self._telemetry.count("driftwake_serving_batches_total", model=model)
+        self._telemetry.count("driftwake_serving_records_total", len(answers.scores), model=model, route="champion")
+        self._telemetry.count("driftwake_serving_flagged_total", sum(1 for flags in answers.flags if flags), model=model)
