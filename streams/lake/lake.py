@@ -145,13 +145,15 @@ class Lake:
             )
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
 
-    def positions(self, model: str, table: str) -> dict[str, int]:
+    def positions(self, model: str, table: str, version: int | None = None) -> dict[str, int]:
         """Return the next offset to read per `topic/partition`; empty when nothing was stored yet.
+
+        With a `version` it is what goes with `read` at that version: behind its rows, the log goes on exactly there.
 
         Raises:
             LakeError: the table can't be read.
         """
-        return self._transactions(model, table, _POSITION)
+        return self._transactions(model, table, _POSITION, version)
 
     def marks(self, model: str, table: str) -> dict[str, int]:
         """Return the marks that were stored with the rows; empty when nothing was stored yet.
@@ -159,7 +161,7 @@ class Lake:
         Raises:
             LakeError: the table can't be read.
         """
-        return self._transactions(model, table, _MARK)
+        return self._transactions(model, table, _MARK, None)
 
     def exists(self, model: str, table: str) -> bool:
         """Say whether anything was ever stored."""
@@ -174,9 +176,9 @@ class Lake:
         with _explained(model, table):
             return self._existing(model, table).version()
 
-    def _transactions(self, model: str, table: str, prefix: str) -> dict[str, int]:
+    def _transactions(self, model: str, table: str, prefix: str, version: int | None) -> dict[str, int]:
         with _explained(model, table):
-            handle = self._open(model, table)
+            handle = self._open(model, table, version)
             names = [name for name in _known(handle) if name.startswith(prefix)] if handle else []
             versions = {name.removeprefix(prefix): handle.transaction_version(name) for name in names} if handle else {}
         return {name: version for name, version in versions.items() if version is not None}
@@ -187,9 +189,9 @@ class Lake:
         event_time(table)
         return self._root / model / table
 
-    def _open(self, model: str, table: str) -> DeltaTable | None:
+    def _open(self, model: str, table: str, version: int | None = None) -> DeltaTable | None:
         path = self._path(model, table)
-        return DeltaTable(path) if DeltaTable.is_deltatable(str(path)) else None
+        return DeltaTable(path, version=version) if DeltaTable.is_deltatable(str(path)) else None
 
     def _existing(self, model: str, table: str, version: int | None = None) -> DeltaTable:
         if not self.exists(model, table):

@@ -1,0 +1,189 @@
+"""Archiving: what was predicted and what became of it moves from the log to the lake, each row once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+import structlog
+from mode import Service
+
+from streams.archiving.buffers import Batch, Buffers
+from streams.archiving.config import ArchivingConfig
+from streams.archiving.decoding import Decoded, Decoder
+from streams.archiving.progress import Progress
+from streams.contracts.errors import LakeError
+from streams.contracts.records import Rejected, WorkerReport
+from streams.contracts.schema import ModelSchema
+from streams.contracts.topics import topic_name
+from streams.lake.lake import Lake
+from streams.lake.tables import OUTCOMES, PREDICTIONS
+from streams.runtime.clock import WallClock
+from streams.runtime.telemetry import Telemetry
+from streams.transport.inputs import Inputs
+from streams.transport.publisher import Publisher
+from streams.transport.quarantine import rejected_output
+from streams.transport.records import Output, by_topic
+
+log = structlog.get_logger()
+
+_WAIT_SECONDS = 0.5
+_STOP_SECONDS = 30.0
+
+
+class ArchivingStage(Service):
+    """Follows a model's predictions and outcomes and writes them to its tables.
+
+    The tables themselves say up to where they were written, so there is no other state: a killed stage reads on from
+    there. A boundary is reported on `driftwake.workers` only after everything before it is in both tables, and reported again
+    after a restart.
+
+    Args:
+        model: the model's name.
+        schema: its columns.
+        topics: the names of its topics `predictions` and `outcomes`.
+        partitions: how many partitions both have.
+        bootstrap: `host:port` of the broker.
+        lake: where to write; this process is the tables' one writer.
+        config: the stage's settings.
+        replay: whether only event time counts.
+        epoch: names this run in its reports.
+        clock: the wall clock.
+        telemetry: where rows and commits are counted.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        schema: ModelSchema,
+        topics: Mapping[str, str],
+        partitions: int,
+        bootstrap: str,
+        lake: Lake,
+        config: ArchivingConfig,
+        replay: bool,
+        epoch: str,
+        clock: WallClock,
+        telemetry: Telemetry,
+    ) -> None:
+        super().__init__()
+        self._model = model
+        self._tables = {topics[table]: table for table in (PREDICTIONS, OUTCOMES)}
+        self._decoders = {table: Decoder(schema, table) for table in (PREDICTIONS, OUTCOMES)}
+        self._partitions = partitions
+        self._lake = lake
+        self._config = config
+        self._replay = replay
+        self._epoch = epoch
+        self._clock = clock
+        self._telemetry = telemetry
+        places = [(topic, number) for topic in self._tables for number in range(partitions)]
+        name = f"driftwake.archiving.{model}"
+        self._inputs = Inputs(bootstrap, places, name, config.max_records)
+        self._publisher = Publisher(bootstrap, name)
+        self._finished = asyncio.Event()
+
+    async def on_stop(self) -> None:
+        """Let the stage write what it holds."""
+        self._inputs.wake()
+        async with asyncio.timeout(_STOP_SECONDS):
+            await self._finished.wait()
+
+    @Service.task
+    async def archive(self) -> None:
+        """Read, hold, write, until stopped."""
+        try:
+            await self._publisher.start()
+            await self._inputs.start()
+            buffers = await self._resume()
+            async with asyncio.TaskGroup() as group:
+                pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
+                await self._follow(buffers)
+                for pump in pumps:
+                    pump.cancel()
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+        finally:
+            self._finished.set()
+            await self._inputs.stop()
+            await self._publisher.stop()
+
+    async def _resume(self) -> Buffers:
+        """Go on behind what the tables hold."""
+        stored: dict[str, int] = {}
+        marks: dict[str, dict[str, int]] = {}
+        for topic, table in self._tables.items():
+            stored |= await asyncio.to_thread(self._lake.positions, self._model, table)
+            marks[topic] = await asyncio.to_thread(self._lake.marks, self._model, table)
+        await self._seek(stored)
+        every_ms = self._config.flush_every.ms if self._replay else None
+        progress = Progress(self._tables, self._partitions, every_ms, marks)
+        return Buffers(self._config, progress, stored, replay=self._replay, now_s=self._clock.monotonic())
+
+    async def _seek(self, stored: Mapping[str, int]) -> None:
+        wanted = by_topic(stored)
+        starts = {}
+        for place, (first, end) in (await self._inputs.bounds()).items():
+            start = wanted.get(place, first)
+            if start > end:
+                raise LakeError(
+                    f"the lake has {place[0]} partition {place[1]} up to {start}, but the topic ends at {end}: it was made anew; "
+                    f"move the folder of {self._model} out of the lake, or give the topic another name"
+                )
+            if start < first:
+                log.warning("RecordsMissed", model=self._model, topic=place[0], partition=place[1], missed=first - start)
+            starts[place] = max(start, first)
+        self._inputs.seek(starts)
+
+    async def _follow(self, buffers: Buffers) -> None:
+        while not self.should_stop:
+            buffers.take(self._inputs.take())
+            if buffers.is_due(self._clock.monotonic()):
+                await self._flush(buffers)
+            if not buffers.is_full:
+                await self._inputs.wait(_WAIT_SECONDS)
+        await self._flush(buffers)
+
+    async def _flush(self, buffers: Buffers) -> None:
+        batches, boundary_ms = buffers.drain(self._clock.monotonic())
+        for batch in batches:
+            await self._store(batch)
+        if boundary_ms is not None:
+            await self._report(boundary_ms)
+
+    async def _store(self, batch: Batch) -> None:
+        table = self._tables[batch.topic]
+        decoded = await asyncio.to_thread(self._decoders[table].decode, batch.records)
+        await self._quarantine(decoded)
+        with self._telemetry.timing("driftwake_archiving_commit_seconds", model=self._model):
+            await asyncio.to_thread(self._lake.append, self._model, table, decoded.rows, batch.positions, batch.marks)
+        self._telemetry.count("driftwake_archiving_rows_total", len(decoded.rows), model=self._model, table=table)
+
+    async def _quarantine(self, decoded: Decoded) -> None:
+        now_ms = int(self._clock.now().timestamp() * 1_000)
+        rejected = [
+            Rejected(
+                model=self._model,
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                reason="undecodable",
+                detail=detail,
+                value=record.value or b"",
+                quarantined_ms=now_ms,
+            )
+            for record, detail in decoded.undecodable
+        ]
+        await self._publisher.send_many([rejected_output(one) for one in rejected])
+
+    async def _report(self, boundary_ms: int) -> None:
+        report = WorkerReport(stage="archiving", model=self._model, partition=0, epoch=self._epoch, watermark_ms=boundary_ms)
+        key = f"archiving/{self._model}/0".encode()
+        await self._publisher.send(Output(topic_name("workers"), 0, key, msgspec.json.encode(report)))
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
