@@ -108,11 +108,23 @@ async def _send_group(
 
 async def drop(producer: AIOKafkaProducer, seconds: float = 5.0) -> None:
     """Stop a producer whatever its state; one that hangs is torn down."""
+    _hush(producer)
     try:
         async with asyncio.timeout(seconds):
             await producer.stop()
-    except (TimeoutError, Exception):  # noqa: BLE001 - it is thrown away: why it could not stop changes nothing
+    except Exception:  # noqa: BLE001 - it is thrown away: why it could not stop changes nothing
         task = producer._sender.sender_task  # noqa: SLF001 - the library has no way to stop without waiting for its batches
         if task is not None:
             task.cancel()
         await producer.client.close()
+    _hush(producer)
+
+
+def _hush(producer: AIOKafkaProducer) -> None:
+    """Take the answers that nobody asks a failed producer for, or each is reported as never retrieved when collected."""
+    waiting = [producer._txn_manager._transaction_waiter]  # noqa: SLF001 - the library keeps no public list of them
+    for pending in producer._message_accumulator._batches.values():  # noqa: SLF001
+        waiting += [future for batch in pending for future in (batch.future, batch._drain_waiter)]  # noqa: SLF001
+    for future in waiting:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
