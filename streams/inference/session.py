@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx import ModelProto
 
 from streams.contracts.bundle import Manifest, Profile
 from streams.contracts.errors import BundleRefused, ContractError
+from streams.contracts.features import Window
+from streams.contracts.schema import ModelSchema
 from streams.inference.checks import check_model
-from streams.inference.graph import SCORE, input_names
+from streams.inference.graph import MATRIX, SCORE, input_names
 from streams.inference.store import Bundle, BundleStore
 
 GOLDEN_TOLERANCE = 1e-5
@@ -76,18 +79,7 @@ class Scorer:
         return scores
 
     def _feeds(self, columns: Columns, windows: Columns, time_ms: Sequence[int]) -> dict[str, NDArray[Any]]:
-        schema = self._manifest.schema
-        feeds: dict[str, NDArray[Any]] = {}
-        for name in self._inputs:
-            if name == "numbers":
-                feeds[name] = _numbers(columns, schema.numbers)
-            elif name == "windows":
-                feeds[name] = _numbers(windows, self._windows)
-            elif name == "categories":
-                feeds[name] = _strings(columns, schema.categories)
-            else:
-                feeds[name] = np.asarray(time_ms, np.int64)
-        return feeds
+        return _feeds_of(self._inputs, self._manifest.schema, self._windows, (columns, windows, time_ms))
 
 
 def load(store: BundleStore, model: str, digest: str, threads: int = 1) -> Scorer:
@@ -138,6 +130,51 @@ def _answer_golden(scorer: Scorer) -> None:
     apart = float(np.abs(answers - np.asarray(golden.scores, np.float64)).max())
     if not apart <= GOLDEN_TOLERANCE:
         raise BundleRefused(f"golden rows: scores are off by up to {apart:.3g}, allowed is {GOLDEN_TOLERANCE:g}")
+
+
+def feature_matrix(
+    preprocessing: ModelProto,
+    schema: ModelSchema,
+    windows: Sequence[Window],
+    *,
+    columns: Columns,
+    values: Columns,
+    time_ms: Sequence[int],
+) -> NDArray[np.float32]:
+    """Run a graph of `preprocessing_graph` alone: what training sees of the rows, float32 [rows, features].
+
+    `columns`, `values` (of the windows) and `time_ms` are as for `Scorer.score`.
+
+    Raises:
+        BundleRefused: the runtime can't run the graph.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        runtime = ort.InferenceSession(preprocessing.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        inputs = tuple(value.name for value in runtime.get_inputs())
+        feeds = _feeds_of(inputs, schema, tuple(window.name for window in windows), (columns, values, time_ms))
+        matrix: NDArray[np.float32] = runtime.run([MATRIX], feeds)[0]
+    except Exception as error:  # as above: unrelated classes, one meaning
+        raise BundleRefused(f"preprocessing graph: {str(error)[:300]}") from error
+    return matrix
+
+
+def _feeds_of(
+    inputs: Sequence[str], schema: ModelSchema, windows: Sequence[str], rows: tuple[Columns, Columns, Sequence[int]]
+) -> dict[str, NDArray[Any]]:
+    columns, values, time_ms = rows
+    feeds: dict[str, NDArray[Any]] = {}
+    for name in inputs:
+        if name == "numbers":
+            feeds[name] = _numbers(columns, schema.numbers)
+        elif name == "windows":
+            feeds[name] = _numbers(values, windows)
+        elif name == "categories":
+            feeds[name] = _strings(columns, schema.categories)
+        else:
+            feeds[name] = np.asarray(time_ms, np.int64)
+    return feeds
 
 
 def _numbers(columns: Columns, names: Sequence[str]) -> NDArray[np.float32]:
