@@ -1,1 +1,1 @@
-"""What skills share."""
+"""What all skills share: the contract, errors, frames, metrics, boosting and the search for windows."""

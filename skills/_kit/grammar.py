@@ -1,0 +1,117 @@
+"""Which windows the search may try: one grammar for all data sets, spelled from the schema and the facts alone.
+
+Keys are nothing, each key or category column, and pairs of columns with few values. Outcomes are counted and averaged,
+requests are counted and every numeric column is averaged and summed. Order and ties go by what the columns hold, never by
+their names or positions, so renaming or reordering columns gives the same search.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from skills._kit.frames import Integers, codes, column_of, fingerprint, floats
+from streams.contracts.features import LABEL, Aggregate, Source, Window
+from streams.contracts.schema import Column, ModelSchema
+
+MINUTE_MS = 60_000
+RANGES_MS = tuple(minutes * MINUTE_MS for minutes in (10, 60, 120, 240, 480, 1_440, 10_080))
+FEW_ROWS_PER_PAIR = 50
+FEW_ROWS_PER_KEY = 3
+MOST_PAIRS = 6
+MOST_KEYS_OF_A_PAIR = 2_000
+MOST_CANDIDATES = 1_500
+BYTES_PER_FACT = 24
+BYTES_PER_KEY = 200
+
+
+class Candidate(NamedTuple):
+    """A window that may be tried, what its online state would cost, and its place in the canonical order."""
+
+    window: Window
+    state_bytes: float
+    order: tuple[Any, ...]
+
+
+class Grouping(NamedTuple):
+    """A set of key columns: its names, the number of distinct values, and a digest of its content."""
+
+    by: tuple[str, ...]
+    distinct: int
+    digest: str
+
+
+def candidates(schema: ModelSchema, train: pa.Table, facts_per_ms: float, skew_ms: int) -> list[Candidate]:
+    """Spell all windows worth trying for rows like `train`, in canonical order, at most `MOST_CANDIDATES`.
+
+    Args:
+        schema: the model's columns; tagged columns are left alone.
+        train: rows with `time_ms` and the declared columns.
+        facts_per_ms: how many requests arrive in a millisecond, for the cost of state.
+        skew_ms: the allowed cross-partition skew; a range below it would mostly be blind.
+    """
+    time_ms = column_of(train, "time_ms").to_numpy()
+    span_ms = int(time_ms.max() - time_ms.min()) if len(time_ms) else 0
+    ranges = [size for size in RANGES_MS if size >= skew_ms and size <= span_ms / 4]
+    columns = [(fingerprint(floats(train, name)), name) for name in _numeric(schema)]
+    kinds: list[tuple[Source, Aggregate, str | None, str]] = [("outcomes", "mean", LABEL, ""), ("outcomes", "count", None, "")]
+    kinds += [("outcomes", "sum", LABEL, "")] if schema.task == "regression" else []
+    kinds += [("requests", "count", None, "")]
+    kinds += [("requests", aggregate, name, digest) for digest, name in sorted(columns) for aggregate in _MEAN_AND_SUM]
+    spelled = []
+    keys = groupings(schema, train)
+    for kind in kinds:
+        for grouping in keys:
+            spelled += [_candidate(kind, grouping, range_ms, facts_per_ms) for range_ms in ranges]
+    return sorted(spelled[:MOST_CANDIDATES], key=lambda candidate: candidate.order)
+
+
+_MEAN_AND_SUM: tuple[Aggregate, ...] = ("mean", "sum")
+
+
+def _candidate(kind: tuple[Source, Aggregate, str | None, str], grouping: Grouping, range_ms: int, rate: float) -> Candidate:
+    source, aggregate, column, digest = kind
+    window = Window(aggregate=aggregate, source=source, column=column, by=grouping.by, range_ms=range_ms)
+    bytes_kept = BYTES_PER_FACT * rate * range_ms + BYTES_PER_KEY * grouping.distinct
+    order = (source, column == LABEL, digest, aggregate, len(grouping.by), grouping.distinct, grouping.digest, range_ms)
+    return Candidate(window, bytes_kept, order)
+
+
+def groupings(schema: ModelSchema, train: pa.Table) -> list[Grouping]:
+    """Return the keys worth trying: none, single columns, then pairs with few values; smallest first."""
+    coded: dict[str, Integers] = {}
+    for column in schema.columns:
+        if _may_group(column):
+            coded[column.name] = codes(column_of(train, column.name))[0]
+    singles = [_grouping((name,), (values,)) for name, values in coded.items()]
+    singles = [single for single in singles if 2 <= single.distinct <= train.num_rows / FEW_ROWS_PER_KEY]
+    few = [single.by[0] for single in sorted(singles, key=_by_size)]
+    pairs = []
+    for first, second in combinations(few, 2):
+        pair = _grouping((first, second), (coded[first], coded[second]))
+        larger = max(single.distinct for single in singles if single.by[0] in pair.by)
+        if larger < pair.distinct <= min(MOST_KEYS_OF_A_PAIR, train.num_rows / FEW_ROWS_PER_PAIR):
+            pairs.append(pair)
+    return [Grouping((), 1, ""), *sorted(singles, key=_by_size), *sorted(pairs, key=_by_size)[:MOST_PAIRS]]
+
+
+def _by_size(grouping: Grouping) -> tuple[int, str]:
+    return grouping.distinct, grouping.digest
+
+
+def _grouping(by: tuple[str, ...], values: tuple[Integers, ...]) -> Grouping:
+    joint = values[0]
+    for more in values[1:]:
+        joint = joint * (int(more.max(initial=0)) + 2) + more
+    return Grouping(by, len(np.unique(joint)), "+".join(sorted(fingerprint(value) for value in values)))
+
+
+def _may_group(column: Column) -> bool:
+    return not column.tags and (column.role == "key" or (column.role == "feature" and column.kind == "category"))
+
+
+def _numeric(schema: ModelSchema) -> list[str]:
+    return [column.name for column in schema.features if column.kind == "number" and not column.tags]

@@ -1,0 +1,200 @@
+"""How good scores are, and how sure we are of a difference. All arrays are float64 [rows]; labels of binary tasks are 0 or 1.
+
+Intervals come from a paired bootstrap over blocks of rows that lie together in time: neighbours share their fate, so drawing
+single rows would claim too much. DeLong's variance (DeLong et al. 1988, computed from mid-ranks as Sun and Xu 2014 do) is the
+closed form for independent rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from skills._kit.frames import Floats, Integers
+
+DRAWS = 1_000
+BLOCKS = 100
+LEAST_BLOCKS = 6
+_CHUNK = 4_000_000
+_TINY = 1e-7
+
+
+class Estimate(NamedTuple):
+    """A value with its 95 % and 99.9 % intervals."""
+
+    value: float
+    low: float
+    high: float
+    low999: float
+    high999: float
+
+
+def auc(labels: Floats, scores: Floats) -> float:
+    """Return the area under the ROC curve; NaN when only one class is there."""
+    positive = labels > 0.5
+    hits, misses = int(positive.sum()), int((~positive).sum())
+    if not hits or not misses:
+        return float("nan")
+    ranks = stats.rankdata(scores)
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses))
+
+
+def log_losses(labels: Floats, scores: Floats) -> Floats:
+    """Return each row's log loss in nats; scores are kept 1e-7 away from 0 and 1."""
+    kept = np.clip(scores, _TINY, 1 - _TINY)
+    return -(labels * np.log(kept) + (1 - labels) * np.log1p(-kept))
+
+
+def squared_errors(labels: Floats, scores: Floats) -> Floats:
+    """Return each row's squared error; the mean is the Brier score of a binary task."""
+    return np.square(labels - scores)
+
+
+def losses(task: str, labels: Floats, scores: Floats) -> Floats:
+    """Return each row's loss: log loss for `binary`, squared error for `regression`."""
+    return log_losses(labels, scores) if task == "binary" else squared_errors(labels, scores)
+
+
+def calibration_error(labels: Floats, scores: Floats, bins: int = 10) -> float:
+    """Return the expected calibration error: |mean score - mean label| over bins of equally many rows, weighted by rows."""
+    if not len(labels):
+        return float("nan")
+    pieces = zip(
+        *(np.array_split(values[np.argsort(scores, kind="stable")], min(bins, len(scores))) for values in (labels, scores)),
+        strict=True,
+    )
+    return float(sum(abs(label.mean() - score.mean()) * len(label) for label, score in pieces) / len(labels))
+
+
+def delong(labels: Floats, first: Floats, second: Floats) -> tuple[float, float]:
+    """Return (AUC of second - AUC of first, standard error) for scores of the same rows, rows taken as independent."""
+    positive = labels > 0.5
+    hits, misses = int(positive.sum()), int((~positive).sum())
+    if hits < 2 or misses < 2:
+        return float("nan"), float("nan")
+    above, below = [], []
+    for scores in (first, second):
+        ranks = stats.rankdata(scores)
+        above.append((ranks[positive] - stats.rankdata(scores[positive])) / misses)
+        below.append(1 - (ranks[~positive] - stats.rankdata(scores[~positive])) / hits)
+    gained, lost = above[1] - above[0], below[1] - below[0]
+    return float(gained.mean()), float(np.sqrt(gained.var(ddof=1) / hits + lost.var(ddof=1) / misses))
+
+
+def block_draws(rows: int, seed: int, draws: int = DRAWS, blocks: int = BLOCKS) -> tuple[Integers, Integers]:
+    """Draw blocks of neighbouring rows with replacement.
+
+    Returns:
+        block of each row [rows], and how often each draw took each block [draws, blocks].
+    """
+    number = max(1, min(blocks, rows))
+    taken = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=draws)
+    return np.arange(rows, dtype=np.int64) * number // max(rows, 1), taken.astype(np.int64)
+
+
+def drawn_aucs(labels: Floats, scores: Floats, block: Integers, taken: Integers) -> Floats:
+    """Return the AUC of every draw [draws]; NaN where a draw has one class only. Rows in ties count half, as in `auc`."""
+    order = np.argsort(scores, kind="stable")
+    positive, placed = labels[order] > 0.5, block[order]
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+    answers = []
+    step = max(1, _CHUNK // max(len(order), 1))
+    for begin in range(0, len(taken), step):
+        weights = taken[begin : begin + step][:, placed].astype(np.float64)
+        hits = np.add.reduceat(np.where(positive, weights, 0.0), starts, axis=1)
+        misses = np.add.reduceat(np.where(positive, 0.0, weights), starts, axis=1)
+        below = np.cumsum(misses, axis=1) - misses / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            answers.append((hits * below).sum(axis=1) / (hits.sum(axis=1) * misses.sum(axis=1)))
+    return np.concatenate(answers)
+
+
+def drawn_means(values: Floats, block: Integers, taken: Integers) -> Floats:
+    """Return the mean of `values` over every draw [draws]."""
+    number = taken.shape[1]
+    sums, sizes = np.bincount(block, values, number), np.bincount(block, minlength=number)
+    return (taken @ sums) / np.maximum(taken @ sizes, 1)
+
+
+def estimate(value: float, draws: Floats) -> Estimate:
+    """Put percentile intervals of the bootstrap draws around a value; NaN bounds when most draws gave no number."""
+    usable = draws[np.isfinite(draws)]
+    if len(usable) < len(draws) / 2 or not len(usable):
+        return Estimate(value, *[float("nan")] * 4)
+    low, high, low999, high999 = np.quantile(usable, (0.025, 0.975, 0.0005, 0.9995))
+    return Estimate(value, float(low), float(high), float(low999), float(high999))
+
+
+def metric_name(task: str) -> str:
+    """Name the metric that judges a task: `auc`, larger is better, or `rmse`, smaller is better."""
+    return "auc" if task == "binary" else "rmse"
+
+
+def _measure(task: str) -> tuple[Callable[[Floats, Floats], float], Callable[[Floats, Floats, Integers, Integers], Floats]]:
+    if task == "binary":
+        return auc, drawn_aucs
+    return (
+        lambda labels, scores: float(np.sqrt(squared_errors(labels, scores).mean())),
+        lambda labels, scores, block, taken: np.sqrt(drawn_means(squared_errors(labels, scores), block, taken)),
+    )
+
+
+def measured(task: str, labels: Floats, scores: Floats, seed: int, draws: int = DRAWS) -> Estimate:
+    """Return the task's metric with intervals; rows are in order of time."""
+    value, drawn = _measure(task)
+    return estimate(value(labels, scores), drawn(labels, scores, *block_draws(len(labels), seed, draws)))
+
+
+def compared(
+    task: str, labels: Floats, first: Floats, second: Floats, *, seed: int, draws: int = DRAWS
+) -> tuple[Estimate, Estimate, Estimate]:
+    """Compare two models' scores of the same rows, in order of time, on the same bootstrap draws.
+
+    Returns:
+        the metric of the first, of the second, and second minus first.
+    """
+    value, drawn = _measure(task)
+    block, taken = block_draws(len(labels), seed, draws)
+    before, after = drawn(labels, first, block, taken), drawn(labels, second, block, taken)
+    old, new = value(labels, first), value(labels, second)
+    return estimate(old, before), estimate(new, after), estimate(new - old, after - before)
+
+
+class Gain(NamedTuple):
+    """A mean improvement with its 95 % interval, and the p-value of there being none."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+
+def block_gain(improvements: Floats, weights: Floats, blocks: Integers) -> Gain:
+    """Test a weighted mean of per-row improvements, allowing rows of one block to depend on each other.
+
+    The interval is the cluster-robust one of a ratio of sums over blocks, with Student's t for blocks - 1. The p-value is that
+    of Wilcoxon's signed-rank test over the blocks' means, one-sided: a few stormy blocks neither make nor hide a gain.
+    """
+    number = int(blocks.max(initial=-1)) + 1
+    sums, sizes = np.bincount(blocks, improvements * weights, number), np.bincount(blocks, weights, number)
+    used = sizes > 0
+    count, total = int(used.sum()), float(sizes.sum())
+    if count < LEAST_BLOCKS or not np.any(sums):
+        return Gain(0.0 if not total else float(sums.sum() / total), float("-inf"), float("inf"), 1.0)
+    value = float(sums.sum() / total)
+    spread = float(np.sqrt(np.square(sums - value * sizes)[used].sum() * count / (count - 1)) / total)
+    margin = float(stats.t.ppf(0.975, count - 1)) * spread
+    p_value = float(stats.wilcoxon(sums[used] / sizes[used], alternative="greater").pvalue)
+    return Gain(value, value - margin, value + margin, p_value)
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Return the p-values corrected for their number by Holm's step-down method, in the given order."""
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for place, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, p_values[index] * (len(p_values) - place)))
+        corrected[index] = largest
+    return corrected

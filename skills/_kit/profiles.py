@@ -1,0 +1,90 @@
+"""The reference that travels with a bundle: what the model's inputs, scores and losses look like when all is well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from skills._kit.frames import Floats, column_of, floats
+from skills._kit.metrics import losses
+from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile
+from streams.contracts.schema import Column, ModelSchema
+
+BINS = 20
+SAMPLE = 2_000
+REFERENCE_ROWS = 5_000
+MOST_CATEGORIES = 200
+
+
+def number_profile(values: Floats, generator: np.random.Generator) -> NumberProfile:
+    """Describe a numeric column [rows]; missing values are counted apart."""
+    known = np.sort(values[np.isfinite(values)])
+    missing = 1 - len(known) / max(len(values), 1)
+    if not len(known):
+        return NumberProfile(edges=[], shares=[1.0], missing=missing, low=0.0, high=0.0, sample=[])
+    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    edges = edges[edges > known[0]]  # an edge at the smallest value would leave an empty bin
+    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    sample = known if len(known) <= SAMPLE else np.sort(generator.choice(known, SAMPLE, replace=False))
+    return NumberProfile(
+        edges=edges.tolist(),
+        shares=(counts / len(known)).tolist(),
+        missing=missing,
+        low=float(known[0]),
+        high=float(known[-1]),
+        sample=sample.tolist(),
+    )
+
+
+def category_profile(values: Sequence[str | None]) -> CategoryProfile:
+    """Describe a categorical column: shares among the known values, the most frequent ones only."""
+    counts = Counter(value for value in values if value)
+    known = sum(counts.values())
+    kept = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_CATEGORIES]
+    return CategoryProfile(shares={value: count / known for value, count in kept}, missing=1 - known / max(len(values), 1))
+
+
+def profile_of(
+    schema: ModelSchema, table: pa.Table, windows: Sequence[str], later: Mapping[str, Floats], generator: np.random.Generator
+) -> Profile:
+    """Describe the training rows, and the scores of later rows that the model hadn't seen.
+
+    Args:
+        schema: the model's columns; tagged ones are left out.
+        table: the rows, with the window columns.
+        windows: names of the window columns.
+        later: `labels` and `scores` of the later rows [rows].
+        generator: for the samples.
+    """
+    kept = [column for column in schema.features if not column.tags]
+    numbers = [column.name for column in kept if column.kind == "number"]
+    found = losses(schema.task, later["labels"], later["scores"])
+    return Profile(
+        rows=table.num_rows,
+        numbers={name: number_profile(floats(table, name), generator) for name in (*numbers, *windows)},
+        categories={
+            column.name: category_profile(column_of(table, column.name).to_pylist())
+            for column in kept
+            if column.kind == "category"
+        },
+        score=number_profile(later["scores"], generator),
+        label_mean=float(floats(table, "label").mean()),
+        loss_mean=float(found.mean()),
+        loss_std=float(found.std()),
+    )
+
+
+def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], generator: np.random.Generator) -> pa.Table:
+    """Return a sample of rows in order of time: untagged features, windows and the label, never keys."""
+    names = [column.name for column in schema.features if _may_travel(column)]
+    kept = table.select([*names, *windows, "label"])
+    if kept.num_rows <= REFERENCE_ROWS:
+        return kept
+    return kept.take(pa.array(np.sort(generator.choice(kept.num_rows, REFERENCE_ROWS, replace=False))))
+
+
+def _may_travel(column: Column) -> bool:
+    return column.role == "feature" and not column.tags

@@ -1,0 +1,116 @@
+"""Build the rows to train on and the sealed rows to judge on, as they were known at a moment.
+
+No label counts before it was known: training rows whose label came only in the sealed range are left out, and a corrected
+label counts as it stood at each range's end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skills._kit.errors import InputError, NoDataError
+from skills._kit.features import Facts, longest_reach_ms, unflagged
+from skills._kit.frames import floats, with_columns, write_table
+from skills._kit.skill import Need, Spec
+from skills._kit.sources import facts_of, manifest_of, newest_known, windows_of
+from streams.contracts.features import Window
+from streams.contracts.schema import ModelSchema
+from streams.lake.lake import Lake
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Train is event time [until - train, until - sealed), sealed is [until - sealed, until).
+
+    `windows` come on top of the champion's. Before there is a champion, `schema` and `skew_ms` say what its manifest would.
+    """
+
+    lake: str
+    registry: str
+    model: str
+    champion: str | None = None
+    until_ms: int
+    train_ms: int
+    sealed_ms: int
+    windows: tuple[Window, ...] = ()
+    schema: ModelSchema | None = None
+    skew_ms: int = 0
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """Paths in the work folder; `positives` of the training rows; a digest of both files; the lake's table versions."""
+
+    train: str
+    sealed: str
+    rows_train: int
+    rows_sealed: int
+    positives: int
+    digest: str
+    versions: dict[str, int]
+
+
+SPEC = Spec(
+    summary="Build training and sealed rows from the lake",
+    input=Input,
+    output=Output,
+    need=Need(seconds=300, memory_mb=4_096),
+)
+
+
+def run(request: Input, work: Path) -> Output:
+    """Build both tables into `work`.
+
+    Raises:
+        SkillError: the ranges have no meaning, no label is known, or the lake can't be read.
+    """
+    if not 0 < request.sealed_ms < request.train_ms <= request.until_ms:
+        raise InputError("expected 0 < sealed_ms < train_ms <= until_ms")
+    manifest = manifest_of(request.registry, request.model, request.champion) if request.champion else None
+    schema, skew_ms = (manifest.schema, manifest.skew_ms) if manifest else (request.schema, request.skew_ms)
+    if schema is None:
+        raise InputError("without a champion the schema must be given")
+    lake, windows = Lake(request.lake), windows_of(manifest, request.windows)
+    since_ms, cut_ms = request.until_ms - request.train_ms, request.until_ms - request.sealed_ms
+    versions = {table: lake.version(request.model, table) for table in ("predictions", "outcomes")}
+    outcomes = _outcomes(lake, request, schema, since_ms)
+    reach_ms = longest_reach_ms(windows, skew_ms)
+    facts = facts_of(lake, request.model, schema, skew_ms, since_ms=max(0, since_ms - reach_ms), until_ms=request.until_ms)
+    parts = {
+        "train": _between(newest_known(outcomes, cut_ms), since_ms, cut_ms),
+        "sealed": _between(newest_known(outcomes, request.until_ms), cut_ms, request.until_ms),
+    }
+    if not parts["train"].num_rows:
+        raise NoDataError("no label of the training range is known yet")
+    digests = {name: write_table(_with_windows(rows, facts, windows), work / f"{name}.parquet") for name, rows in parts.items()}
+    return Output(
+        train=str(work / "train.parquet"),
+        sealed=str(work / "sealed.parquet"),
+        rows_train=parts["train"].num_rows,
+        rows_sealed=parts["sealed"].num_rows,
+        positives=int((floats(parts["train"], "label") > 0.5).sum()) if schema.task == "binary" else 0,
+        digest=hashlib.sha256("".join(digests[name] for name in sorted(digests)).encode()).hexdigest(),
+        versions=versions,
+    )
+
+
+def _outcomes(lake: Lake, request: Input, schema: ModelSchema, since_ms: int) -> pa.Table:
+    declared = [column.name for column in schema.columns]
+    wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "score", "digest", "flags"]
+    # A label is known at its time or later, so the files of earlier days can be skipped.
+    found = lake.read(request.model, "outcomes", wanted, since_ms=since_ms, until_ms=request.until_ms, time_column="known_ms")
+    return unflagged(found).drop_columns(["flags"])
+
+
+def _between(rows: pa.Table, since_ms: int, until_ms: int) -> pa.Table:
+    time = rows.column("time_ms")
+    inside = rows.filter(pc.and_(pc.greater_equal(time, since_ms), pc.less(time, until_ms)))
+    return inside.drop_columns(["revision"]).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+
+
+def _with_windows(rows: pa.Table, facts: Facts, windows: tuple[Window, ...]) -> pa.Table:
+    values = facts.columns(windows, rows)
+    return with_columns(rows, [window.name for window in windows], [values[:, index] for index in range(len(windows))])

@@ -1,0 +1,196 @@
+"""Train XGBoost on a data set, export it with its preprocessing as one ONNX graph, and publish the bundle."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from skills._kit.boosting import DEFAULTS, Fitted, Fold, fit, predict
+from skills._kit.errors import InputError, NoDataError
+from skills._kit.export import (
+    Inputs,
+    categories_of,
+    draft,
+    golden_of,
+    golden_rows,
+    largest_difference,
+    libraries,
+    matrix_of,
+    merged,
+    score_table,
+)
+from skills._kit.features import longest_reach_ms
+from skills._kit.frames import Floats, floats, integers, read_table, with_columns
+from skills._kit.metrics import block_draws, drawn_means, estimate, log_losses, measured, metric_name, squared_errors
+from skills._kit.profiles import profile_of, reference_of
+from skills._kit.skill import Need, Spec
+from skills._kit.sources import facts_of, manifest_of
+from streams.contracts.bundle import Golden, Interval, Manifest, Profile
+from streams.contracts.features import Window
+from streams.contracts.schema import ModelSchema
+from streams.inference.session import Scorer
+from streams.inference.store import Bundle, BundleStore, write_bundle
+from streams.lake.lake import Lake
+from streams.runtime.clock import SystemClock
+
+LATER = 0.15
+LEAST_ROWS = 200
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`windows` are all windows of the new model; one that `train` lacks is computed from the lake.
+
+    Without a champion, `schema` and `skew_ms` say what its manifest would. `parameters` are XGBoost's names and `rounds`,
+    `patience`, `threads`, `device`.
+    """
+
+    lake: str
+    registry: str
+    model: str
+    champion: str | None = None
+    train: str
+    windows: tuple[Window, ...] = ()
+    parameters: dict[str, Any] = {}
+    seed: int = 0
+    lineage: dict[str, Any] = {}
+    schema: ModelSchema | None = None
+    skew_ms: int = 0
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """The published bundle; metrics are of the last 15 % of rows by a model that hadn't seen them."""
+
+    digest: str
+    metrics: dict[str, Interval]
+    rows: int
+    seconds: float
+    device: str
+    onnx_max_difference: float
+
+
+SPEC = Spec(
+    summary="Train XGBoost and publish the bundle",
+    input=Input,
+    output=Output,
+    need=Need(seconds=900, memory_mb=6_144, gpu="optional"),
+    changes=("registry",),
+)
+
+
+class _Judged(NamedTuple):
+    """What the inner validation said: the number of rounds, and the later rows' labels and scores."""
+
+    rounds: int
+    labels: Floats
+    scores: Floats
+
+
+def run(request: Input, work: Path) -> Output:
+    """Train, prove parity, publish. Same input, same digest.
+
+    Raises:
+        SkillError: too few rows, one class only, `parity_fail`, or something can't be read.
+    """
+    clock = SystemClock()
+    begun = clock.monotonic()
+    manifest = manifest_of(request.registry, request.model, request.champion) if request.champion else None
+    schema, skew_ms = (manifest.schema, manifest.skew_ms) if manifest else (request.schema, request.skew_ms)
+    if schema is None:
+        raise InputError("without a champion the schema must be given")
+    inputs = Inputs(schema, tuple(dict.fromkeys(request.windows)), manifest.expressions if manifest else ())
+    table = _rows(request, inputs, skew_ms)
+    judged = _validate(request, inputs, table)
+    metrics = _metrics(schema.task, judged, request.seed)
+    everything = np.ones(table.num_rows, dtype=np.bool_)
+    graph, matrix = matrix_of(inputs, categories_of(schema, table, everything), table)
+    parameters = {**request.parameters, "rounds": judged.rounds}
+    fitted = fit(schema.task, Fold(matrix, floats(table, "label")), parameters, request.seed)
+    model = merged(graph, fitted.booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
+    generator = np.random.default_rng(request.seed)
+    names = [window.name for window in inputs.windows]
+    profile = profile_of(schema, table, names, {"labels": judged.labels, "scores": judged.scores}, generator)
+    before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
+    scorer = Scorer(Bundle("", before, model, profile))
+    apart = largest_difference(fitted.booster, matrix, score_table(scorer, table))
+    rows = golden_rows(table)
+    done = msgspec.structs.replace(
+        before,
+        golden=golden_of(inputs, rows, score_table(scorer, rows).tolist()),
+        threshold=manifest.threshold if manifest else 0.5,
+        metrics=metrics,
+        lineage=_lineage(request, fitted, apart),
+    )
+    digest = _publish(request, work, done, (model, reference_of(schema, table, names, generator), profile))
+    return Output(
+        digest=digest,
+        metrics=metrics,
+        rows=table.num_rows,
+        seconds=clock.monotonic() - begun,
+        device=fitted.device,
+        onnx_max_difference=apart,
+    )
+
+
+def _rows(request: Input, inputs: Inputs, skew_ms: int) -> pa.Table:
+    table = read_table(request.train).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    if table.num_rows < LEAST_ROWS:
+        raise NoDataError(f"{table.num_rows} rows are too few to train; at least {LEAST_ROWS} are needed")
+    missing = [window for window in inputs.windows if window.name not in table.column_names]
+    if not missing:
+        return table
+    time_ms = integers(table, "time_ms")
+    since_ms = max(0, int(time_ms.min()) - longest_reach_ms(missing, skew_ms))
+    lake = Lake(request.lake)
+    facts = facts_of(lake, request.model, inputs.schema, skew_ms, since_ms=since_ms, until_ms=int(time_ms.max()) + 1)
+    values = facts.columns(missing, table)
+    return with_columns(table, [window.name for window in missing], [values[:, i] for i in range(len(missing))])
+
+
+def _validate(request: Input, inputs: Inputs, table: pa.Table) -> _Judged:
+    """Train on the earlier rows whose labels were known when the later ones began; stop early on the later ones."""
+    begins = round(table.num_rows * (1 - LATER))
+    time_ms, labels = integers(table, "time_ms"), floats(table, "label")
+    later = np.arange(table.num_rows) >= begins
+    learning = ~later & (integers(table, "known_ms") < time_ms[begins])
+    if learning.sum() < LEAST_ROWS / 2:
+        raise NoDataError("labels become known too late to validate on the last rows; use a longer range")
+    _, matrix = matrix_of(inputs, categories_of(inputs.schema, table, learning), table)
+    train, watch = (Fold(matrix[rows], labels[rows]) for rows in (learning, later))
+    fitted = fit(inputs.schema.task, train, request.parameters, request.seed, watch)
+    return _Judged(fitted.rounds, labels[later], predict(fitted.booster, matrix[later]))
+
+
+def _metrics(task: str, judged: _Judged, seed: int) -> dict[str, Interval]:
+    found = {metric_name(task): measured(task, judged.labels, judged.scores, seed)}
+    if task == "binary":
+        block, taken = block_draws(len(judged.labels), seed)
+        for name, values in (
+            ("log_loss", log_losses(judged.labels, judged.scores)),
+            ("brier", squared_errors(judged.labels, judged.scores)),
+        ):
+            found[name] = estimate(float(values.mean()), drawn_means(values, block, taken))
+    return {name: Interval(one.value, one.low, one.high) for name, one in found.items()}
+
+
+def _lineage(request: Input, fitted: Fitted, apart: float) -> dict[str, Any]:
+    return {
+        **request.lineage,
+        "train_sha256": hashlib.sha256(Path(request.train).read_bytes()).hexdigest(),
+        "parameters": {**DEFAULTS, **request.parameters},
+        "rounds": fitted.rounds,
+        "device": fitted.device,
+        "seed": request.seed,
+        "onnx_max_difference": apart,
+        "libraries": libraries(),
+    }
+
+
+def _publish(request: Input, work: Path, manifest: Manifest, parts: tuple[bytes, pa.Table, Profile]) -> str:
+    folder = work / "bundle"
+    write_bundle(folder, manifest, *parts)
+    return BundleStore(Path(request.registry)).publish(request.model, folder)
