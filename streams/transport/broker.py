@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
-LOCK_SECONDS = 5.0
+LOCK_SECONDS = 3.0
 _POLL_SECONDS = 0.05
 _TAIL_BYTES = 4_000
 

@@ -1,0 +1,115 @@
+"""Topics made and checked, whole topics followed, quarantine written, large records carried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from streams.contracts.errors import TransportError
+from streams.contracts.records import Rejected, TaskState
+from streams.contracts.topics import TABLE, topic_name
+from streams.transport.admin import ensure_topics, topic_partitions
+from streams.transport.batches import MOST_RECORD_BYTES
+from streams.transport.broker import EmbeddedBroker
+from streams.transport.commits import Committer, last_state
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.quarantine import MOST_BYTES, rejected_output
+from streams.transport.records import Output
+from tests.kit.topics import make_topics, publish, read_all
+
+Unique = Callable[[str], str]
+
+
+async def test_topics_are_made_as_the_table_says_and_wrong_counts_are_refused(broker: EmbeddedBroker, unique: Unique) -> None:
+    inputs, one = unique("in"), unique("one")
+    names = {inputs: TABLE["requests"], one: TABLE["summaries"]}
+    await ensure_topics(broker.bootstrap, names, 3)
+    await ensure_topics(broker.bootstrap, names, 3)
+    assert await topic_partitions(broker.bootstrap, inputs) == 3
+    assert await topic_partitions(broker.bootstrap, one) == 1
+    with pytest.raises(TransportError, match=f"{inputs} has 3 partitions, not 4"):
+        await ensure_topics(broker.bootstrap, names, 4)
+    with pytest.raises(TransportError, match="there is no topic"):
+        await topic_partitions(broker.bootstrap, unique("missing"))
+
+
+async def test_nobody_at_the_address_is_a_transport_error() -> None:
+    with pytest.raises(TransportError, match=r"127\.0\.0\.1:9"):
+        await topic_partitions("127.0.0.1:9", "any")
+
+
+async def test_a_follower_reads_to_the_end_then_what_comes(broker: EmbeddedBroker, unique: Unique) -> None:
+    (topic,) = await make_topics(broker.bootstrap, unique("followed"), partitions=3)
+    await publish(broker.bootstrap, [Output(topic, i % 3, None, b"%d" % i, (("n", b"%d" % i),)) for i in range(300)])
+    follower = Follower(broker.bootstrap, [topic], start={f"{topic}/1": 90})
+    records = await follower.start()
+    found = {number: [int(r.value or b"") for r in records if r.partition == number] for number in range(3)}
+    assert found == {0: list(range(0, 300, 3)), 1: list(range(271, 300, 3)), 2: list(range(2, 300, 3))}
+    assert records[0].headers == (("n", records[0].value),)
+    assert records[0].timestamp_ms > 1_700_000_000_000
+    assert await follower.poll(20) == []
+    await publish(broker.bootstrap, [Output(topic, None, b"key", None)])
+    assert [(record.key, record.value) for record in await follower.poll(5_000)] == [(b"key", None)]
+    await follower.stop()
+
+
+async def test_keys_choose_partitions_as_other_clients_do(broker: EmbeddedBroker, unique: Unique) -> None:
+    (topic,) = await make_topics(broker.bootstrap, unique("keyed"), partitions=4)
+    # What the Java client's Utils.toPositive(Utils.murmur2(key)) gives, from its own unit test.
+    await publish(broker.bootstrap, [Output(topic, None, key, b"") for key in (b"21", b"foobar", b"a-little-bit-long-string")])
+    found = {record.key: record.partition for record in await read_all(broker.bootstrap, topic)}
+    assert found == {b"21": 1173551340 % 4, b"foobar": 1357151166 % 4, b"a-little-bit-long-string": 1161502112 % 4}
+
+
+async def test_large_records_pass_and_too_large_ones_are_refused_before_sending(broker: EmbeddedBroker, unique: Unique) -> None:
+    (topic,) = await make_topics(broker.bootstrap, unique("large"))
+    values = [bytes([number]) * (MOST_RECORD_BYTES - 1) for number in range(3)]
+    await publish(broker.bootstrap, [Output(topic, 0, b"k", value) for value in values])
+    assert [record.value for record in await read_all(broker.bootstrap, topic)] == values
+    publisher = Publisher(broker.bootstrap)
+    for output in (Output(topic, 0, b"k", bytes(MOST_RECORD_BYTES)), Output(topic, 0, None, None), Output(topic, 5, b"k", b"")):
+        with pytest.raises(TransportError):
+            await publisher.send(output)
+    await publisher.send(Output(topic, 0, b"k", b"still works"))
+    await publisher.stop()
+
+
+async def test_quarantine_keeps_reason_position_and_a_bounded_value(broker: EmbeddedBroker) -> None:
+    await ensure_topics(broker.bootstrap, {topic_name("quarantine"): TABLE["quarantine"]}, 1)
+    rejected = Rejected(
+        model="m",
+        topic="a/b",
+        partition=3,
+        offset=42,
+        reason="undecodable",
+        detail="x" * 9_000,
+        value=b"\xff" * 9_000_000,
+        quarantined_ms=1,
+    )
+    await publish(broker.bootstrap, [rejected_output(rejected)])
+    record = (await read_all(broker.bootstrap, topic_name("quarantine")))[-1]
+    kept = msgspec.json.decode(record.value or b"", type=Rejected)
+    assert (kept.topic, kept.offset, kept.value) == ("a/b", 42, b"\xff" * MOST_BYTES)
+    assert dict(record.headers) == {"dw_reason": b"undecodable", "dw_source": b"a/b/3/42", "dw_bytes": b"9000000"}
+
+
+async def test_the_last_state_is_found_behind_aborted_ones(broker: EmbeddedBroker, unique: Unique) -> None:
+    (topic,) = await make_topics(broker.bootstrap, unique("state"), partitions=2)
+    assert await last_state(broker.bootstrap, topic, 0) is None
+    committer = Committer(broker.bootstrap, unique("writer"), (topic, 0), "exactly_once")
+    await committer.open()
+    await committer.commit([], TaskState(positions={"a/0": 5}, details={"x": 1}))
+    producer = committer._producer
+    assert producer is not None
+    for _ in range(30):
+        await producer.begin_transaction()
+        await producer.send_and_wait(topic, b"never", b"k", partition=0)
+        await producer.abort_transaction()
+    assert await last_state(broker.bootstrap, topic, 0) == TaskState(positions={"a/0": 5}, details={"x": 1})
+    await committer.close()
+    await publish(broker.bootstrap, [Output(topic, 0, b"k", b"not a state")])
+    with pytest.raises(TransportError, match="isn't a task's state"):
+        await last_state(broker.bootstrap, topic, 0)
