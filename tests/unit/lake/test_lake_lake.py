@@ -130,6 +130,8 @@ def test_an_old_version_stays_readable(tmp_path: Path):
     first = lake.append("m", "predictions", predictions(1), {"t/0": 1})
     lake.append("m", "predictions", predictions(2), {"t/0": 2})
     assert lake.read("m", "predictions", ["time_ms"], version=first).to_pydict() == {"time_ms": [1]}
+    assert lake.positions("m", "predictions", first) == {"t/0": 1}
+    assert lake.positions("m", "predictions") == {"t/0": 2}
     with pytest.raises(LakeError, match="m/predictions"):
         lake.read("m", "predictions", version=99)
 
