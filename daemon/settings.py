@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from daemon.deploying.config import DeployingConfig
+from daemon.executing.config import ExecutingConfig
 from daemon.judging.config import JudgingConfig
 from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
@@ -30,6 +32,17 @@ class GovernedModelSettings(ModelSettings):
     judging: JudgingConfig = JudgingConfig()
     """What a challenger must prove, where and for how long."""
 
+    deploying: DeployingConfig = DeployingConfig()
+    """How long the data plane may take to follow."""
+
+    def planning_config(self) -> PlanningConfig:
+        """Return planning's settings, with the shadow's length as judging has it."""
+        return self.planning.model_copy(update={"shadow": self.judging.shadow})
+
+    def deploying_config(self) -> DeployingConfig:
+        """Return deploying's settings, with the model's partitions."""
+        return self.deploying.model_copy(update={"partitions": self.partitions})
+
     @model_validator(mode="after")
     def _check_kinds(self) -> GovernedModelSettings:
         known_kind("daemon.planners", self.planning.planner)
@@ -48,14 +61,17 @@ class LedgerSettings(Section):
 class SkillSettings(Section):
     """What a skill's process may take. It is ended when it takes more, and the step is repaired or given up."""
 
-    memory_mib: int = Field(default=1_536, ge=128)
-    """Address space that it may use beyond what the interpreter maps at its start."""
+    memory_mb: int = Field(default=4_096, ge=64)
+    """Most memory for data, in MB."""
 
     deadline: Duration = Duration.of("30m")
-    """Wall time of one step."""
+    """Wall time after which a skill and all its children are ended."""
 
-    threads: int = Field(default=1, ge=1, le=256)
-    """Threads of training. More than one on a busy machine can be a hundred times slower."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """Threads of numeric libraries. Two on a busy machine can be a hundred times slower than one."""
+
+    attempts: int = Field(default=2, ge=1, le=10)
+    """How often a skill that died without an answer is started before its step fails."""
 
 
 class MlflowSettings(Section):
@@ -79,6 +95,10 @@ class DaemonSettings(StreamsSettings):
 
     mlflow: MlflowSettings = MlflowSettings()
     """Where runs and models are registered."""
+
+    def executing_config(self) -> ExecutingConfig:
+        """Return executing's settings, with the work folder under the data directory."""
+        return ExecutingConfig(work=self.folder("work").resolve(), **dict(self.skills))
 
     @property
     def ledger_place(self) -> str | Path:

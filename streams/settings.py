@@ -15,6 +15,7 @@ from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
 from streams.runtime.telemetry import LOOPBACK
+from streams.serving.config import ServedModel, ServingConfig
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
@@ -156,6 +157,9 @@ class ModelSettings(Section):
     replay: bool = False
     """Take time from the source's watermarks only and wait for the daemon at each; for recorded streams, never for live ones."""
 
+    serving: ServingConfig = ServingConfig()
+    """How requests are answered."""
+
     @field_validator("dialect")
     @classmethod
     def _check_dialect(cls, kind: str) -> str:
@@ -172,6 +176,23 @@ class ModelSettings(Section):
     def schema_contract(self) -> ModelSchema:
         """Return the schema as the rest of the data plane knows it."""
         return self.declared.contract()
+
+    def served(self) -> ServedModel:
+        """Return what the serving stage needs to know of the model."""
+        return ServedModel(
+            name=self.name,
+            schema=self.schema_contract(),
+            requests=self.topic("requests"),
+            predictions=self.topic("predictions"),
+            outcomes=self.topic("outcomes"),
+            state=self.topic("state", "serving"),
+            partitions=self.partitions,
+            skew_ms=self.skew.ms,
+            lateness_ms=self.lateness.ms,
+            replay=self.replay,
+            dialect=self.dialect,
+            delivery=self.delivery,
+        )
 
     def topic(self, kind: str, stage: str = "") -> str:
         """Name one of the model's topics.

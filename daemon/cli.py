@@ -1,0 +1,113 @@
+"""`driftwake`: the command line.
+
+Exit status: 0 it went well, 1 it failed, 2 the input was bad and nothing was done. The commands' own modules are imported when
+they run, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon.commands import orders, views
+from daemon.commands.errors import BadInputError
+from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, screen, settings_in
+from daemon.errors import DaemonError
+from streams.contracts.errors import ConfigError, StreamsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Keeps models on Kafka streams healthy: watches for drift, retrains, proves the challenger, swaps it in.",
+)
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[Path, typer.Option(help="Where the demo keeps its data; emptied first.")] = Path(".driftwake/demo"),
+    report: Annotated[Path, typer.Option(help="The report's file.")] = Path("driftwake-report.html"),
+) -> None:
+    """Show the whole loop on real data: half a year of flights in minutes, with a report at the end."""
+    raise typer.Exit(_call("daemon.demo.run:run_demo", data_dir=data_dir, report=report))
+
+
+@app.command()
+def up(config: Config = DEFAULT_CONFIG) -> None:
+    """Run driftwake on your topics and models until it is stopped."""
+    settings = settings_in(config)
+    raise typer.Exit(_call("daemon.app:run_up", settings=settings, config=config))
+
+
+@app.command()
+def broker(
+    data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its data.")] = Path(".driftwake/broker"),
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,
+) -> None:
+    """Run the embedded Kafka alone until it is stopped."""
+    from daemon.commands.running import broker_alone
+
+    broker_alone(data_dir, port or None, screen())
+
+
+@app.command()
+def skill(
+    name: Annotated[str | None, typer.Argument(help="The skill; without it all are listed.")] = None,
+    arguments: Annotated[Path | None, typer.Option(help="A JSON file with its arguments.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Its work folder; a temporary one unless given.")] = None,
+) -> None:
+    """Run one skill by hand, as the daemon would."""
+    from daemon.commands import trying
+
+    if name is None:
+        screen().table(("skill", "what it does"), trying.list_skills())
+        return
+    if arguments is None:
+        raise BadInputError("--arguments is missing: a JSON file with the skill's arguments")
+    answer = trying.run_skill(name, arguments, work)
+    screen().data(answer)
+    if not answer.get("ok"):
+        raise typer.Exit(FAILED)
+
+
+app.add_typer(views.app)
+app.add_typer(orders.app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="driftwake")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except ConfigError as error:
+        return _complain(f"the config can't be used, {len(error.findings)} findings:", *error.findings, code=BAD_INPUT)
+    except BadInputError as error:
+        return _complain(str(error), code=BAD_INPUT)
+    except (DaemonError, StreamsError) as error:
+        return _complain(str(error), code=FAILED)
+    return 0
+
+
+def _complain(*lines: str, code: int) -> int:
+    from daemon.commands.screen import Screen
+
+    for line in lines:
+        Screen(sys.stderr).line(line, "red")
+    return code
+
+
+def _call(place: str, **arguments: Any) -> int:
+    """Call `module:function`, which is imported only now, and return its exit status."""
+    module, _, function = place.partition(":")
+    return int(getattr(importlib.import_module(module), function)(**arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The commands that order something of the daemon: `deploy`, `rollback`, `approve`, `freeze` and `unfreeze`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from daemon.commands.options import DEFAULT_CONFIG, Config, Model, screen, settings_in
+
+if TYPE_CHECKING:
+    from daemon.settings import DaemonSettings
+    from streams.contracts.records import Command
+
+app = typer.Typer()
+
+
+@app.command()
+def deploy(
+    model: Model,
+    bundle: Annotated[str, typer.Argument(help="A bundle's folder, or the digest of one in the registry.")],
+    config: Config = DEFAULT_CONFIG,
+    *,
+    shadow: Annotated[str | None, typer.Option(help="Only run it beside the champion, under this name.")] = None,
+) -> None:
+    """Hand in a bundle: it is judged against the champion, shadowed and promoted like any challenger."""
+    from daemon.commands import ordering
+
+    settings = settings_in(config)
+    _send(settings, ordering.challenge(settings, model, bundle, shadow))
+
+
+@app.command()
+def rollback(model: Model, config: Config = DEFAULT_CONFIG) -> None:
+    """Bring the previous champion back."""
+    _order("rollback", model, config)
+
+
+@app.command()
+def freeze(model: Model, config: Config = DEFAULT_CONFIG) -> None:
+    """Let nothing be deployed until `unfreeze`; watching and rolling back go on."""
+    _order("freeze", model, config)
+
+
+@app.command()
+def unfreeze(model: Model, config: Config = DEFAULT_CONFIG) -> None:
+    """Lift a freeze."""
+    _order("unfreeze", model, config)
+
+
+@app.command()
+def approve(
+    plan: Annotated[str, typer.Argument(help="The plan's digest or the incident's id, or a part of it.")],
+    config: Config = DEFAULT_CONFIG,
+    *,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no.")] = False,
+) -> None:
+    """Approve a plan that waits for it; the word counts once, for exactly this plan."""
+    from daemon.commands import ordering
+
+    settings = settings_in(config)
+    _send(settings, ordering.speak(settings, plan, refuse=refuse))
+
+
+def _order(kind: Literal["rollback", "freeze", "unfreeze"], model: str, config: Path) -> None:
+    from daemon.commands import looking, ordering
+
+    settings = settings_in(config)
+    _send(settings, ordering.order(kind, looking.known_model(settings, model), {}))
+
+
+def _send(settings: DaemonSettings, command: Command) -> None:
+    from daemon.commands import ordering
+
+    ordering.send(settings, command)
+    screen().line(
+        f"{command.kind} for {command.model} is on its way; `driftwake audit show --subject {command.id}` tells what came of it"
+    )

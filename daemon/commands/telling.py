@@ -1,0 +1,117 @@
+"""How an incident's story is shown in the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daemon.commands.explaining import Story, intervals_in
+from daemon.commands.screen import Screen, short, shown, when
+from daemon.ledger.records import Plan
+
+
+def tell(story: Story, screen: Screen) -> None:
+    """Show a story from its first event to its lesson; what hasn't happened is left out."""
+    incident = story.incident
+    screen.title(f"{incident.id}  {incident.state}")
+    screen.line(
+        f"{incident.cause} on {incident.model}, opened {when(incident.opened_ms)} for {incident.requester}: {incident.reason}"
+    )
+    for part in (_timeline, _evidence, _diagnosis, _alternatives, _plan, _steps, _verdicts, _deployments, _lesson):
+        part(story, screen)
+
+
+def _timeline(story: Story, screen: Screen) -> None:
+    screen.title("Timeline")
+    screen.table(
+        ("event time", "what", "", "audit#"), ((when(one.time_ms), one.what, one.text, one.number) for one in story.timeline)
+    )
+
+
+def _evidence(story: Story, screen: Screen) -> None:
+    rows = [
+        (when(event.time_ms), event.detector, event.transition, one.watched, one.p_value, f"{one.effect:.3g} {one.effect_unit}")
+        for event in story.events
+        for one in event.evidence
+    ]
+    if rows:
+        screen.title("Evidence")
+        screen.table(("event time", "detector", "", "watched", "p-value#", "effect#"), rows)
+
+
+def _diagnosis(story: Story, screen: Screen) -> None:
+    if not story.diagnosis:
+        return
+    screen.title("Diagnosis")
+    causes = sorted(story.diagnosis.get("causes", ()), key=lambda one: -float(one.get("probability", 0)))
+    screen.table(("cause", "probability#"), ((one.get("cause"), float(one.get("probability", 0))) for one in causes))
+    for name, measured in story.diagnosis.items():
+        if name != "causes" and measured:
+            screen.line(f"{name.replace('_', ' ')}: {_flat(measured)}")
+
+
+def _alternatives(story: Story, screen: Screen) -> None:
+    if story.alternatives:
+        screen.title("Alternatives")
+        rows = ((("→ " if one.chosen else "  ") + one.action, one.utility, one.excluded) for one in story.alternatives)
+        screen.table(("  action", "utility#", "why not"), rows)
+
+
+def _plan(story: Story, screen: Screen) -> None:
+    if story.plan is None:
+        return
+    plan: Plan = story.plan
+    screen.title(f"Plan {story.plan_digest}")
+    screen.line(f"{plan.action} by {plan.proposer} for {plan.requester}, autonomy {plan.autonomy}")
+    screen.line(f"sealed window {when(plan.sealed[0])} to {when(plan.sealed[1])}; void after {when(plan.expires_ms)}")
+    for reason in plan.reasons:
+        screen.line(f"because {reason.text}")
+    screen.table(("step", "skill", "needs"), ((step.key, step.skill, ", ".join(step.needs)) for step in plan.steps))
+    if story.rulings:
+        screen.line("guardrails: " + ", ".join(f"{one.get('rule')} {one.get('reason')}" for one in story.rulings))
+
+
+def _steps(story: Story, screen: Screen) -> None:
+    if story.steps:
+        screen.title("Steps")
+        rows = (
+            (one.key, one.skill, one.state, one.attempt, when(one.ended_ms), f"{one.failure} {one.message}")
+            for one in story.steps
+        )
+        screen.table(("step", "skill", "state", "attempts#", "ended", "failure"), rows)
+
+
+def _verdicts(story: Story, screen: Screen) -> None:
+    for phase, verdict in story.verdicts.items():
+        screen.title(f"Verdict, {phase}: {verdict.get('outcome')}")
+        screen.line(str(verdict.get("reason", "")))
+        rows = [
+            (finding.get("gate"), finding.get("outcome"), name, value, interval)
+            for finding in verdict.get("findings", ())
+            for name, value, interval in intervals_in(finding.get("numbers", {}))
+        ]
+        screen.table(("claim", "outcome", "measured", "value#", "95 % interval"), rows)
+
+
+def _deployments(story: Story, screen: Screen) -> None:
+    if story.deployments:
+        screen.title("Deployments")
+        rows = (
+            (one.key, one.state, one.payload.get("generation"), short(str(one.payload.get("champion", ""))), when(one.ended_ms))
+            for one in story.deployments
+        )
+        screen.table(("what", "state", "generation#", "champion", "ended"), rows)
+
+
+def _lesson(story: Story, screen: Screen) -> None:
+    if story.lesson is not None:
+        screen.title("Lesson")
+        screen.line(story.lesson.text)
+        screen.table(("number", "value#"), story.lesson.numbers.items())
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(_flat(item) for item in value[:10])
+    return shown(value)

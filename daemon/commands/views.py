@@ -1,0 +1,161 @@
+"""The commands that only look: `status`, `incidents`, `explain`, `audit` and `config`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from daemon.commands.options import DEFAULT_CONFIG, FAILED, Config, ConfigFile, Json, OnlyModel, screen, settings_in
+
+app = typer.Typer()
+audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything that was seen, decided and done.")
+config_app = typer.Typer(no_args_is_help=True, help="Check a config, and see where each value comes from.")
+
+
+@app.command()
+def status(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+    """Say how every model stands."""
+    from daemon.commands import looking
+    from daemon.commands.screen import short, when
+
+    settings = settings_in(config)
+    with looking.reading(settings) as ledger:
+        found = looking.status_of(settings, ledger)
+    if as_json:
+        screen().data(found)
+        return
+    columns = (
+        "model",
+        "autonomy",
+        "champion",
+        "generation#",
+        "state",
+        "open#",
+        "incidents#",
+        "promotions#",
+        "frozen by",
+        "newest",
+    )
+    screen().table(
+        columns,
+        (
+            (
+                one.model, one.autonomy, short(one.digest), one.generation, one.state, one.open_incidents, one.incidents,
+                one.promotions, one.frozen_by, when(one.newest_ms),
+            )
+            for one in found.models
+        ),
+    )  # fmt: skip
+    screen().line(f"audit head {found.audit_head}")
+
+
+@app.command()
+def incidents(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    model: OnlyModel = None,
+    only_open: Annotated[bool, typer.Option("--open", help="Only those under way.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List incidents, oldest first."""
+    from daemon.commands import looking
+    from daemon.commands.screen import when
+
+    settings = settings_in(config)
+    with looking.reading(settings) as ledger:
+        found = looking.incidents_of(settings, ledger, model, only_open=only_open)
+    if as_json:
+        screen().data(found)
+        return
+    rows = ((one.id, one.model, one.cause, one.state, when(one.opened_ms), when(one.moved_ms), one.reason) for one in found)
+    screen().table(("incident", "model", "cause", "state", "opened", "moved", "why"), rows)
+
+
+@app.command()
+def explain(
+    incident: Annotated[str, typer.Argument(help="Its id, or a part of it.")],
+    config: Config = DEFAULT_CONFIG,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Tell an incident from its first event to its lesson: evidence, diagnosis, plan, verdict, swap."""
+    from daemon.commands import looking
+    from daemon.commands.explaining import story_of
+    from daemon.commands.telling import tell
+
+    with looking.reading(settings_in(config)) as ledger:
+        story = story_of(ledger, looking.find_incident(ledger, incident))
+    if as_json:
+        screen().data(story)
+    else:
+        tell(story, screen())
+
+
+@audit_app.command("verify")
+def audit_verify(
+    config: Config = DEFAULT_CONFIG,
+    anchor: Annotated[str | None, typer.Option(help="A head noted earlier, NUMBER:HASH; shows a cut-off end.")] = None,
+) -> None:
+    """Find the first record that was altered, removed or reordered; exit 1 if there is one."""
+    from daemon.commands import looking
+
+    with looking.reading(settings_in(config)) as ledger:
+        fault, head = looking.verify_audit(ledger, anchor), ledger.head()
+    if fault is not None:
+        screen().line(f"record {fault.number} is {fault.problem}", "bold red")
+        raise typer.Exit(FAILED)
+    screen().line(f"whole: {head.number} records, head {looking.anchor_text(head)}")
+
+
+@audit_app.command("show")
+def audit_show(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    subject: Annotated[str | None, typer.Option(help="Only of this incident, event or command.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="Only records with a higher number.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """List audit records in order."""
+    from daemon.commands import looking
+    from daemon.commands.screen import when
+
+    with looking.reading(settings_in(config)) as ledger:
+        found = looking.audit_trail(ledger, subject, after, limit)
+    if as_json:
+        screen().data([record._asdict() for record in found])
+        return
+    rows = ((one.number, when(one.time_ms), one.kind, one.model, one.subject, one.hash[:12]) for one in found)
+    screen().table(("number#", "event time", "what", "model", "subject", "hash"), rows)
+
+
+@config_app.command("lint")
+def config_lint(file: ConfigFile = DEFAULT_CONFIG) -> None:
+    """Check a config; exit 2 with every finding if something is wrong."""
+    settings = settings_in(file)
+    screen().line(f"{file}: nothing to find; models: {', '.join(model.name for model in settings.models)}")
+
+
+@config_app.command("explain")
+def config_explain(file: ConfigFile = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+    """List every setting: its value, where that comes from, and why it is there."""
+    from daemon.commands.configuring import explain_config
+
+    found = explain_config(file)
+    if as_json:
+        screen().data([setting._asdict() for setting in found])
+    else:
+        screen().table(("setting", "value", "from", "why"), found)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Write the JSON Schema of a config, for editors."""
+    from daemon.commands.configuring import config_schema as schema
+
+    screen().data(schema())
+
+
+app.add_typer(audit_app, name="audit")
+app.add_typer(config_app, name="config")

@@ -1,0 +1,151 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+
+from daemon.cli import app, main
+from daemon.commands import ordering
+from daemon.commands.configuring import load_config
+from daemon.commands.errors import BadInputError
+from tests.kit.command_line import Place, Run
+
+HELP_SECONDS = 0.5
+
+
+def commands(group: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found = getattr(group, "commands", None)
+    return [path] if found is None else [path, *(one for name, child in found.items() for one in commands(child, (*path, name)))]
+
+
+def test_every_command_explains_itself(run: Run):
+    paths = commands(typer.main.get_command(app))
+    assert len(paths) > 15
+    for path in paths:
+        answer = run(*path, "--help")
+        assert answer.code == 0
+        assert "Usage: driftwake" in answer.out
+
+
+def test_help_answers_at_once():
+    command = [sys.executable, "-c", "from daemon.cli import main; raise SystemExit(main(['--help']))"]
+    fastest = float("inf")
+    for _ in range(5):  # the fastest of five, because the machine may be busy with other things
+        begin = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own module
+        fastest = min(fastest, time.perf_counter() - begin)
+    assert fastest < HELP_SECONDS
+
+
+def test_help_imports_no_heavy_library():
+    code = "import sys, daemon.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout  # noqa: S603
+    assert "typer" in loaded
+    for heavy in ("pydantic", "sqlalchemy", "pyarrow", "onnx", "numpy", "faust", "aiokafka"):
+        assert f"'{heavy}'" not in loaded
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["explain"], ["status", "--nonsense"], ["broker", "--port", "x"]])
+def test_wrong_usage_is_bad_input(run: Run, arguments: list[str]):
+    assert run(*arguments).code == 2
+
+
+def test_a_config_without_findings(run: Run, config: Path):
+    assert run("config", "lint", str(config)) == (0, f"{config}: nothing to find; models: parcels\n", "")
+
+
+def test_every_finding_of_a_config_is_shown(run: Run, tmp_path: Path):
+    file = tmp_path / "bad.yaml"
+    file.write_text(
+        "models:\n"
+        "  - name: Parcels\n"
+        "    schema: {columns: [{name: a, kind: number}, {name: b, kind: numbr}]}\n"
+        "    skew: 60\n"
+        "    planning: {autonomy: always}\n"
+        "    dialect: natve\n"
+        "brokr: {}\n"
+    )
+    for command in (["config", "lint", str(file)], ["up", "--config", str(file)], ["status", "--config", str(file)]):
+        answer = run(*command)
+        assert answer.code == 2
+        assert answer.out == ""
+        for part in (
+            "6 findings", "models[0].name: ", "models[0].schema.columns[1].kind: must be 'number' or 'category', not 'numbr'",
+            "models[0].skew: must be a duration", "models[0].planning.autonomy: must be 'observe', 'propose' or 'act'",
+            "models[0].dialect: no kind 'natve'", "brokr: there is no such setting; did you mean 'broker'?", "(bad.yaml:3)",
+        ):  # fmt: skip
+            assert part in answer.err, part
+    assert not (tmp_path / ".driftwake").exists()
+
+
+def test_explain_config_says_where_values_come_from(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DRIFTWAKE__MODELS__0__PARTITIONS", "4")
+    found = {one["path"]: one for one in json.loads(run("config", "explain", str(config), "--json").out)}
+    assert found["models[0].name"]["origin"] == "driftwake.yaml:3"
+    assert (found["models[0].partitions"]["value"], found["models[0].partitions"]["origin"]) == (
+        "4", "environment DRIFTWAKE__MODELS__0__PARTITIONS",
+    )  # fmt: skip
+    assert found["models[0].label_horizon"]["origin"] == "default"
+    assert all(one["reason"] for one in found.values())
+    assert "models[0].label_horizon" in run("config", "explain", str(config)).out
+
+
+def test_the_schema_is_a_json_schema(run: Run):
+    schema = json.loads(run("config", "schema").out)
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["models"]
+    assert "schema" in schema["$defs"]["GovernedModelSettings"]["properties"]
+
+
+def test_an_order_without_a_broker_says_what_to_do(run: Run, config: Path):
+    answer = run("freeze", "parcels", "--config", str(config))
+    assert answer.code == 1
+    assert "start `driftwake up` first" in answer.err
+
+
+def test_an_order_for_an_unknown_model_is_bad_input(run: Run, config: Path):
+    for command in (["freeze", "x"], ["unfreeze", "x"], ["rollback", "x"], ["deploy", "x", "y"]):
+        assert run(*command, "--config", str(config)).code == 2
+
+
+def test_a_bundle_that_is_none_is_refused(run: Run, config: Path, tmp_path: Path):
+    assert "manifest.json: no such file" in run("deploy", "parcels", str(tmp_path), "--config", str(config)).err
+    assert "expected 64 hex digits" in run("deploy", "parcels", "nothing", "--config", str(config)).err
+
+
+def test_approval_names_the_plan_that_waits(waiting: Place):
+    settings = load_config(waiting.config).settings
+    for name in (waiting.plan, waiting.plan[:8], waiting.incident, waiting.incident[-8:]):
+        command = ordering.speak(settings, name, refuse=False)
+        assert (command.kind, command.model, command.arguments) == ("approve", "parcels", {"plan_digest": waiting.plan})
+    assert ordering.speak(settings, waiting.plan, refuse=True).kind == "refuse"
+    assert command.by
+    assert msgspec.json.decode(msgspec.json.encode(command), type=type(command)) == command
+
+
+@pytest.mark.parametrize("name", ["nothing", ""])
+def test_approval_of_nothing_is_bad_input(waiting: Place, name: str):
+    with pytest.raises(BadInputError):
+        ordering.speak(load_config(waiting.config).settings, name, refuse=False)
+
+
+def test_approval_of_a_plan_that_does_not_wait_is_bad_input(place: Place):
+    with pytest.raises(BadInputError, match="names 0 plans that wait for approval; waiting are: none"):
+        ordering.speak(load_config(place.config).settings, place.incident, refuse=False)
+
+
+def test_orders_have_ids_of_their_own():
+    assert ordering.order("freeze", "parcels", {}).id != ordering.order("freeze", "parcels", {}).id
+
+
+def test_an_unknown_skill_and_missing_arguments_are_bad_input(run: Run, tmp_path: Path):
+    assert "no skill 'fly_high'" in run("skill", "fly_high", "--arguments", str(tmp_path / "x.json")).err
+    assert run("skill", "fly_high").code == 2
+
+
+def test_the_status_of_main_is_the_status_of_the_command(config: Path):
+    assert main(["config", "lint", str(config)]) == 0
