@@ -1,0 +1,254 @@
+"""The pure parts of serving: progress, suspicion, the feed, scoring and encoding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from streams.contracts.bundle import NumberProfile, Profile
+from streams.contracts.features import Window
+from streams.contracts.records import MARKER_HEADER, Deployment, GenerationMarker, Outcome, Prediction, ShadowScore, Slot
+from streams.contracts.schema import Column, ModelSchema
+from streams.dialects import native
+from streams.dialects.base import Limits
+from streams.inference.session import load
+from streams.inference.store import BundleStore
+from streams.lake.lake import Lake
+from streams.runtime.watermark import NEVER, watermark_record
+from streams.serving.encoding import Served, encode, marker_output, window_rows
+from streams.serving.feed import Facts, Feed, FeedTopics
+from streams.serving.history import lake_history, no_history
+from streams.serving.progress import Progress
+from streams.serving.scoring import Batch, Bench, answer, as_columns
+from streams.serving.slots import Slots
+from streams.serving.suspicion import ALL_MISSING, FAR_OUTSIDE, Suspicion
+from streams.transport.records import Record
+from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
+
+NUMBER = NumberProfile(edges=[0.0], shares=[0.5, 0.5], missing=0, low=0.0, high=10.0, sample=[])
+PROFILE = Profile(rows=9, numbers={"weight": NUMBER}, score=NUMBER, label_mean=0, loss_mean=0, loss_std=0)
+COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=100_000)
+MEAN = Window(aggregate="mean", source="outcomes", column="label", by=("owner",), range_ms=100_000)
+TOPICS = FeedTopics("p", "o", 2)
+
+
+def progress() -> Progress:
+    return Progress([0, 1], lateness_ms=10, idle_after_ms=5_000, every_ms=1_000)
+
+
+def test_a_watermark_is_the_newest_time_less_lateness_once_a_second() -> None:
+    steps = progress()
+    assert steps.due(0, 0.0) is None
+    steps.observe(0, 500, 0.0)
+    assert steps.due(0, 0.0) == 490
+    steps.observe(0, 900, 0.5)
+    assert steps.due(0, 0.5) is None
+    assert steps.due(0, 1.0) == 890
+    steps.observe(0, 100, 3.0)
+    assert steps.due(0, 3.0) is None, "a watermark never goes back and isn't repeated"
+
+
+def test_an_idle_partition_follows_the_active_ones_and_time_stands_still_when_all_idle() -> None:
+    steps = progress()
+    steps.observe(0, 500, 0.0)
+    steps.observe(1, 9_000, 4.0)
+    assert steps.due(0, 4.5) == 490, "still active: it holds its own time"
+    assert steps.due(0, 6.0) == 8_990
+    assert steps.due(1, 60.0) == 8_990
+    assert steps.due(0, 60.0) is None
+
+
+def test_progress_goes_on_from_what_was_said_before_a_restart() -> None:
+    steps = progress()
+    steps.resume(0, 800)
+    steps.observe(0, 600, 0.0)
+    assert steps.due(0, 0.0) is None
+    steps.observe(0, 900, 2.0)
+    assert steps.due(0, 2.0) == 890
+
+
+def test_suspect_is_far_outside_or_without_any_value() -> None:
+    suspicion = Suspicion(SCHEMA, PROFILE, 10.0)
+    columns = {"weight": [5.0, 110.0, 110.1, -100.1, None, None], "distance": [1.0] * 5 + [None], "colour": ["x"] * 5 + [None]}
+    assert suspicion.flags(columns, 6) == [[], [], [FAR_OUTSIDE], [FAR_OUTSIDE], [], [ALL_MISSING]]
+
+
+def prediction(offset: int, time_ms: int, owner: str | None = "a", flags: list[str] | None = None) -> Prediction:
+    columns = {"weight": 1.0, "distance": None, "colour": "red", "owner": owner, "note": None}
+    place = {"id": str(offset), "partition": 0, "offset": offset, "time_ms": time_ms}
+    return Prediction(**place, columns=columns, score=0.5, digest="d", generation=1, flags=flags or [])
+
+
+def predicted(offset: int, time_ms: int, partition: int = 0, **changes) -> Record:  # noqa: ANN003
+    return Record("p", partition, offset, None, msgspec.json.encode(prediction(offset, time_ms, **changes)), (), 0)
+
+
+def labelled(offset: int, known_ms: int, label: float, **changes) -> Record:  # noqa: ANN003
+    outcome = Outcome(
+        prediction=prediction(offset, 0, **changes), label=label, known_ms=known_ms, label_partition=0, label_offset=offset
+    )
+    return Record("o", 0, offset, None, msgspec.json.encode(outcome), (("content-type", b"x"),), 0)
+
+
+def watermark(topic: str, partition: int, writer: int, time_ms: int) -> Record:
+    key, value, headers = watermark_record(str(writer), time_ms)
+    return Record(topic, partition, 99, key, value, tuple(headers), 0)
+
+
+def feed(*specs: Window, **changes) -> Feed:  # noqa: ANN003
+    return Feed(specs or (COUNT, MEAN), skew_ms=10, schema=SCHEMA, topics=TOPICS, **changes)
+
+
+def test_facts_come_from_predictions_and_outcomes_without_flags() -> None:
+    fed = feed()
+    marker = marker_output(
+        "p", Deployment(model="m", generation=1, active=(Slot(name="champion", digest="d"),), effective_ms=0, reason=""), 0, 0
+    )
+    fed.fold(
+        [
+            predicted(0, 100),
+            predicted(1, 200, partition=1),
+            predicted(2, 300, flags=[FAR_OUTSIDE]),
+            predicted(3, 300, owner="b"),
+            Record("p", 0, 4, marker.key, marker.value, tuple(marker.headers), 0),
+            Record("p", 0, 5, None, b"junk", (), 0),
+            labelled(0, 400, 1.0),
+            labelled(1, 410, 0.0),
+            labelled(2, 420, 1.0, flags=[FAR_OUTSIDE]),
+        ]
+    )
+    columns = {"owner": ["a", "b", None, "c"]}
+    assert fed.values([1_000] * 4, columns) == {COUNT.name: [2.0, 1.0, None, 0.0], MEAN.name: [0.5, None, None, None]}
+    assert fed.values([209, 211], {"owner": ["a", "a"]})[COUNT.name] == [1.0, 2.0]
+    assert len(fed) == 5
+
+
+def test_the_feed_reaches_as_far_as_its_slowest_writer() -> None:
+    fed = feed()
+    everyone = [watermark(topic, partition, writer, 1_000) for topic in "po" for partition in (0, 1) for writer in (0, 1)]
+    fed.fold(everyone[:-1])
+    assert fed.watermark_ms == NEVER
+    assert not fed.covers(100)
+    fed.fold(everyone[-1:])
+    assert fed.watermark_ms == 1_000
+    assert fed.covers(1_010)
+    assert not fed.covers(1_011)
+    fed.fold([watermark("p", 0, 7, 9_000)])
+    assert fed.watermark_ms == 1_000, "a writer that isn't expected says nothing"
+
+
+def test_what_came_from_the_lake_is_not_folded_again() -> None:
+    fed = feed(COUNT, skip={"p/0": 2}, reached_ms=500)
+    fed.take(Facts("requests", [100, 200], {"owner": ["a", "a"]}))
+    fed.fold([predicted(0, 100), predicted(1, 200), predicted(2, 300), predicted(0, 310, partition=1)])
+    assert fed.values([1_000], {"owner": ["a"]})[COUNT.name] == [4.0]
+    assert fed.watermark_ms == 500
+
+
+async def test_history_is_the_lakes_rows_without_suspects(tmp_path: Path) -> None:
+    schema = ModelSchema(columns=(Column(name="size", kind="number"), Column(name="owner", kind="category", role="key")))
+    lake = Lake(tmp_path)
+    size = Window(aggregate="sum", source="requests", column="size", by=("owner",), range_ms=1_000)
+    assert await lake_history(lake, "toys")([size, MEAN], None) == await no_history([], None)
+    lake.import_history(
+        "toys",
+        schema,
+        pa.table(
+            {
+                "id": ["1", "2", "3"],
+                "time_ms": [100, 200, 300],
+                "size": [1.0, None, 3.0],
+                "owner": ["a", "b", "a"],
+                "label": [1.0, None, 0.0],
+                "known_ms": [150, None, 350],
+            }
+        ),
+        "old",
+    )
+    past = await lake_history(lake, "toys")([size, MEAN], 150)
+    by_source = {facts.source: facts for facts in past.facts}
+    assert list(by_source["requests"].time_ms) == [200, 300]
+    assert by_source["requests"].columns == {"owner": ["b", "a"], "size": [None, 3.0]}
+    assert list(by_source["outcomes"].time_ms) == [150, 350]
+    assert by_source["outcomes"].label == [1.0, 0.0]
+    assert past.positions == {}
+
+
+class FailingScorer:
+    """Fails on a batch that holds a heavy row, as a runtime could."""
+
+    def __init__(self, inner) -> None:  # noqa: ANN001
+        self._inner = inner
+        self.digest = inner.digest
+
+    def score(self, columns, windows, time_ms):  # noqa: ANN001
+        if 1e9 in columns["weight"]:
+            raise RuntimeError("boom")
+        return self._inner.score(columns, windows, time_ms)
+
+
+def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path: Path) -> None:
+    store = BundleStore(tmp_path / "registry")
+    first, second = (load(store, "toys", make_bundle(tmp_path / "registry", seed=seed)) for seed in (0, 1))
+    columns = rows_of(20, seed=9)
+    columns["weight"][4] = 1e9
+    batch = Batch([START_MS] * 20, columns, {})
+    expected = first.score(columns, {}, batch.times)
+    slots = Slots()
+    active = (
+        Slot(name="champion", digest=first.digest),
+        Slot(name="s", digest=second.digest),
+        Slot(name="gone", digest="0" * 64),
+    )
+    slots.learn(Deployment(model="toys", generation=1, active=active, effective_ms=0, reason=""))
+    slots.accept(first)
+    bounds = {first.digest: Suspicion(SCHEMA, first.profile, 10.0)}
+    shares = slots.split(batch.times)
+
+    both = answer(batch, shares, Bench({first.digest: first, second.digest: second}, bounds))
+    np.testing.assert_array_equal(both.scores, expected.astype(float))
+    assert [shadow.score for row in both.shadows for shadow in row] == second.score(columns, {}, batch.times).tolist()
+    assert both.flags[4] == [FAR_OUTSIDE]
+    assert both.shadow_failures == 0
+
+    shadow_fails = answer(batch, shares, Bench({first.digest: first, second.digest: FailingScorer(second)}, bounds))
+    np.testing.assert_array_equal(shadow_fails.scores, expected.astype(float))
+    assert shadow_fails.shadow_failures == 1
+    assert shadow_fails.shadows == [[]] * 20
+
+    champion_fails = answer(batch, shares, Bench({first.digest: FailingScorer(first)}, bounds))
+    assert [row for row in range(20) if np.isnan(champion_fails.scores[row])] == [4]
+
+
+def test_what_is_encoded_is_a_prediction() -> None:
+    row = native.open_dialect(SCHEMA, Limits()).decode(native.example("r", START_MS, {k: v[0] for k, v in rows_of(1).items()}))
+    windows = window_rows({"w_a": [1.0], "w_b": [None]}, 1)[0]
+    value = encode(
+        Served(row.id, 1, 7, row.time_ms, row.features, windows, 0.25, "d", 3, "champion", ["f"], [ShadowScore("s", "e", 0.5)])
+    )
+    assert msgspec.json.decode(value, type=Prediction) == Prediction(
+        id="r", partition=1, offset=7, time_ms=START_MS, columns={k: v[0] for k, v in rows_of(1).items()},
+        windows={"w_a": 1.0, "w_b": None}, score=0.25, digest="d", generation=3, flags=["f"],
+        shadows=[ShadowScore("s", "e", 0.5)],
+    )  # fmt: skip
+    assert set(msgspec.json.decode(value)) == set(Prediction.__struct_fields__)
+
+
+def test_a_marker_says_from_which_offset_a_generation_serves() -> None:
+    record = Deployment(model="toys", generation=4, active=(Slot(name="champion", digest="d"),), effective_ms=9, reason="")
+    output = marker_output("p", record, 1, 55)
+    assert (output.topic, output.partition, output.key) == ("p", 1, b"dw:marker:1")
+    assert [name for name, _ in output.headers] == [MARKER_HEADER]
+    assert msgspec.json.decode(output.value, type=GenerationMarker) == GenerationMarker(
+        model="toys", generation=4, digest="d", partition=1, first_offset=55, effective_ms=9
+    )
+
+
+def test_no_rows_give_empty_columns() -> None:
+    assert as_columns(SCHEMA, []) == {column.name: () for column in SCHEMA.columns}
+    with pytest.raises(ValueError, match="zip"):
+        window_rows({"a": [1.0], "b": [1.0, 2.0]}, 1)
