@@ -1,0 +1,152 @@
+"""A real serving stage on a real broker: its topics, its requests, its deployments and what it wrote. Also a child process.
+
+`python -m tests.kit.serving BOOTSTRAP MODEL REGISTRY` serves until it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from streams.contracts.records import Deployment, Prediction, Rejected, Slot, WorkerReport
+from streams.contracts.topics import TABLE, topic_name
+from streams.inference.store import BundleStore
+from streams.runtime.clock import SystemClock
+from streams.runtime.telemetry import Telemetry
+from streams.runtime.watermark import read_watermark
+from streams.serving.config import ServedModel, ServingConfig
+from streams.serving.history import History, no_history
+from streams.serving.stage import ServingStage
+from streams.transport.admin import ensure_topics
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Output, Record
+from tests.kit.bundles import SCHEMA
+
+PARTITIONS = 2
+SKEW_MS = 60_000
+
+
+def served(model: str, *, replay: bool) -> ServedModel:
+    """Describe a model of the tests' schema."""
+    names = {kind: topic_name(kind, model) for kind in ("requests", "predictions", "outcomes")}
+    state = topic_name("state", model, "serving")
+    return ServedModel(
+        name=model, schema=SCHEMA, **names, state=state, partitions=PARTITIONS, skew_ms=SKEW_MS, lateness_ms=0, replay=replay
+    )
+
+
+async def make_topics(bootstrap: str, model: str) -> None:
+    """Make every topic that serving a model needs."""
+    own = {topic_name(kind, model): TABLE[kind] for kind in ("requests", "predictions", "outcomes")}
+    shared = {topic_name(kind): TABLE[kind] for kind in ("deployments", "workers", "quarantine")}
+    await ensure_topics(bootstrap, {**own, **shared, topic_name("state", model, "serving"): TABLE["state"]}, PARTITIONS)
+
+
+def stage_of(
+    bootstrap: str, model: str, registry: Path, *, replay: bool, history: History = no_history, **config: float
+) -> ServingStage:
+    """Build a stage."""
+    return ServingStage(
+        served(model, replay=replay),
+        bootstrap=bootstrap,
+        store=BundleStore(registry),
+        history=history,
+        telemetry=Telemetry([model]),
+        clock=SystemClock(),
+        epoch=uuid.uuid4().hex,
+        config=ServingConfig(**config),
+    )
+
+
+@asynccontextmanager
+async def running(stage: ServingStage) -> AsyncIterator[ServingStage]:
+    """Start a stage and stop it at the end."""
+    await stage.start()
+    try:
+        yield stage
+    finally:
+        await stage.stop()
+
+
+class Watcher:
+    """Follows what a model's serving writes, until something is true of it."""
+
+    def __init__(self, bootstrap: str, model: str) -> None:
+        self._model = model
+        topics = [topic_name("predictions", model), topic_name("quarantine"), topic_name("workers")]
+        self._follower = Follower(bootstrap, topics)
+        self.predictions: list[Prediction] = []
+        self.rejected: list[Rejected] = []
+        self.reports: dict[int, WorkerReport] = {}
+        self.markers: list[dict] = []
+        self.watermarks: dict[tuple[int, str], int] = {}
+
+    async def start(self) -> None:
+        """Connect and read what is there."""
+        self._note(await self._follower.start())
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._follower.stop()
+
+    async def until(self, is_true: Callable[[Watcher], bool], seconds: float = 60.0) -> None:
+        """Read on until something is true."""
+        async with asyncio.timeout(seconds):
+            while not is_true(self):
+                self._note(await self._follower.poll(200))
+
+    def answered(self) -> list[tuple[int, int]]:
+        """Return (partition, offset) of each prediction and rejection, sorted, repeats included."""
+        return sorted([*((p.partition, p.offset) for p in self.predictions), *((r.partition, r.offset) for r in self.rejected)])
+
+    def _note(self, records: Iterable[Record]) -> None:
+        for record in records:
+            watermark = read_watermark(record.key, record.headers)
+            if record.topic == topic_name("workers"):
+                report = msgspec.json.decode(record.value or b"", type=WorkerReport)
+                if report.model == self._model:
+                    self.reports[report.partition] = report
+            elif record.topic == topic_name("quarantine"):
+                rejected = msgspec.json.decode(record.value or b"", type=Rejected)
+                self.rejected += [rejected] if rejected.model == self._model else []
+            elif watermark is not None:
+                self.watermarks[record.partition, watermark[0]] = watermark[1]
+            elif record.headers:
+                self.markers.append(msgspec.json.decode(record.value or b""))
+            else:
+                self.predictions.append(msgspec.json.decode(record.value or b"", type=Prediction))
+
+
+async def deploy(
+    publisher: Publisher,
+    model: str,
+    generation: int,
+    champion: str,
+    effective_ms: int = 0,
+    *,
+    preparing: tuple[str, ...] = (),
+    **shadows: str,
+) -> None:
+    """Publish a deployment."""
+    active = (Slot(name="champion", digest=champion), *(Slot(name=name, digest=digest) for name, digest in shadows.items()))
+    record = Deployment(
+        model=model, generation=generation, active=active, preparing=preparing, effective_ms=effective_ms, reason="test"
+    )
+    await publisher.send(Output(topic_name("deployments"), 0, model.encode(), msgspec.json.encode(record)))
+
+
+async def serve_until_killed(bootstrap: str, model: str, registry: Path) -> None:
+    """Serve with small micro-batches, so that a kill falls among many transactions."""
+    async with running(stage_of(bootstrap, model, registry, replay=False, max_records=20)):
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve_until_killed(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
