@@ -1,0 +1,55 @@
+"""Outcomes of one bucket, slot and bundle: loss and score moments in integers, so that sums don't depend on order."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.schema import Task
+from streams.contracts.summaries import FIXED, SCORE_BINS, LossSummary
+
+# The smallest probability that log loss is taken of: a float32 score of 0 or 1 is a rounded one.
+_EPSILON = 1e-7
+
+
+class LossAccumulator:
+    """Adds up scores and labels; `binary` by log loss and score histograms, `regression` by squared error."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._rows = self._loss = self._loss_squares = self._brier = self._delay_ms = 0
+        bins = SCORE_BINS if task == "binary" else 0
+        self._positives = np.zeros(bins, np.int64)
+        self._negatives = np.zeros(bins, np.int64)
+
+    def add(self, scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], delay_ms: npt.NDArray[np.int64]) -> None:
+        """Add rows: scores [n], labels [n], times from request to known label [n]."""
+        square = (scores - labels) ** 2
+        loss = _log_loss(scores, labels) if self._task == "binary" else square
+        self._rows += len(scores)
+        self._loss += _fixed(loss)
+        self._loss_squares += _fixed(loss**2)
+        self._brier += _fixed(square)
+        self._delay_ms += int(delay_ms.sum())
+        if self._task == "binary":
+            bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
+            self._positives += np.bincount(bins[labels == 1], minlength=SCORE_BINS)
+            self._negatives += np.bincount(bins[labels == 0], minlength=SCORE_BINS)
+
+    def summary(self, model: str, slot: str, digest: str, partition: int, bucket: tuple[int, int]) -> LossSummary:
+        """Return the sums."""
+        return LossSummary(
+            model=model, slot=slot, digest=digest, partition=partition, bucket_start_ms=bucket[0], bucket_end_ms=bucket[1],
+            rows=self._rows, loss=self._loss, loss_squares=self._loss_squares, brier=self._brier, delay_ms=self._delay_ms,
+            positives=self._positives.tolist(), negatives=self._negatives.tolist(),
+        )  # fmt: skip
+
+
+def _log_loss(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    chance = np.clip(scores, _EPSILON, 1 - _EPSILON)
+    return -np.where(labels == 1, np.log(chance), np.log1p(-chance))
+
+
+def _fixed(values: npt.NDArray[np.float64]) -> int:
+    """Round each row to fixed point first: then the sum is the same in any order. One row counts at most 1e9."""
+    return int(np.rint(np.clip(values, 0.0, 1e9) * FIXED).astype(np.int64).sum())

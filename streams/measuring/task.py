@@ -1,0 +1,225 @@
+"""One partition's predictions and outcomes to summaries, bucket by bucket of event time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+import structlog
+
+from streams.contracts.bundle import NumberProfile, Profile
+from streams.contracts.records import CHAMPION, Outcome, Prediction, TaskState
+from streams.contracts.summaries import InputSummary, LossSummary
+from streams.measuring.config import MeasuredModel, MeasuringConfig
+from streams.measuring.inputs import InputAccumulator
+from streams.measuring.losses import LossAccumulator
+from streams.runtime.telemetry import Telemetry
+from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark, watermark_record
+from streams.transport.records import Output, Record, Result, position_key
+
+logger = structlog.get_logger(__name__)
+
+MARKER_HEADER = "dw_marker"
+_EMPTY = Profile(
+    rows=0,
+    score=NumberProfile(edges=[], shares=[1.0], missing=0.0, low=0.0, high=1.0, sample=[]),
+    label_mean=0.0,
+    loss_mean=0.0,
+    loss_std=0.0,
+)
+
+
+class Profiles(Protocol):
+    """Where the references of bundles come from."""
+
+    def profile(self, digest: str) -> Profile | None:
+        """Return a bundle's profile; None when the bundle can't be read."""
+        ...
+
+
+class Bucket:
+    """What is known of one bucket so far, and where its first records are."""
+
+    def __init__(self, start_ms: int, end_ms: int) -> None:
+        self.span = (start_ms, end_ms)
+        self.inputs: dict[str, InputAccumulator] = {}
+        self.losses: dict[tuple[str, str], LossAccumulator] = {}
+        self.first_offsets: dict[str, int] = {}
+
+
+class MeasuringTask:
+    """The processor of one partition: predictions count by their event time, outcomes by when their label was known.
+
+    Its memory are the open buckets. They are folded again after a restart, from the first record of the oldest of them; what
+    is behind the closed buckets is not counted twice.
+    """
+
+    def __init__(
+        self, number: int, *, model: MeasuredModel, config: MeasuringConfig, profiles: Profiles, telemetry: Telemetry
+    ) -> None:
+        self._number = number
+        self._model = model
+        self._config = config
+        self._profiles = profiles
+        self._telemetry = telemetry
+        self._predictions = msgspec.json.Decoder(Prediction)
+        self._outcomes = msgspec.json.Decoder(Outcome)
+        self._encoder = msgspec.json.Encoder()
+        self._forget()
+
+    def _forget(self) -> None:
+        writers = [str(number) for number in range(self._model.partitions)]
+        inputs = [position_key(topic, self._number) for topic in (self._model.predictions, self._model.outcomes)]
+        self._tracker = WatermarkTracker((place, writer) for place in inputs for writer in writers)
+        self._marks: dict[str, int] = {}
+        self._buckets: dict[int, Bucket] = {}
+        self._late: defaultdict[int, int] = defaultdict(int)
+        self._closed_ms = NEVER
+        self._said_ms = NEVER
+
+    def restore(self, state: TaskState | None) -> dict[str, int]:
+        """Begin again; open buckets are folded from their first records."""
+        self._forget()
+        if state is None:
+            return {}
+        self._closed_ms = state.details.get("closed_ms", NEVER)
+        self._said_ms = state.details.get("said_ms", NEVER)
+        self._late.update({int(start): count for start, count in state.details.get("late", {}).items()})
+        for mark, watermark_ms in state.details.get("marks", {}).items():
+            self._note(mark, watermark_ms)
+        return state.rebuild_from
+
+    async def process(self, records: Sequence[Record], rebuilding: bool) -> Result:  # noqa: FBT001 - the protocol's
+        """Fold a micro-batch; close the buckets that the watermark has passed."""
+        rows: list[tuple[str, int, Prediction]] = []
+        known: list[tuple[str, int, Outcome]] = []
+        for record in records:
+            place = position_key(record.topic, record.partition)
+            watermark = read_watermark(record.key, record.headers)
+            if watermark is not None:
+                if not rebuilding:
+                    self._note(f"{place}/{watermark[0]}", watermark[1])
+            elif not any(name == MARKER_HEADER for name, _ in record.headers):
+                self._decode(record, place, rows, known)
+        self._fold_predictions(rows, rebuilding=rebuilding)
+        self._fold_outcomes(known, rebuilding=rebuilding)
+        return Result() if rebuilding else self._result()
+
+    def _decode(
+        self, record: Record, place: str, rows: list[tuple[str, int, Prediction]], known: list[tuple[str, int, Outcome]]
+    ) -> None:
+        try:
+            if record.topic == self._model.predictions:
+                rows.append((place, record.offset, self._predictions.decode(record.value or b"")))
+            else:
+                known.append((place, record.offset, self._outcomes.decode(record.value or b"")))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            # Only serving and joining write these topics; whatever else is there counts nowhere.
+            logger.warning("RecordUnreadable", place=place, offset=record.offset, error=str(error))
+
+    def _note(self, mark: str, watermark_ms: int) -> None:
+        place, _, writer = mark.rpartition("/")
+        self._tracker.advance(place, writer, watermark_ms)
+        self._marks[mark] = max(self._marks.get(mark, NEVER), watermark_ms)
+
+    def _fold_predictions(self, rows: Sequence[tuple[str, int, Prediction]], *, rebuilding: bool) -> None:
+        groups: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
+        for place, offset, row in rows:
+            bucket = self._open_bucket(row.time_ms, place, offset, rebuilding=rebuilding)
+            if bucket is not None:
+                groups[bucket.span[0], row.digest].append(row)
+        for (start_ms, digest), group in groups.items():
+            inputs = self._buckets[start_ms].inputs
+            if digest not in inputs:
+                profile = self._profiles.profile(digest) or _EMPTY
+                inputs[digest] = InputAccumulator(self._model.schema, profile, self._config.sample_rows)
+            inputs[digest].add(group)
+
+    def _fold_outcomes(self, known: Sequence[tuple[str, int, Outcome]], *, rebuilding: bool) -> None:
+        groups: dict[tuple[int, str, str], list[tuple[float, float, int]]] = defaultdict(list)
+        for place, offset, outcome in known:
+            bucket = self._open_bucket(outcome.known_ms, place, offset, rebuilding=rebuilding)
+            if bucket is None or outcome.prediction.flags:
+                continue
+            for slot, digest, score in _scores(outcome.prediction):
+                delay_ms = outcome.known_ms - outcome.prediction.time_ms
+                groups[bucket.span[0], slot, digest].append((score, outcome.label, delay_ms))
+        for (start_ms, slot, digest), group in groups.items():
+            accumulators = self._buckets[start_ms].losses
+            accumulator = accumulators.setdefault((slot, digest), LossAccumulator(self._model.schema.task))
+            scores, labels, delays = zip(*group, strict=True)
+            accumulator.add(np.array(scores), np.array(labels), np.array(delays, np.int64))
+
+    def _open_bucket(self, time_ms: int, place: str, offset: int, *, rebuilding: bool) -> Bucket | None:
+        """Return the bucket of a time; None when it is closed (a late row is counted and no more)."""
+        length = self._model.bucket_ms
+        start_ms = time_ms - time_ms % length
+        if start_ms + length <= self._closed_ms:
+            if not rebuilding:
+                self._late[self._closed_ms] += 1
+            return None
+        bucket = self._buckets.get(start_ms)
+        if bucket is None:
+            bucket = self._buckets[start_ms] = Bucket(start_ms, start_ms + length)
+        bucket.first_offsets.setdefault(place, offset)
+        return bucket
+
+    def _result(self) -> Result:
+        watermark_ms = self._tracker.current_ms
+        outputs = list(self._closing(watermark_ms))
+        if watermark_ms > self._said_ms:
+            self._said_ms = watermark_ms
+            key, value, headers = watermark_record(str(self._number), watermark_ms)
+            outputs.append(Output(self._model.summaries, 0, key, value, headers))
+            self._telemetry.set(
+                "driftwake_stage_watermark_seconds", max(watermark_ms, 0) / 1_000, stage="measuring", model=self._model.name
+            )
+        return Result(outputs=outputs, rebuild_from=self._rebuild_from(), details=self._details())
+
+    def _closing(self, watermark_ms: int) -> Iterator[Output]:
+        due = sorted(start for start, bucket in self._buckets.items() if bucket.span[1] <= watermark_ms)
+        extra = len(self._buckets) - len(due) - self._config.most_open
+        if extra > 0:
+            oldest = sorted(set(self._buckets) - set(due))[:extra]
+            logger.warning("BucketsClosedEarly", model=self._model.name, partition=self._number, buckets=len(oldest))
+            due = sorted([*due, *oldest])
+        for start_ms in due:
+            bucket = self._buckets.pop(start_ms)
+            self._closed_ms = max(self._closed_ms, bucket.span[1])
+            yield from self._summaries(bucket)
+
+    def _summaries(self, bucket: Bucket) -> Iterator[Output]:
+        late = sum(self._late.pop(start) for start in [start for start in self._late if start <= bucket.span[0]])
+        for digest in sorted(bucket.inputs):
+            summary = bucket.inputs[digest].summary(self._model.name, digest, self._number, bucket.span, late)
+            late = 0
+            yield self._output(summary, "inputs")
+        for slot, digest in sorted(bucket.losses):
+            losses = bucket.losses[slot, digest].summary(self._model.name, slot, digest, self._number, bucket.span)
+            yield self._output(losses, slot)
+
+    def _output(self, summary: InputSummary | LossSummary, slot: str) -> Output:
+        kind = "inputs" if isinstance(summary, InputSummary) else "losses"
+        self._telemetry.count("driftwake_measuring_summaries_total", model=self._model.name, kind=kind)
+        key = f"{self._model.name}/{summary.digest}/{slot}/{summary.bucket_start_ms}/{self._number}/{kind}"
+        return Output(self._model.summaries, 0, key.encode(), self._encoder.encode(summary))
+
+    def _rebuild_from(self) -> dict[str, int]:
+        first: dict[str, int] = {}
+        for bucket in self._buckets.values():
+            for place, offset in bucket.first_offsets.items():
+                first[place] = min(first.get(place, offset), offset)
+        return first
+
+    def _details(self) -> dict[str, Any]:
+        late = {str(start): count for start, count in self._late.items()}
+        return {"closed_ms": self._closed_ms, "late": late, "marks": dict(self._marks), "said_ms": self._said_ms}
+
+
+def _scores(prediction: Prediction) -> Iterator[tuple[str, str, float]]:
+    yield CHAMPION, prediction.digest, prediction.score
+    for shadow in prediction.shadows:
+        yield shadow.name, shadow.digest, shadow.score
