@@ -1,1 +1,1 @@
-"""Family of detectors, one file a kind: `<watched>_<method>.py`."""
+"""Family: what can be wrong with a model's inputs, scores and outcomes, one kind a file."""

@@ -1,0 +1,47 @@
+"""Categories as tables of counts: reference against bucket, small cells pooled."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.bundle import CategoryProfile
+from streams.contracts.summaries import CategoryCounts
+
+Counts = npt.NDArray[np.int64]
+
+# Cochran's rule of thumb: the chi-square approximation holds when no cell expects fewer than five.
+FEWEST_EXPECTED = 5
+
+
+def known_rows(profile: CategoryProfile, rows: int) -> int:
+    """Rows of the reference whose category is known."""
+    return round(rows * (1 - profile.missing))
+
+
+def reference_counts(profile: CategoryProfile, rows: int) -> dict[str, int]:
+    """Turn the reference's shares of known values back into counts."""
+    known = known_rows(profile, rows)
+    return {name: round(share * known) for name, share in profile.shares.items()}
+
+
+def two_samples(profile: CategoryProfile, rows: int, now: CategoryCounts) -> Counts | None:
+    """Return the table [2, cells] of reference and bucket; None when it has fewer than two cells with enough rows.
+
+    Categories that the profile doesn't name share a cell with those too rare for a cell of their own: a rare category can't
+    carry a test alone, and leaving it out would hide a flood of new ones.
+    """
+    before = reference_counts(profile, rows)
+    rest = np.array([max(known_rows(profile, rows) - sum(before.values()), 0), now.unseen], np.int64)
+    table = np.array([[before[name], now.counts.get(name, 0)] for name in sorted(before)], np.int64).reshape(-1, 2)
+    sums = table.sum(axis=0) + rest
+    total = int(sums.sum())
+    if not total or not sums.all():
+        return None
+    enough = table.sum(axis=1) * (sums.min() / total) >= FEWEST_EXPECTED
+    pooled = rest + table[~enough].sum(axis=0)
+    if pooled.any():
+        cells = np.vstack([table[enough], pooled])
+    else:
+        cells = table[enough]
+    return cells.T if len(cells) >= 2 else None
