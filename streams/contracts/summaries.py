@@ -10,6 +10,8 @@ import msgspec
 
 FIXED = 1_000_000
 SCORE_BINS = 200
+SAMPLED_SCORE = "dw:score"
+"""The champion's score in a sampled row. No column can have this name: it isn't an identifier."""
 
 
 class NumberCounts(msgspec.Struct, kw_only=True):
@@ -32,7 +34,9 @@ class CategoryCounts(msgspec.Struct, kw_only=True):
 class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
     """Requests of one bucket of event time, as scored by the champion `digest`. `sample` holds bottom-k rows by a keyed hash.
 
-    `sample` rows are `[hash, {column: value}]`, smallest hashes first, at most the configured number.
+    `sample` rows are `[hash, {column: value}]`, smallest hashes first, at most the configured number; windows and the score
+    (`SAMPLED_SCORE`) are among the columns. `late` counts rows that came for buckets which were closed already; suspect and late
+    rows are in no distribution. `rejected` is filled in by nobody yet.
     """
 
     model: str
@@ -55,7 +59,8 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
 
     `positives[i]` and `negatives[i]` count the rows by label whose score lies in the i-th of `SCORE_BINS` equal bins of
     [0, 1]: AUC, calibration and any threshold metric follow from them. `loss` is log loss for binary and squared error
-    for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays.
+    for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays. `late` counts outcomes
+    that came for buckets which were closed already; they are in nothing else. For regression both lists are empty.
     """
 
     model: str
@@ -71,6 +76,7 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     delay_ms: int
     positives: list[int]
     negatives: list[int]
+    late: int = 0
 
 
 Summary = InputSummary | LossSummary

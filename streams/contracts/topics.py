@@ -34,10 +34,16 @@ TABLE: dict[str, TopicKind] = {
     "labels": TopicKind(pattern="{model}.labels", key="the user's", partitions="input"),
     "predictions": TopicKind(pattern="{model}.predictions", key="the request's", partitions="input", retention_ms=30 * DAY_MS),
     "outcomes": TopicKind(pattern="{model}.outcomes", key="prediction id", partitions="input", retention_ms=30 * DAY_MS),
-    "join_predictions": TopicKind(pattern="driftwake.{model}.join.predictions", key="prediction id", partitions="input"),
-    "join_labels": TopicKind(pattern="driftwake.{model}.join.labels", key="prediction id", partitions="input"),
-    # One partition per task, only the newest record of each is ever read: kept short.
-    "state": TopicKind(pattern="driftwake.{model}.state.{stage}", key="task", partitions="input", retention_ms=7 * DAY_MS),
+    # The join's memory is folded again from these, so they must outlive the longest label horizon.
+    "join_predictions": TopicKind(
+        pattern="driftwake.{model}.join.predictions", key="prediction id", partitions="input", retention_ms=100 * DAY_MS
+    ),
+    "join_labels": TopicKind(
+        pattern="driftwake.{model}.join.labels", key="prediction id", partitions="input", retention_ms=100 * DAY_MS
+    ),
+    # One partition per task, only the newest record of each is ever read. Compacted, for with a retention a task that had
+    # nothing to do for that long would lose its position.
+    "state": TopicKind(pattern="driftwake.{model}.state.{stage}", key="task", partitions="input", compacted=True),
     "summaries": TopicKind(pattern="driftwake.{model}.summaries", key="bundle, route, slice, bucket, partition", compacted=True),
     "events": TopicKind(pattern="driftwake.events", key="model", per_model=False, retention_ms=90 * DAY_MS),
     "deployments": TopicKind(pattern="driftwake.deployments", key="model", compacted=True, per_model=False),

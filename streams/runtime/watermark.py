@@ -51,3 +51,12 @@ class WatermarkTracker:
     def current_ms(self) -> int:
         """The minimum over all expected writers."""
         return min(self._seen.values(), default=NEVER)
+
+    def seen(self) -> list[tuple[str, str, int]]:
+        """What every writer said, as (input, writer, watermark): plain data for a state record."""
+        return [(source, writer, watermark_ms) for (source, writer), watermark_ms in self._seen.items()]
+
+    def recall(self, seen: Iterable[Sequence[str | int]]) -> None:
+        """Take in what `seen` gave before a restart; pairs that are no longer expected are left out."""
+        for source, writer, watermark_ms in seen:
+            self.advance(str(source), str(writer), int(watermark_ms))
