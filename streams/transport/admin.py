@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
@@ -13,7 +14,6 @@ from streams.contracts.errors import TransportError
 from streams.contracts.topics import TopicKind
 
 SECONDS = 30.0
-_UNKNOWN_TOPIC = 3
 _EXISTS = 36
 _ASKS = 500
 _MOST_BYTES = 8 << 20
@@ -70,14 +70,15 @@ async def _admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def _counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    if not topics:
-        return {}
+    # All topics are asked for, because asking for one by its name makes it on clusters that create topics by themselves.
+    known = {topic["topic"]: topic for topic in await admin.describe_topics(None)}
     counts = {}
-    for topic in await admin.describe_topics(list(topics)):
-        if topic["error_code"] == 0:
-            counts[topic["topic"]] = len(topic["partitions"])
-        elif topic["error_code"] != _UNKNOWN_TOPIC:
-            raise TransportError(f"topic {topic['topic']}: {for_code(topic['error_code'])()!r}")
+    for name in topics:
+        if (topic := known.get(name)) is None:
+            continue
+        if topic["error_code"] != 0:
+            raise TransportError(f"topic {name}: {for_code(topic['error_code'])()!r}")
+        counts[name] = len(topic["partitions"])
     return counts
 
 
@@ -109,12 +110,17 @@ async def _create(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> Non
 
 
 async def _until_known(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> None:
-    """Wait until the broker's own metadata shows the topics."""
+    """Wait until the broker's own metadata shows the topics, each partition with a leader."""
     for _ in range(_ASKS):
-        if len(await _counts(admin, topics)) == len(topics):
+        known = {topic["topic"]: topic for topic in await admin.describe_topics(None)}
+        if all(name in known and _is_led(known[name]) for name in topics):
             return
         await asyncio.sleep(0.02)
     raise TransportError(f"the broker says it made {', '.join(topics)}, but does not show them")
+
+
+def _is_led(topic: Mapping[str, Any]) -> bool:
+    return topic["error_code"] == 0 and all(partition["leader"] >= 0 for partition in topic["partitions"])
 
 
 async def count_brokers(bootstrap: str) -> int:

@@ -30,6 +30,9 @@ log.message.timestamp.type=LogAppendTime
 message.max.bytes=8388608
 replica.fetch.max.bytes=8388608
 group.initial.rebalance.delay.ms=0
+# After a crash the controller waits for the old registration to time out (default 9 s, asked again every 2 s).
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=2
 transaction.state.log.replication.factor=1

@@ -88,7 +88,10 @@ class StageRunner:
                 await self._until_stopped(stopping, loops)
                 report.cancel()
         except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
+            error = _first(errors)
+            if isinstance(error, LIBRARY_ERRORS):
+                raise TransportError(f"{self._group} at {self._bootstrap}: {error!r}") from errors
+            raise error from errors
 
     async def _until_stopped(self, stopping: asyncio.Event, loops: list[asyncio.Task[None]]) -> None:
         await stopping.wait()
@@ -103,34 +106,34 @@ class StageRunner:
     async def _report(self) -> None:
         """Commit the positions as group offsets, for lag monitors only: nobody starts from them."""
         places = [TopicPartition(*place) for task in self._tasks.values() for place in task.places]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            client_id=f"{self._group}.lag",
-            group_id=self._group,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
-        consumer.assign(places)
-        consumer.pause(*places)
-        try:
-            await consumer.start()
-            while True:
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                client_id=f"{self._group}.lag",
+                group_id=self._group,
+                enable_auto_commit=False,
+                isolation_level="read_committed",
+            )
+            consumer.assign(places)
+            consumer.pause(*places)
+            try:
+                await consumer.start()
+                while True:
+                    await asyncio.sleep(REPORT_SECONDS)
+                    await self._report_once(consumer)
+            except LIBRARY_ERRORS as error:
+                log.debug("LagNotReported", group=self._group, error=repr(error))
                 await asyncio.sleep(REPORT_SECONDS)
-                await self._report_once(consumer)
-        finally:
-            await consumer.stop()
+            finally:
+                await consumer.stop()
 
     async def _report_once(self, consumer: AIOKafkaConsumer) -> None:
         positions = {number: dict(task.positions) for number, task in self._tasks.items()}
         merged = {TopicPartition(*place): offset for group in positions.values() for place, offset in group.items()}
         if not merged:
             return
-        try:
-            ends = await consumer.end_offsets(list(merged))
-            await consumer.commit(merged)
-        except LIBRARY_ERRORS as error:
-            log.debug("LagNotReported", group=self._group, error=repr(error))
-            return
+        ends = await consumer.end_offsets(list(merged))
+        await consumer.commit(merged)
         for number, own in positions.items():
             lags = (ends[TopicPartition(*place)] - offset for place, offset in own.items())
             self.counters[number].lag = sum(max(lag, 0) for lag in lags)
