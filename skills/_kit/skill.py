@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
+import numpy as np
 
 from skills._kit.errors import InputError, MemoryLimitError, SkillCrashError, SkillError
 from streams.contracts.errors import BundleRefused, ContractError, LakeError, PluginError
@@ -106,4 +107,11 @@ def encode_answer(result: msgspec.Struct | None, error: SkillError | None) -> by
     """Encode the answer that `python -m skills` writes. NaN and infinities become null."""
     if error is not None:
         return msgspec.json.encode({"ok": False, "error": {"kind": error.kind, "message": str(error)}})
-    return msgspec.json.encode({"ok": True, "result": result})
+    return msgspec.json.encode({"ok": True, "result": result}, enc_hook=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a number of numpy's into Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"{type(value).__name__} can't be written as JSON")

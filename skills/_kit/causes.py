@@ -1,0 +1,158 @@
+"""From evidence to causes: each rule gives its cause a weight from 0 to 1, and the weights share out the probability.
+
+The rules are written down so that people can check them: `explain` names the numbers that moved each weight.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Cause = Literal[
+    "upstream_data_break",
+    "harmless_shift",
+    "harmful_shift",
+    "concept_change",
+    "new_segment",
+    "recurring_regime",
+    "label_trouble",
+    "serving_bug",
+    "false_alarm",
+]
+# What no rule speaks for keeps this weight: nothing is impossible.
+_FLOOR = 0.01
+_CONFIRMED = 0.6
+
+
+class Signs(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence that the rules read, all numbers.
+
+    `loss_z` is how many standard errors the recent loss lies above the reference (null without labels) and `loss_change` its
+    relative change; `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't); `psi` the largest among the features; `missing`, `strange` and `scale` the worst of any feature;
+    `flagged` the share of suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how
+    much nearer an earlier stretch of history is than the reference, 0 to 1; `delay_ratio` the recent label delay over the
+    earlier one; `one_class` and `corrected` say that labels are all alike, and which share was corrected; `segment_excess` is
+    the share of the excess loss in rows of new or grown categories, `segment_share` their share of rows.
+    """
+
+    loss_z: float | None
+    loss_change: float
+    quality_drop: float
+    psi: float
+    missing: float
+    strange: float
+    scale: float
+    flagged: float
+    mismatch: float
+    recurring: float
+    delay_ratio: float
+    one_class: bool
+    corrected: float
+    labels_missing: bool
+    segment_excess: float
+    segment_share: float
+    kinds: tuple[str, ...]
+
+
+class WeighedCause(msgspec.Struct, frozen=True, kw_only=True):
+    """A cause, its probability, and the numbers that speak for it."""
+
+    cause: Cause
+    probability: float
+    evidence: dict[str, float]
+
+
+def weigh(signs: Signs) -> list[WeighedCause]:
+    """Return all causes, the most probable first; the probabilities sum to 1."""
+    broken, harm, shift = _broken(signs), _harm(signs), ramp(signs.psi, 0.1, 0.4)
+    served, trouble = _served_wrong(signs), _trouble(signs)
+    segment = ramp(signs.segment_share, 0.01, 0.1) * ramp(signs.segment_excess, 0.2, 0.6) * harm
+    calm = (1 - broken) * (1 - served)
+    again = signs.recurring * shift * calm * 0.8
+    weights: dict[Cause, float] = {
+        "upstream_data_break": broken,
+        "serving_bug": served,
+        "label_trouble": trouble,
+        "new_segment": segment * calm,
+        "recurring_regime": again,
+        "harmful_shift": harm * shift * calm * (1 - segment) * (1 - trouble) * (1 - again),
+        "concept_change": harm * (1 - shift) * calm * (1 - segment) * (1 - trouble),
+        "harmless_shift": (1 - harm) * shift * calm * (1 - again),
+        "false_alarm": (1 - harm) * (1 - shift) * calm * (1 - trouble),
+    }
+    total = sum(weights.values()) + _FLOOR * len(weights)
+    numbers = explain(signs)
+    found = [
+        WeighedCause(cause=cause, probability=(weight + _FLOOR) / total, evidence=numbers[cause])
+        for cause, weight in weights.items()
+    ]
+    return sorted(found, key=lambda one: (-one.probability, one.cause))
+
+
+def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
+    """Return the numbers that each cause's rule reads."""
+    loss = {
+        "loss_z": signs.loss_z if signs.loss_z is not None else float("nan"),
+        "loss_change": signs.loss_change,
+        "quality_drop": signs.quality_drop,
+    }
+    shift = {"largest_psi": signs.psi}
+    return {
+        "upstream_data_break": {
+            "missing_change": signs.missing,
+            "strange_share": signs.strange,
+            "scale_log10": signs.scale,
+            "flagged_share": signs.flagged,
+        },
+        "serving_bug": {"rescored_mismatch_share": signs.mismatch},
+        "label_trouble": {
+            "delay_ratio": signs.delay_ratio,
+            "corrected_share": signs.corrected,
+            "one_class": float(signs.one_class),
+            "labels_missing": float(signs.labels_missing),
+        },
+        "new_segment": {"segment_share": signs.segment_share, "segment_excess_share": signs.segment_excess},
+        "recurring_regime": {"nearness_to_history": signs.recurring, **shift},
+        "harmful_shift": {**loss, **shift},
+        "concept_change": {**loss, **shift},
+        "harmless_shift": {**loss, **shift},
+        "false_alarm": {**loss, **shift},
+    }
+
+
+def ramp(value: float, low: float, high: float) -> float:
+    """Return 0 up to `low`, 1 from `high`, and a straight line between."""
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def _broken(signs: Signs) -> float:
+    seen = max(
+        ramp(signs.missing, 0.05, 0.3),
+        ramp(signs.strange, 0.02, 0.2),
+        ramp(abs(signs.scale), 0.5, 1.0),
+        ramp(signs.flagged, 0.02, 0.2),
+    )
+    return max(seen, _CONFIRMED if "data_quality" in signs.kinds else 0.0)
+
+
+def _harm(signs: Signs) -> float:
+    told = _CONFIRMED if {"loss_drift", "performance"} & set(signs.kinds) else 0.0
+    if signs.loss_z is None:
+        return max(told, 0.2)
+    # A tiny change can be beyond chance on many rows; it does no harm that anybody would pay for.
+    worse = ramp(signs.loss_z, 1.0, 4.0) * ramp(signs.loss_change, 0.0, 0.05)
+    return max(told * ramp(signs.loss_change, -0.05, 0.02), worse, ramp(signs.quality_drop, 0.0, 0.02))
+
+
+def _served_wrong(signs: Signs) -> float:
+    return max(ramp(signs.mismatch, 0.0, 0.05), _CONFIRMED if "serving" in signs.kinds else 0.0)
+
+
+def _trouble(signs: Signs) -> float:
+    return max(
+        ramp(signs.delay_ratio, 2.0, 5.0),
+        ramp(signs.corrected, 0.05, 0.3),
+        0.8 if signs.one_class else 0.0,
+        0.7 if signs.labels_missing else 0.0,
+    )

@@ -1,0 +1,173 @@
+"""Measures what a diagnosis rests on: recent predictions and outcomes against the bundle's reference and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skills._kit.export import score_table
+from skills._kit.features import unflagged
+from skills._kit.frames import Floats, codes, column_of, floats, integers, row_blocks, with_columns
+from skills._kit.metrics import losses
+from skills._kit.shifts import Shift, category_shift, number_shares, number_shift, psi
+from streams.contracts.bundle import Profile
+from streams.contracts.features import Window
+from streams.contracts.schema import ModelSchema
+from streams.inference.session import Scorer
+
+RESCORED_ROWS = 500
+MISMATCH = 1e-3
+GROWN = 3.0
+LEAST_LABELS = 50
+BLOCKS = 40
+
+
+class Recent(NamedTuple):
+    """What was read: recent predictions (all), outcomes that became known recently by this bundle, and those before."""
+
+    predictions: pa.Table
+    outcomes: pa.Table
+    before: pa.Table
+
+
+def shifts_of(schema: ModelSchema, profile: Profile, predictions: pa.Table) -> list[Shift]:
+    """Compare every profiled feature and the score, the largest shift first."""
+    rows = unflagged(predictions)
+    if not rows.num_rows:
+        return []
+    names = {column.name for column in schema.features}
+    found = [number_shift(name, kept, floats(rows, name)) for name, kept in profile.numbers.items() if name in names]
+    found += [category_shift(name, kept, column_of(rows, name).to_pylist()) for name, kept in profile.categories.items()]
+    scores = floats(rows, "score")
+    if np.isfinite(scores).any():
+        found.append(number_shift("score", profile.score, scores[np.isfinite(scores)]))
+    return sorted(found, key=lambda shift: (-shift.statistic, shift.feature))
+
+
+def flagged_share(predictions: pa.Table) -> float:
+    """Return the share of suspect rows."""
+    return 1 - unflagged(predictions).num_rows / max(predictions.num_rows, 1)
+
+
+def row_losses(task: str, outcomes: pa.Table) -> Floats:
+    """Return the loss of each outcome under the score that was served."""
+    return losses(task, floats(outcomes, "label"), floats(outcomes, "score"))
+
+
+def loss_change(profile: Profile, found: Floats) -> tuple[float | None, float]:
+    """Return (standard errors above the reference, relative change); rows are in order of time. None with too few labels."""
+    if len(found) < LEAST_LABELS:
+        return None, 0.0
+    blocks = row_blocks(len(found), min(BLOCKS, len(found) // 10))
+    means = np.bincount(blocks, found) / np.bincount(blocks)
+    error = max(float(means.std(ddof=1)) / np.sqrt(len(means)), profile.loss_std / np.sqrt(len(found)), 1e-12)
+    above = float(found.mean()) - profile.loss_mean
+    return float(above / error), float(above / max(profile.loss_mean, 1e-12))
+
+
+def mismatch_share(scorer: Scorer, predictions: pa.Table) -> float:
+    """Score some recent rows again from what was logged; return the share that was served another score."""
+    mine = predictions.filter(pc.equal(predictions.column("digest"), scorer.digest))
+    if not mine.num_rows:
+        return 0.0
+    rows = mine.take(pa.array(np.unique(np.linspace(0, mine.num_rows - 1, RESCORED_ROWS).astype(np.int64))))
+    again = score_table(scorer, _with_logged(rows, scorer.manifest.windows))
+    served = floats(rows, "score")
+    return float(np.mean(~(np.abs(again - served) <= MISMATCH * np.maximum(1.0, np.abs(served)))))
+
+
+def _with_logged(rows: pa.Table, windows: Sequence[Window]) -> pa.Table:
+    logged: list[Mapping[str, float | None]] = [dict(pairs or ()) for pairs in rows.column("windows").to_pylist()]
+    values = [
+        np.array([np.nan if (value := row.get(window.name)) is None else value for row in logged], dtype=np.float64)
+        for window in windows
+    ]
+    return with_columns(rows, [window.name for window in windows], values)
+
+
+def nearness(schema: ModelSchema, profile: Profile, recent: pa.Table, stretches: Sequence[pa.Table]) -> float:
+    """Return how much nearer an earlier stretch is to the recent rows than the reference is, 0 to 1.
+
+    Only a regime that went away and came back counts: stretches are given newest first, and those before the first one
+    that was far off are part of the same regime.
+    """
+    names = [name for name in profile.numbers if name in {column.name for column in schema.features}]
+    if not names or not recent.num_rows:
+        return 0.0
+    usual = {name: np.r_[np.array(kept.shares) * (1 - kept.missing), kept.missing] for name, kept in profile.numbers.items()}
+    now = {name: number_shares(profile.numbers[name], floats(recent, name)) for name in names}
+    from_reference = max(psi(now[name], usual[name]) for name in names)
+    best, went_away = from_reference, False
+    for stretch in stretches:
+        if stretch.num_rows >= recent.num_rows / 4:
+            then = {name: number_shares(profile.numbers[name], floats(stretch, name)) for name in names}
+            distance = max(psi(now[name], then[name]) for name in names)
+            went_away = went_away or distance >= from_reference / 2
+            best = min(best, distance) if went_away else best
+    return float(max(0.0, 1 - 2 * best / from_reference)) if from_reference > 0 else 0.0
+
+
+class Segment(NamedTuple):
+    """Rows of categories that are new or have grown: their share of recent rows and of the excess loss."""
+
+    share: float
+    excess: float
+
+
+def new_segment(profile: Profile, outcomes: pa.Table, found: Floats) -> Segment:
+    """Look at the category values that are new or `GROWN` times as frequent as in the reference."""
+    best = Segment(0.0, 0.0)
+    over = np.maximum(found - profile.loss_mean, 0.0)
+    for name, kept in profile.categories.items():
+        values, texts = codes(column_of(outcomes, name))
+        shares = np.bincount(values[values >= 0], minlength=len(texts)) / max(len(values), 1)
+        grown = [
+            share > 0.01 and share > GROWN * kept.shares.get(str(text), 0.0) for share, text in zip(shares, texts, strict=True)
+        ]
+        inside = np.r_[np.array(grown, dtype=np.bool_), False][values]
+        if inside.any() and over.sum() > 0 and found[inside].mean() > profile.loss_mean:
+            segment = Segment(float(inside.mean()), float(over[inside].sum() / over.sum()))
+            # Its part of the excess must be larger than its part of the rows, or it is no worse than the rest.
+            if segment.excess > 1.2 * segment.share:
+                best = max(best, segment, key=lambda one: one.excess)
+    return best
+
+
+class Labels(NamedTuple):
+    """The state of the labels: coverage of recent predictions, delays in ms, rows, and what is odd about them."""
+
+    coverage: float | None
+    delay_ms_p50: float | None
+    delay_ms_p90: float | None
+    rows: int
+    delay_ratio: float
+    one_class: bool
+    corrected: float
+
+
+def labels_of(task: str, recent: Recent) -> Labels:
+    """Describe how recent predictions got their labels."""
+    known = pa.concat_tables([recent.before.select(["id"]), recent.outcomes.select(["id"])]).column("id")
+    covered = pc.is_in(recent.predictions.column("id"), value_set=known.combine_chunks())
+    rows = int(pc.sum(covered).as_py() or 0)
+    delays, earlier = _delays(recent.outcomes), _delays(recent.before)
+    middle, late = (float(np.quantile(delays, level)) if len(delays) else None for level in (0.5, 0.9))
+    usual = float(np.quantile(earlier, 0.9)) if len(earlier) >= LEAST_LABELS else None
+    labels = floats(recent.outcomes, "label")
+    return Labels(
+        coverage=rows / recent.predictions.num_rows if recent.predictions.num_rows else None,
+        delay_ms_p50=middle,
+        delay_ms_p90=late,
+        rows=rows,
+        delay_ratio=late / max(usual, 1.0) if late is not None and usual is not None else 1.0,
+        one_class=task == "binary" and len(labels) >= LEAST_LABELS and len(np.unique(labels)) < 2,
+        corrected=float(np.mean(integers(recent.outcomes, "revision") > 0)) if len(labels) else 0.0,
+    )
+
+
+def _delays(outcomes: pa.Table) -> Floats:
+    return (integers(outcomes, "known_ms") - integers(outcomes, "time_ms")).astype(np.float64)

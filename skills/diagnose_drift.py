@@ -1,0 +1,233 @@
+"""Find out what is behind drift events: measure, weigh the causes, show the evidence."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skills._kit.causes import Signs, WeighedCause, weigh
+from skills._kit.errors import InputError, NoDataError
+from skills._kit.evidence import (
+    Labels,
+    Recent,
+    flagged_share,
+    labels_of,
+    loss_change,
+    mismatch_share,
+    nearness,
+    new_segment,
+    row_losses,
+    shifts_of,
+)
+from skills._kit.features import unflagged
+from skills._kit.frames import Floats, floats
+from skills._kit.metrics import measured, metric_name
+from skills._kit.shifts import Shift
+from skills._kit.skill import Need, Spec
+from skills._kit.slices import slices_of
+from streams.contracts.events import DriftEvent
+from streams.contracts.schema import ModelSchema
+from streams.inference.session import Scorer, load
+from streams.inference.store import BundleStore
+from streams.lake.lake import Lake
+
+MOVED_PSI = 0.1
+MOST_MOVED = 20
+MOST_SLICES = 10
+SLICE_ROWS = 50
+STRETCHES = 8
+SEED = 0
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The events to explain; `recent` is event time and label time in [now - recent, now)."""
+
+    lake: str
+    registry: str
+    model: str
+    champion: str
+    now_ms: int
+    events: list[DriftEvent]
+    recent_ms: int
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """A feature that moved: its PSI, and the change of its mean in deviations (or of its largest share)."""
+
+    feature: str
+    statistic: float
+    effect: float
+
+
+class SliceLoss(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a slice, their mean loss, and how far it lies above the reference's."""
+
+    slice: str
+    rows: int
+    loss: float
+    excess: float
+
+
+class LabelState(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of recent predictions with a known label, label delays, and how many those rows are."""
+
+    coverage: float | None
+    delay_ms_p50: float | None
+    delay_ms_p90: float | None
+    rows: int
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
+    """Quality, higher is better (errors have a minus): as validated, and recently with its 95 % interval."""
+
+    metric: str
+    reference: float | None
+    recent: float | None
+    low: float | None
+    high: float | None
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """The diagnosis, numbers and enums only."""
+
+    causes: list[WeighedCause]
+    moved: list[Moved]
+    slices: list[SliceLoss]
+    label_state: LabelState
+    performance: Performance
+
+
+SPEC = Spec(
+    summary="Find the cause of drift events",
+    input=Input,
+    output=Output,
+    need=Need(seconds=120, memory_mb=2_048),
+)
+
+
+class _Own(NamedTuple):
+    """Recent outcomes of the champion's own scores, in order of time, each row's loss, and the metric over them."""
+
+    rows: pa.Table
+    losses: Floats
+    performance: Performance
+
+
+def run(request: Input, work: Path) -> Output:
+    """Measure and weigh.
+
+    Raises:
+        SkillError: nothing was predicted recently, or something can't be read.
+    """
+    del work  # nothing is written
+    if request.recent_ms <= 0:
+        raise InputError("recent_ms must be positive")
+    scorer = load(BundleStore(Path(request.registry)), request.model, request.champion)
+    schema, profile = scorer.manifest.schema, scorer.profile
+    recent = _recent(Lake(request.lake), request, schema)
+    if not recent.predictions.num_rows:
+        raise NoDataError("no predictions in the recent range")
+    mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
+    mine = unflagged(mine).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    performance = _performance(scorer, mine)
+    found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, recent.predictions)
+    labels = labels_of(schema.task, recent)
+    return Output(
+        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, performance), (shifts, labels))),
+        moved=[
+            Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
+        ][:MOST_MOVED],
+        slices=_slices(schema, mine, found, profile.loss_mean),
+        label_state=LabelState(
+            coverage=labels.coverage, delay_ms_p50=labels.delay_ms_p50, delay_ms_p90=labels.delay_ms_p90, rows=labels.rows
+        ),
+        performance=performance,
+    )
+
+
+def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:
+    since_ms, declared = request.now_ms - request.recent_ms, [column.name for column in schema.columns]
+    wanted = ["id", "time_ms", *declared, "windows", "score", "digest", "flags"]
+    predictions = lake.read(request.model, "predictions", wanted, since_ms=since_ms, until_ms=request.now_ms)
+    known = ["id", "time_ms", "known_ms", "revision", *declared, "label", "score", "digest", "flags"]
+    if not lake.exists(request.model, "outcomes"):
+        empty = {name: pa.array([], predictions.schema.field(name).type) for name in known if name in wanted}
+        empty |= {"known_ms": pa.array([], pa.int64()), "revision": pa.array([], pa.int32()), "label": pa.array([], pa.float64())}
+        return Recent(predictions, pa.table(empty), pa.table(empty))
+    edges = (max(0, since_ms - request.recent_ms), since_ms, request.now_ms)
+    before, outcomes = (
+        lake.read(request.model, "outcomes", known, since_ms=first, until_ms=last, time_column="known_ms")
+        for first, last in pairwise(edges)
+    )
+    return Recent(predictions, outcomes, before)
+
+
+def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tuple[list[Shift], Labels]) -> Signs:
+    (mine, found, performance), (shifts, labels), profile = own, seen, scorer.profile
+    above, change = loss_change(profile, found)
+    features = [shift for shift in shifts if shift.feature != "score"]
+    segment = new_segment(profile, mine, found)
+    history = _stretches(request, scorer.manifest.schema)
+    return Signs(
+        loss_z=above,
+        loss_change=change,
+        quality_drop=_drop(performance),
+        psi=max((shift.statistic for shift in features), default=0.0),
+        missing=max((shift.missing for shift in features), default=0.0),
+        strange=max((shift.strange for shift in features), default=0.0),
+        scale=max((shift.scale for shift in features), key=abs, default=0.0),
+        flagged=flagged_share(recent.predictions),
+        mismatch=mismatch_share(scorer, recent.predictions),
+        recurring=nearness(scorer.manifest.schema, profile, unflagged(recent.predictions), history),
+        delay_ratio=labels.delay_ratio,
+        one_class=labels.one_class,
+        corrected=labels.corrected,
+        labels_missing=recent.before.num_rows > 0 and recent.outcomes.num_rows < recent.before.num_rows / 10,
+        segment_excess=segment.excess,
+        segment_share=segment.share,
+        kinds=tuple(sorted({event.kind for event in request.events if event.transition == "confirmed"})),
+    )
+
+
+def _drop(performance: Performance) -> float:
+    if performance.reference is None or performance.high is None:
+        return 0.0
+    return max(0.0, performance.reference - performance.high)
+
+
+def _stretches(request: Input, schema: ModelSchema) -> list[pa.Table]:
+    """Read earlier stretches of the recent range's length, newest first."""
+    lake, ends = Lake(request.lake), request.now_ms - request.recent_ms
+    starts = [ends - count * request.recent_ms for count in range(1, STRETCHES + 1)]
+    names = [*schema.numbers, "flags"]
+    return [
+        unflagged(lake.read(request.model, "predictions", names, since_ms=start, until_ms=start + request.recent_ms))
+        for start in starts
+        if start >= 0
+    ]
+
+
+def _slices(schema: ModelSchema, mine: pa.Table, found: Floats, usual: float) -> list[SliceLoss]:
+    parts = slices_of(schema, mine, SLICE_ROWS, most=200)
+    losses = [(part, float(found[part.rows].mean())) for part in parts]
+    worst = sorted(losses, key=lambda pair: (-(pair[1] - usual) * int(pair[0].rows.sum()), pair[0].name))[:MOST_SLICES]
+    return [SliceLoss(slice=part.name, rows=int(part.rows.sum()), loss=loss, excess=loss - usual) for part, loss in worst]
+
+
+def _performance(scorer: Scorer, mine: pa.Table) -> Performance:
+    task = scorer.manifest.schema.task
+    name, sign = (metric_name(task), 1.0) if task == "binary" else (f"negative_{metric_name(task)}", -1.0)
+    validated = scorer.manifest.metrics.get(metric_name(task))
+    reference = sign * validated.value if validated is not None else None
+    if mine.num_rows < SLICE_ROWS:
+        return Performance(metric=name, reference=reference, recent=None, low=None, high=None)
+    found = measured(task, floats(mine, "label"), floats(mine, "score"), SEED)
+    numbers: list[Any] = [sign * value if np.isfinite(value) else None for value in (found.value, found.low, found.high)]
+    low, high = numbers[1:] if sign > 0 else reversed(numbers[1:])
+    return Performance(metric=name, reference=reference, recent=numbers[0], low=low, high=high)
