@@ -9,11 +9,11 @@ from streams.transport.records import Record, position_key
 
 
 class Progress:
-    """Watermarks of all input partitions and their writers.
+    """Watermarks of all input partitions.
 
     Args:
-        topics: the input topics, with equally many partitions; each partition's writers are the tasks of the stage before,
-            numbered like the partitions.
+        topics: the input topics, with equally many partitions; each partition has one writer, the task of the stage
+            before with the same number.
         partitions: how many.
         every_ms: event time between boundaries; with None every watermark is one (live).
         marks: watermarks that were stored with the rows, by topic: their records won't be read again.
@@ -22,11 +22,8 @@ class Progress:
     def __init__(
         self, topics: Iterable[str], partitions: int, every_ms: int | None, marks: Mapping[str, Mapping[str, int]]
     ) -> None:
-        writers = [str(number) for number in range(partitions)]
         self._every_ms = every_ms
-        self._expected = {
-            (position_key(topic, number), writer) for topic in topics for number in range(partitions) for writer in writers
-        }
+        self._expected = {(position_key(topic, number), str(number)) for topic in topics for number in range(partitions)}
         self._tracker = WatermarkTracker(self._expected)
         self._marks: dict[str, dict[str, int]] = {}
         for topic, stored in marks.items():

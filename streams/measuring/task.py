@@ -71,9 +71,8 @@ class MeasuringTask:
         self._forget()
 
     def _forget(self) -> None:
-        writers = [str(number) for number in range(self._model.partitions)]
         inputs = [position_key(topic, self._number) for topic in (self._model.predictions, self._model.outcomes)]
-        self._tracker = WatermarkTracker((place, writer) for place in inputs for writer in writers)
+        self._tracker = WatermarkTracker((place, str(self._number)) for place in inputs)
         self._marks: dict[str, int] = {}
         self._buckets: dict[int, Bucket] = {}
         self._late: defaultdict[int, int] = defaultdict(int)

@@ -33,7 +33,7 @@ class Facts(NamedTuple):
 
 
 class FeedTopics(NamedTuple):
-    """Where the facts come from: topic names, and how many partitions (and so writers) each topic has."""
+    """Where the facts come from: topic names, and how many partitions each has; partition p is written by task p alone."""
 
     predictions: str
     outcomes: str
@@ -67,9 +67,8 @@ class Feed:
         self._topics = topics
         self._skip = dict(skip or {})
         self._reached_ms = reached_ms
-        numbers = range(topics.partitions)
-        pairs = itertools.product((topics.predictions, topics.outcomes), numbers, numbers)
-        self._tracker = WatermarkTracker((position_key(topic, partition), str(writer)) for topic, partition, writer in pairs)
+        places = itertools.product((topics.predictions, topics.outcomes), range(topics.partitions))
+        self._tracker = WatermarkTracker((position_key(topic, number), str(number)) for topic, number in places)
         self._columns = fact_columns(specs)
         self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -48,10 +48,9 @@ class Answers(NamedTuple):
 
 def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
     """Turn rows into columns of all declared names."""
-    if not rows:
-        return {column.name: () for column in schema.columns}
-    table = zip(*[msgspec.structs.astuple(row.features) for row in rows], strict=True)
-    return {column.name: values for column, values in zip(schema.columns, table, strict=True)}
+    # Column by column, not row by row: a tuple per row would be one more object for the garbage collector to visit.
+    features = [row.features for row in rows]
+    return {column.name: list(map(operator.attrgetter(column.name), features)) for column in schema.columns}
 
 
 def answer(batch: Batch, shares: Sequence[Share], bench: Bench) -> Answers:

@@ -39,6 +39,7 @@ class Slots:
         self._deployments: list[Deployment] = []
         self._ready: dict[str, Scorer] = {}
         self._refused: dict[str, str] = {}
+        self._usable: list[Deployment] = []
 
     @property
     def generation(self) -> int:
@@ -63,7 +64,7 @@ class Slots:
     @property
     def is_serving(self) -> bool:
         """Whether any known generation can answer."""
-        return any(deployment.champion in self._ready for deployment in self._deployments)
+        return bool(self._usable)
 
     def learn(self, deployment: Deployment) -> bool:
         """Note a deployment; false when this generation is known already.
@@ -75,6 +76,7 @@ class Slots:
         self._deployments = sorted([*self._deployments, deployment], key=lambda other: other.generation)
         for digest in (*deployment.preparing, *(slot.digest for slot in deployment.active)):
             self._refused.pop(digest, None)
+        self._sort_out()
         return True
 
     def wanted(self) -> tuple[str, ...]:
@@ -97,6 +99,7 @@ class Slots:
         """Note that a bundle is loaded, warm and backfilled."""
         self._refused.pop(scorer.digest, None)
         self._ready[scorer.digest] = scorer
+        self._sort_out()
 
     def refuse(self, digest: str, reason: str) -> None:
         """Note that a bundle won't be loaded."""
@@ -119,7 +122,7 @@ class Slots:
         Raises:
             LookupError: no generation can answer (`is_serving` is false).
         """
-        usable = [deployment for deployment in self._deployments if deployment.champion in self._ready]
+        usable = self._usable
         if not usable:
             raise LookupError("no deployment has a champion that is ready")
         at = np.asarray(times, np.int64)
@@ -138,6 +141,11 @@ class Slots:
         wanted = set(self.wanted())
         self._ready = _only(self._ready, wanted)
         self._refused = _only(self._refused, wanted)
+        self._sort_out()
+
+    def _sort_out(self) -> None:
+        """Keep at hand what is asked for every row."""
+        self._usable = [deployment for deployment in self._deployments if deployment.champion in self._ready]
 
     def _answers(self, deployment: Deployment, time_ms: int) -> bool:
         return deployment.effective_ms <= time_ms and deployment.champion in self._ready

@@ -28,11 +28,10 @@ logger = structlog.get_logger(__name__)
 
 
 class Places(NamedTuple):
-    """Where a task's answers go: the model, the predictions topic and how many partitions it has."""
+    """Where a task's answers go: the model and the predictions topic."""
 
     model: str
     predictions: str
-    partitions: int
 
 
 class ServingTask:
@@ -203,12 +202,12 @@ class ServingTask:
         return [] if due_ms is None else self._watermark(due_ms)
 
     def _watermark(self, watermark_ms: int) -> list[Output]:
-        """Tell every partition of the predictions: each has all tasks as writers."""
+        """Say it in the one partition of predictions that this task writes."""
         self._board.watermarks[self._number] = max(self._board.watermarks.get(self._number, NEVER), watermark_ms)
         reached_s = max(min(self._board.watermarks.values()), 0) / 1_000
         self._telemetry.set("driftwake_stage_watermark_seconds", reached_s, stage="serving", model=self._places.model)
         key, value, headers = watermark_record(str(self._number), watermark_ms)
-        return [Output(self._places.predictions, partition, key, value, headers) for partition in range(self._places.partitions)]
+        return [Output(self._places.predictions, self._number, key, value, headers)]
 
     def _rejected(self, record: Record, reason: str, detail: str) -> Output:
         self._telemetry.count("driftwake_serving_rejected_total", model=self._places.model, reason=reason)

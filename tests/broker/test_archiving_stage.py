@@ -89,9 +89,8 @@ async def write_day(publisher: Publisher, model: str, day: int, rows: int = 30) 
             await publisher.send(Output(topic_name(kind, model), number % PARTITIONS, b"k", msgspec.json.encode(record)))
     for kind in ("predictions", "outcomes"):
         for partition in range(PARTITIONS):
-            for writer in range(PARTITIONS):
-                key, value, headers = watermark_record(str(writer), (day + 1) * DAY)
-                await publisher.send(Output(topic_name(kind, model), partition, key, value, headers))
+            key, value, headers = watermark_record(str(partition), (day + 1) * DAY)
+            await publisher.send(Output(topic_name(kind, model), partition, key, value, headers))
 
 
 async def until_reported(bootstrap: str, model: str, boundary_ms: int) -> None:

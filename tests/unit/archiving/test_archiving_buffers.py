@@ -28,8 +28,7 @@ def watermark(topic: str, partition: int, offset: int, writer: str, watermark_ms
 
 
 def all_watermarks(watermark_ms: int, partitions: int = 2, offset: int = 100) -> list[Record]:
-    numbers = range(partitions)
-    return [watermark(topic, p, offset + w, str(w), watermark_ms) for topic in TOPICS for p in numbers for w in numbers]
+    return [watermark(topic, p, offset, str(p), watermark_ms) for topic in TOPICS for p in range(partitions)]
 
 
 def buffers(*, replay: bool = True, positions: dict | None = None, marks: dict | None = None, config: ArchivingConfig = CONFIG):

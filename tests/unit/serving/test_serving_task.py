@@ -62,7 +62,7 @@ class Bed:
         self.telemetry = Telemetry(["toys"])
         self.task = ServingTask(
             0,
-            places=Places("toys", "toys.predictions", 2),
+            places=Places("toys", "toys.predictions"),
             dialect=native.open_dialect(SCHEMA, Limits()),
             board=self.board,
             clock=self.clock,
@@ -119,7 +119,6 @@ async def test_outputs_follow_the_offsets_and_each_row_has_its_generation(scorer
     result = await bed.task.process([*records, source(5, START_MS + 200)], rebuilding=False)
     assert list(kinds(result.outputs)) == [
         f"watermark {START_MS} by 0 to 0",
-        f"watermark {START_MS} by 0 to 1",
         "marker 1 from 1",
         "1 by 1",
         "rejected 2 not_json",
@@ -127,10 +126,9 @@ async def test_outputs_follow_the_offsets_and_each_row_has_its_generation(scorer
         "3 by 2",
         "4 by 1",
         f"watermark {START_MS + 200} by 0 to 0",
-        f"watermark {START_MS + 200} by 0 to 1",
     ]
     assert result.consumed == 6
-    first = msgspec.json.decode(result.outputs[3].value, type=Prediction)
+    first = msgspec.json.decode(result.outputs[2].value, type=Prediction)
     assert first.columns == {name: values[1] for name, values in ROWS.items()}
     expected = scorers[0].score({name: values[1:2] for name, values in ROWS.items()}, {}, [START_MS])
     assert first.score == float(expected[0])
@@ -236,7 +234,6 @@ async def test_live_watermarks_are_made_here_and_foreign_ones_are_bad_records(sc
         "1 by 1",
         "rejected 3 absurd_time",
         f"watermark {START_MS - 10} by 0 to 0",
-        f"watermark {START_MS - 10} by 0 to 1",
     ]
     assert bed.task.idle() is None
     bed.clock.seconds = 6.0

@@ -1,0 +1,22 @@
+"""A child process that ends with its parent, also when the parent was killed.
+
+The parent keeps the write end of the child's standard input open and never writes; when it dies, however it dies, the
+operating system closes the pipe and the child reads the end of the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+
+async def wait_until_orphaned() -> None:
+    """Return when standard input ends. Call it only in a process started with a pipe as its standard input."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1_024)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        while await reader.read(1_024):
+            continue
+    finally:
+        transport.close()
