@@ -40,8 +40,5 @@ def two_samples(profile: CategoryProfile, rows: int, now: CategoryCounts) -> Cou
         return None
     enough = table.sum(axis=1) * (sums.min() / total) >= FEWEST_EXPECTED
     pooled = rest + table[~enough].sum(axis=0)
-    if pooled.any():
-        cells = np.vstack([table[enough], pooled])
-    else:
-        cells = table[enough]
+    cells = np.vstack([table[enough], pooled]) if pooled.any() else table[enough]
     return cells.T if len(cells) >= 2 else None

@@ -40,8 +40,8 @@ class Floors(Section):
     auc: float = Field(default=0.01, ge=0, le=1)
     """Loss of area under the ROC curve against the validated value."""
 
-    squared_error: float = Field(default=0.05, ge=0)
-    """Rise of the mean squared error, as a share of the validated value."""
+    rmse_share: float = Field(default=0.05, ge=0)
+    """Rise of the root mean squared error, as a share of the validated value."""
 
 
 class Setup(NamedTuple):

@@ -1,0 +1,52 @@
+"""Quality of a model from summed outcomes: area under the ROC curve and root mean squared error, with standard errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.contracts.summaries import FIXED, LossSummary
+
+
+class Measured(NamedTuple):
+    """A measured value, its standard error and the rows behind it."""
+
+    value: float
+    error: float
+    rows: int
+
+
+def auc(positives: Sequence[int], negatives: Sequence[int]) -> Measured | None:
+    """Area under the ROC curve from histograms of scores by label; None without a row of each label.
+
+    Rows of one bin count as ties, a half each, so bins coarser than the scores pull the area towards 0.5. Source: Hanley, J. A.
+    and McNeil, B. J. (1982), "The meaning and use of the area under a receiver operating characteristic (ROC) curve",
+    Radiology 143, 29-36 (equations 1 and 2).
+    """
+    good, bad = np.asarray(positives, np.float64), np.asarray(negatives, np.float64)
+    ones, zeros = float(good.sum()), float(bad.sum())
+    if not ones or not zeros:
+        return None
+    below = np.cumsum(bad) - bad
+    area = float((good * (below + bad / 2)).sum()) / (ones * zeros)
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
+    return Measured(area, math.sqrt(max(variance, 0.0) / (ones * zeros)), int(ones + zeros))
+
+
+def rmse(losses: Sequence[LossSummary]) -> Measured | None:
+    """Root mean squared error of outcomes whose loss is the squared error; None without two rows.
+
+    The standard error is that of the mean by the central limit theorem, carried over to the root by the delta method.
+    """
+    rows = sum(summary.rows for summary in losses)
+    if rows < 2:
+        return None
+    mean = sum(summary.loss for summary in losses) / FIXED / rows
+    square = sum(summary.loss_squares for summary in losses) / FIXED / rows
+    root = math.sqrt(max(mean, 0.0))
+    error = math.sqrt(max(square - mean**2, 0.0) / (rows - 1))
+    return Measured(root, error / (2 * root) if root else 0.0, rows)
