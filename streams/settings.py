@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from streams.archiving.config import ArchivingConfig
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
 from streams.contracts.topics import topic_name
+from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
+from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
@@ -160,6 +163,15 @@ class ModelSettings(Section):
     serving: ServingConfig = ServingConfig()
     """How requests are answered."""
 
+    joining: JoiningConfig = JoiningConfig()
+    """How predictions meet their labels."""
+
+    measuring: MeasuringConfig = MeasuringConfig()
+    """How predictions and outcomes are summed up."""
+
+    archiving: ArchivingConfig = ArchivingConfig()
+    """When predictions and outcomes move to the lake."""
+
     @field_validator("dialect")
     @classmethod
     def _check_dialect(cls, kind: str) -> str:
@@ -169,6 +181,8 @@ class ModelSettings(Section):
     def _check(self) -> ModelSettings:
         if self.bucket.ms < 1_000:
             raise ValueError(f"bucket must be at least 1s, not {self.bucket}")
+        if self.label_horizon > LONGEST_HORIZON:
+            raise ValueError(f"label_horizon must be at most {LONGEST_HORIZON}, not {self.label_horizon}")
         if self.label_horizon.ms > self.bucket.ms * _LONGEST_BUCKETS:
             raise ValueError(f"label_horizon {self.label_horizon} is over {_LONGEST_BUCKETS} buckets: lengthen bucket")
         return self
@@ -191,6 +205,40 @@ class ModelSettings(Section):
             lateness_ms=self.lateness.ms,
             replay=self.replay,
             dialect=self.dialect,
+            delivery=self.delivery,
+        )
+
+    def joined(self, label_partitions: int) -> JoinedModel:
+        """Return what the joining stage needs to know of the model, given how many partitions its labels topic has."""
+        return JoinedModel(
+            name=self.name,
+            task=self.declared.task,
+            predictions=self.topic("predictions"),
+            labels=self.topic("labels"),
+            join_predictions=self.topic("join_predictions"),
+            join_labels=self.topic("join_labels"),
+            outcomes=self.topic("outcomes"),
+            rekey_state=self.topic("state", "rekeying"),
+            match_state=self.topic("state", "joining"),
+            partitions=self.partitions,
+            label_partitions=label_partitions,
+            horizon_ms=self.label_horizon.ms,
+            lateness_ms=self.lateness.ms,
+            replay=self.replay,
+            delivery=self.delivery,
+        )
+
+    def measured(self) -> MeasuredModel:
+        """Return what the measuring stage needs to know of the model."""
+        return MeasuredModel(
+            name=self.name,
+            schema=self.schema_contract(),
+            predictions=self.topic("predictions"),
+            outcomes=self.topic("outcomes"),
+            summaries=self.topic("summaries"),
+            state=self.topic("state", "measuring"),
+            partitions=self.partitions,
+            bucket_ms=self.bucket.ms,
             delivery=self.delivery,
         )
 

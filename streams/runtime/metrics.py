@@ -118,12 +118,12 @@ _ROWS = (
     Metric("driftwake_daemon_moves_total", "counter", "Moves of incidents, by new state.", {**_MODEL, "state": _STATES}),
     Metric(
         "driftwake_daemon_steps_total", "counter", "Steps ended, by skill and result.",
-        {**_MODEL, "skill": FREE, "result": frozenset({"done", "failed", "lost"})},
+        {**_MODEL, "skill": FREE, "result": frozenset({"done", "failed"})},
     ),
     Metric("driftwake_daemon_step_seconds", "histogram", "Wall time of a step.", {"skill": FREE}, _LONG_SECONDS),
     Metric(
         "driftwake_daemon_verdicts_total", "counter", "Verdicts on challengers.",
-        {**_MODEL, "verdict": frozenset({"passed", "failed", "inconclusive"})},
+        {**_MODEL, "verdict": frozenset({"pass", "fail", "inconclusive"})},
     ),
     Metric("driftwake_daemon_promotions_total", "counter", "Challengers that became champion.", _MODEL),
     Metric("driftwake_daemon_rollbacks_total", "counter", "Champions taken back.", _MODEL),
