@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -133,10 +134,22 @@ class StageRunner:
         if not merged:
             return
         ends = await consumer.end_offsets(list(merged))
-        await consumer.commit(merged)
+        await _finished(consumer.commit(merged))
         for number, own in positions.items():
             lags = (ends[TopicPartition(*place)] - offset for place, offset in own.items())
             self.counters[number].lag = sum(max(lag, 0) for lag in lags)
+
+
+async def _finished(request: Coroutine[Any, Any, None]) -> None:
+    """Wait for a request also when cancelled: closing the connection under it leaves an exception that nobody takes."""
+    answer = asyncio.gather(request, return_exceptions=True)
+    try:
+        (error,) = await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        await asyncio.wait([answer], timeout=1.0)
+        raise
+    if error is not None:
+        raise error
 
 
 def _needed_partitions(tasks: Mapping[int, TaskSpec], state_topic: str) -> dict[str, int]:
