@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 
 class Question(msgspec.Struct, kw_only=True):
@@ -35,13 +37,13 @@ def answer(question: Question) -> Answer:
     )
 
 
-def _ks(before: np.ndarray, after: np.ndarray) -> tuple[float, float]:
+def _ks(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float]:
     from alibi_detect.cd import KSDrift  # noqa: PLC0415 - only this process pays for it
 
     return _predicted(KSDrift(before.reshape(-1, 1)), after)
 
 
-def _chisquare(table: np.ndarray) -> tuple[float, float]:
+def _chisquare(table: npt.NDArray[Any]) -> tuple[float, float]:
     from alibi_detect.cd import TabularDrift  # noqa: PLC0415
 
     cells = np.arange(table.shape[1])
@@ -49,7 +51,7 @@ def _chisquare(table: np.ndarray) -> tuple[float, float]:
     return _predicted(TabularDrift(before, categories_per_feature={0: cells.tolist()}), np.repeat(cells, table[1]))
 
 
-def _predicted(detector: object, after: np.ndarray) -> tuple[float, float]:
+def _predicted(detector: object, after: npt.NDArray[Any]) -> tuple[float, float]:
     data = detector.predict(after.reshape(-1, 1))["data"]  # type: ignore[attr-defined]
     return float(data["p_val"][0]), float(data["distance"][0])
 

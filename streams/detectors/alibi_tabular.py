@@ -1,4 +1,4 @@
-"""Numbers and categories by alibi-detect: the same tests as `feature_ks` and `feature_chisquare`, for those who want that library.
+"""Numbers and categories by alibi-detect: the tests of `feature_ks` and `feature_chisquare`, for those who want that library.
 
 Not on by default: alibi-detect is under the Business Source License 1.1, whose grant for production use is narrow.
 """

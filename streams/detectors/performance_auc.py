@@ -19,6 +19,7 @@ LEVELLED = True
 
 # Half the width of a 95 % interval of a normal variable, in standard errors.
 _HALF_WIDTH = 1.959964
+_LEAST_ERROR = 1e-12
 
 
 class _Fall(NamedTuple):
@@ -69,10 +70,8 @@ class PerformanceAuc:
     def _finding(self, validated: Interval, now: Measured) -> Finding:
         fall = self._fall(validated.value, now.value)
         error = math.hypot(now.error, (validated.high - validated.low) / (2 * _HALF_WIDTH))
-        if error > 0:
-            p_value = float(stats.norm.sf((fall.size - fall.floor) / error))
-        else:
-            p_value = float(fall.size < fall.floor)
+        # An error of 0 (every loss alike) leaves nothing to chance.
+        p_value = float(stats.norm.sf((fall.size - fall.floor) / max(error, _LEAST_ERROR)))
         return Finding(
             kind=KINDS[0],
             watched=self._metric,

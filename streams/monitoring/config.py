@@ -1,0 +1,85 @@
+"""Settings of the monitoring stage alone; what several stages share comes with the model."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from pydantic import Field, field_validator
+
+from streams.contracts.schema import Task
+from streams.detectors.base import Floors
+from streams.runtime.config import Section, known_kind
+from streams.runtime.durations import Duration
+
+OURS = ("inputs_quality", "feature_ks", "feature_chisquare", "score_ks", "loss_adwin", "performance_auc")
+MONTH_MS = Duration.of("30d").ms
+
+# A bucket of a month would otherwise be tested at a level of 1 and more.
+_HIGHEST_LEVEL = 0.5
+
+
+class MonitoringConfig(Section):
+    """What is watched, how much has to happen, and how often it may be said."""
+
+    detectors: tuple[str, ...] = Field(default=OURS, min_length=1)
+    """Kinds of `streams/detectors`, asked in this order."""
+
+    false_alarms_per_month: float = Field(default=2.0, gt=0, le=1_000)
+    """Buckets a month that may alarm by chance, over all detectors together. A budget that tests are set by: it holds for
+    independent rows, and isn't calibrated on your stream's seasons yet."""
+
+    level_share: float = Field(default=0.25, gt=0, lt=1)
+    """Part of that budget for detectors that keep a level by themselves (intervals, ADWIN), in equal parts."""
+
+    effect_floors: Floors = Floors()
+    """The smallest changes that matter."""
+
+    window: Duration = Duration.of("7d")
+    """Trailing event time over which quality is measured; longer is surer and slower."""
+
+    min_rows: int = Field(default=200, ge=1)
+    """A bucket (for quality: a window) with fewer rows gets no verdict."""
+
+    sample_rows: int = Field(default=500, ge=30, le=5_000)
+    """Rows of the merged sample; at most measuring's `sample_rows`, so that verdicts don't depend on the number of partitions."""
+
+    confirm_after: int = Field(default=2, ge=1, le=100)
+    """Buckets in a row in which the same thing must alarm before it counts as confirmed."""
+
+    clear_after: int = Field(default=3, ge=1, le=100)
+    """Buckets in a row without alarm until it counts as over."""
+
+    cooldown: Duration = Duration.of("7d")
+    """How long a confirmed alarm isn't said again."""
+
+    most_waiting: int = Field(default=10_000, ge=100)
+    """Summaries that wait for the end of their bucket; beyond it the oldest buckets are left out."""
+
+    max_records: int = Field(default=64, ge=1, le=4_096)
+    """Records of a micro-batch. A summary can be 100 KB."""
+
+    @field_validator("detectors")
+    @classmethod
+    def _check_detectors(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            known_kind("streams.detectors", kind)
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("a detector is named twice; once is enough")
+        return kinds
+
+    def alarm_level(self, bucket_ms: int) -> float:
+        """Chance of a false alarm that one bucket may have, over all detectors."""
+        return min(self.false_alarms_per_month * bucket_ms / MONTH_MS, _HIGHEST_LEVEL)
+
+
+class MonitoredModel(NamedTuple):
+    """The model that is watched. `summaries` and `state` have one partition; `writers` is how many partitions measuring has."""
+
+    name: str
+    task: Task
+    summaries: str
+    state: str
+    events: str
+    writers: int
+    bucket_ms: int
+    delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"

@@ -1,0 +1,89 @@
+"""Adding up the summaries of all partitions: integers only, so the order and the number of partitions change nothing."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from streams.contracts.errors import ContractError
+from streams.contracts.summaries import CategoryCounts, InputSummary, LossSummary, NumberCounts
+
+
+def merge_inputs(parts: Sequence[InputSummary], sample_rows: int) -> InputSummary:
+    """Merge the summaries of one bucket and bundle, at least one, in partition order.
+
+    The smallest hashes of all partitions are a fair sample of the bucket, as each partition's smallest are of the partition.
+
+    Raises:
+        ContractError: they were counted on different references.
+    """
+    ordered = sorted(parts, key=lambda part: part.partition)
+    first = ordered[0]
+    rows = heapq.merge(*(part.sample for part in ordered), key=lambda row: row[0])
+    return msgspec.structs.replace(
+        first,
+        rows=sum(part.rows for part in ordered),
+        late=sum(part.late for part in ordered),
+        suspect=sum(part.suspect for part in ordered),
+        rejected=sum(part.rejected for part in ordered),
+        numbers={name: _numbers([part.numbers[name] for part in ordered]) for name in _names(part.numbers for part in ordered)},
+        categories={
+            name: _categories([part.categories[name] for part in ordered]) for name in _names(part.categories for part in ordered)
+        },
+        score=_numbers([part.score for part in ordered]),
+        sample=[row for row, _ in zip(rows, range(sample_rows), strict=False)],
+    )
+
+
+def merge_losses(parts: Sequence[LossSummary]) -> LossSummary:
+    """Merge the summaries of one bucket, slot and bundle, at least one.
+
+    Raises:
+        ContractError: they have different numbers of bins.
+    """
+    ordered = sorted(parts, key=lambda part: part.partition)
+    return msgspec.structs.replace(
+        ordered[0],
+        rows=sum(part.rows for part in ordered),
+        late=sum(part.late for part in ordered),
+        loss=sum(part.loss for part in ordered),
+        loss_squares=sum(part.loss_squares for part in ordered),
+        brier=sum(part.brier for part in ordered),
+        delay_ms=sum(part.delay_ms for part in ordered),
+        positives=_sums([part.positives for part in ordered]),
+        negatives=_sums([part.negatives for part in ordered]),
+    )
+
+
+def _names(parts: Iterable[Mapping[str, object]]) -> list[str]:
+    """Names that every part has, in the first part's order."""
+    first, *others = list(parts)
+    if any(other.keys() != first.keys() for other in others):
+        raise ContractError("summaries of one bucket and bundle name different columns")
+    return list(first)
+
+
+def _numbers(parts: Sequence[NumberCounts]) -> NumberCounts:
+    return NumberCounts(
+        bins=_sums([part.bins for part in parts]),
+        missing=sum(part.missing for part in parts),
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+    )
+
+
+def _categories(parts: Sequence[CategoryCounts]) -> CategoryCounts:
+    names = sorted({name for part in parts for name in part.counts})
+    return CategoryCounts(
+        counts={name: sum(part.counts.get(name, 0) for part in parts) for name in names},
+        missing=sum(part.missing for part in parts),
+        unseen=sum(part.unseen for part in parts),
+    )
+
+
+def _sums(lists: Sequence[list[int]]) -> list[int]:
+    if len({len(one) for one in lists}) > 1:
+        raise ContractError("summaries of one bucket and bundle have different bins")
+    return [sum(column) for column in zip(*lists, strict=True)]
