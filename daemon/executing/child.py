@@ -90,8 +90,9 @@ def read_answer(folder: Folder) -> dict[str, Any] | None:
     if answer.ok and answer.result is not None:
         result: dict[str, Any] = plain(answer.result)
         return result
-    problem = answer.error or _Problem("bad_answer", "neither result nor error")
-    raise RunFailedError(problem.kind if problem.kind in _KINDS else "failed", problem.message[:2_000])
+    if answer.error is None:
+        raise RunFailedError("bad_answer", "neither result nor error")
+    raise RunFailedError(answer.error.kind if answer.error.kind in _KINDS else "failed", answer.error.message[:2_000])
 
 
 async def run(skill: str, folder: Folder, config: ExecutingConfig) -> dict[str, Any]:

@@ -36,7 +36,6 @@ def open_engine(place: str | Path, *, read_only: bool) -> Engine:
         file = Path(url.database)
         if read_only and not file.exists():
             raise LedgerError(f"no ledger at {file}: has the daemon run with this data folder?")
-        file.parent.mkdir(parents=True, exist_ok=True)
     try:
         engine = create_engine(url)
         if engine.dialect.name == "sqlite":
@@ -57,6 +56,7 @@ def lock_file(place: str | Path) -> IO[str] | None:
     url = url_of(place)
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     lock = Path(f"{url.database}.lock").open("w")  # noqa: SIM115 - held as long as the ledger is open
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,10 +14,11 @@ from streams.runtime.clock import WallClock
 
 
 class Transition(NamedTuple):
-    """A change that is on disk: what kind, and of what."""
+    """A change that is on disk: what kind, of what, and which step or state it reached."""
 
     kind: str
     subject: str
+    reached: str
 
 
 Observer = Callable[[Transition], None]
@@ -67,7 +68,7 @@ class Store:
                 session, time_ms=time_ms, wall=self._wall.now().isoformat(timespec="milliseconds"), kind=kind, model=model,
                 subject=subject, data=change.data,
             )  # fmt: skip
-        self._observer(Transition(kind, subject))
+        self._observer(Transition(kind, subject, str(change.data.get("step") or change.data.get("to") or "")))
 
     def wall_ms(self) -> int:
         """Wall-clock time in epoch milliseconds, for leases and approvals."""

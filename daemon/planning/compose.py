@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import msgspec
-
 from daemon.errors import PlanRefusedError
+from daemon.ledger.canonical import plain
 from daemon.ledger.ids import digest_of
 from daemon.ledger.records import Incident, Plan, PlanStep
 from daemon.places import Places
@@ -55,7 +54,7 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
 
 def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig, until_ms: int) -> tuple[PlanStep, ...]:
     common = places.arguments(basis.champion)
-    windows: list[Any] = [msgspec.to_builtins(window) for window in basis.windows]
+    windows: list[Any] = [plain(window) for window in basis.windows]
     data = common | {"until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "windows": windows}
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
     match proposal.action:

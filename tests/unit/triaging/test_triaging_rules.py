@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.ledger.ids import IncidentId
+from daemon.ledger.ledger import open_ledger
+from daemon.ledger.records import Incident
+from daemon.places import Places
+from daemon.triaging.config import TriagingConfig
+from daemon.triaging.stage import Triaging
+from daemon.triaging.triage import TRAINING, Standing, triage
+from streams.contracts.events import DriftEvent
+from tests.kit.control import DAY, MODEL, START, event
+
+COOLDOWN = 7 * DAY
+
+
+def incident(cause: str, state: str = "open", moved_ms: int = START) -> Incident:
+    return Incident(
+        id=IncidentId(f"i-{cause}"),
+        model=MODEL,
+        cause=cause,
+        state=state,
+        opened_ms=START,
+        moved_ms=moved_ms,
+        requester="d",  # type: ignore[arg-type]
+        champion="c",
+    )
+
+
+def decide(kind: str, *under_way: Incident, ended: tuple[Incident, ...] = (), **changes: object) -> str:
+    return triage(event(START, kind, **changes), Standing("c", under_way, ended), COOLDOWN).what  # type: ignore[arg-type]
+
+
+def test_a_confirmed_event_opens() -> None:
+    assert decide("performance") == "open"
+    assert decide("data_quality", incident("performance")) == "open"
+
+
+def test_suspicion_and_all_clear_never_open_but_fold() -> None:
+    for transition in ("suspected", "cleared"):
+        assert decide("performance", transition=transition) == "ignore"
+        assert decide("performance", incident("performance"), transition=transition) == "fold"
+
+
+def test_one_training_incident_a_model() -> None:
+    for kind in TRAINING - {"challenge"}:
+        for other in TRAINING:
+            assert decide(kind, incident(other)) == "fold"
+
+
+def test_an_event_about_another_bundle_is_only_noted() -> None:
+    assert decide("performance", digest="old") == "ignore"
+    assert decide("performance", digest="c") == "open"
+
+
+def test_cooldown_is_by_cause_and_after_a_swap_for_all_that_trains() -> None:
+    last = START - COOLDOWN
+    assert decide("performance", ended=(incident("performance", "no_action", last + 1),)) == "ignore"
+    assert decide("performance", ended=(incident("performance", "no_action", last),)) == "open"
+    assert decide("performance", ended=(incident("feature_drift", "no_action", START),)) == "open"
+    assert decide("performance", ended=(incident("feature_drift", "closed", START),)) == "ignore"
+    assert decide("data_quality", ended=(incident("feature_drift", "closed", START),)) == "open"
+
+
+def test_a_kind_nobody_knows_is_only_noted() -> None:
+    assert decide("apocalypse") == "ignore"
+
+
+STORM = [event(START + number, kind, name=str(number)) for number, kind in enumerate(["performance", "loss_drift"] * 5)]
+
+
+@given(st.permutations(STORM))
+def test_a_storm_opens_one_incident_whatever_its_order(storm: list[DriftEvent]) -> None:
+    opened: list[Incident] = []
+    for one in storm:
+        decision = triage(one, Standing("c", opened, ()), COOLDOWN)
+        if decision.what == "open":
+            opened.append(incident(one.kind))
+    assert len(opened) == 1
+
+
+def test_arrival_order_doesn_t_matter(tmp_path: Path) -> None:
+    ids = []
+    for order in (1, -1):
+        folder = tmp_path / str(order)
+        with open_ledger(folder / "ledger.sqlite") as ledger:
+            for one in [event(START + 1), event(START + 2, "loss_drift"), event(START + 3, "data_quality")][::order]:
+                ledger.take_event(one)
+            Triaging(ledger, Places(MODEL, folder, folder, DAY), TriagingConfig()).triage("c", START + 5)
+            ids.append([(one.id, len(ledger.events_of(one.id))) for one in ledger.incidents()])
+    assert ids[0] == ids[1]
+    assert sorted(count for _, count in ids[0]) == [1, 2]
