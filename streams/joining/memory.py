@@ -12,6 +12,8 @@ import msgspec
 from streams.runtime.watermark import NEVER
 
 _SLACK = 1_024
+# An honest source corrects a label a few times; finding one among many would get slow.
+_MOST_EARLY_OF_ONE = 64
 
 
 class Rules(NamedTuple):
@@ -44,7 +46,7 @@ class Match(NamedTuple):
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """A remembered prediction. `revision` is -1 until it is labelled; `keep_ms` is the newest time that anything said of it."""
+    """A remembered prediction. `revision` is -1 until it is labelled; `keep_ms` is the last time a label of it can have."""
 
     raw: bytes
     offset: int
@@ -128,9 +130,7 @@ class Memory:
         self._bytes += len(raw)
         self._predictions.append((offset, prediction_id))
         heapq.heappush(self._expiring, (entry.keep_ms, prediction_id))
-        early = self._early.pop(prediction_id, [])
-        self._early_count -= len(early)
-        matches = [match for truth in early for match in self._attach(entry, truth)]
+        matches = [match for truth in self._claim(prediction_id, entry) for match in self._attach(entry, truth)]
         self._shed_predictions()
         self._expire()
         return matches
@@ -140,9 +140,13 @@ class Memory:
         self.counts["labels"] += 1
         self._labels.append((truth.offset, prediction_id))
         entry = self._entries.get(prediction_id)
-        if entry is not None:
+        if entry is not None and self._belongs(entry, truth):
             return self._attach(entry, truth)
-        self._early.setdefault(prediction_id, []).append(truth)
+        early = self._early.setdefault(prediction_id, [])
+        if len(early) >= _MOST_EARLY_OF_ONE:
+            self.counts["shed_labels"] += 1
+            return []
+        early.append(truth)
         self._early_count += 1
         self._early_order.append((truth.offset, prediction_id))
         heapq.heappush(self._early_expiring, (truth.time_ms, truth.offset, prediction_id))
@@ -163,8 +167,19 @@ class Memory:
             self._expire()
             self.counts = self._committed.copy()
 
+    def _belongs(self, entry: _Entry, truth: Truth) -> bool:
+        """By values alone, so that it doesn't depend on what was read first."""
+        return -self._rules.lead_ms <= truth.time_ms - entry.time_ms <= self._rules.horizon_ms
+
+    def _claim(self, prediction_id: str, entry: _Entry) -> list[Truth]:
+        """Take the early labels that belong to a prediction, in their order; others go on waiting."""
+        early = self._early.get(prediction_id, [])
+        claimed = [truth for truth in early if self._belongs(entry, truth)]
+        for truth in claimed:
+            self._drop_early(prediction_id, truth.offset)
+        return claimed
+
     def _attach(self, entry: _Entry, truth: Truth) -> list[Match]:
-        entry.keep_ms = max(entry.keep_ms, truth.time_ms)
         result = self._judge(entry, truth)
         self.counts[result] += 1
         if result == "never":
@@ -177,11 +192,7 @@ class Memory:
         return [Match(entry.raw, truth, entry.revision)]
 
     def _judge(self, entry: _Entry, truth: Truth) -> str:
-        """Say what becomes of a label whose prediction is here."""
-        if truth.time_ms < entry.time_ms - self._rules.lead_ms:
-            return "unknown"
-        if truth.time_ms > entry.time_ms + self._rules.horizon_ms:
-            return "late"
+        """Say what becomes of a label that belongs to a prediction."""
         is_labelled = entry.revision >= 0
         if truth.value is None or entry.is_never:
             return "repeated" if is_labelled or entry.is_never else "never"
@@ -195,6 +206,12 @@ class Memory:
         if self._rebuilding:
             return
         limit = self._watermark_ms - self._rules.lead_ms
+        # Labels first: only then can a late one be told from one that nobody knows.
+        while self._early_expiring and self._early_expiring[0][0] < limit:
+            time_ms, offset, prediction_id = heapq.heappop(self._early_expiring)
+            entry = self._entries.get(prediction_id)
+            result = "unknown" if entry is None or time_ms < entry.time_ms else "late"
+            self.counts[result] += self._drop_early(prediction_id, offset)
         while self._expiring and self._expiring[0][0] < limit:
             keep_ms, prediction_id = heapq.heappop(self._expiring)
             entry = self._entries.get(prediction_id)
@@ -204,9 +221,6 @@ class Memory:
                 self._forget(prediction_id)
             elif entry.keep_ms > keep_ms:
                 heapq.heappush(self._expiring, (entry.keep_ms, prediction_id))
-        while self._early_expiring and self._early_expiring[0][0] < limit:
-            _, offset, prediction_id = heapq.heappop(self._early_expiring)
-            self.counts["unknown"] += self._drop_early(prediction_id, offset)
 
     def _forget(self, prediction_id: str, reason: str = "unlabelled") -> None:
         entry = self._entries.pop(prediction_id)

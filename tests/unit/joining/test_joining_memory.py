@@ -180,7 +180,10 @@ def test_each_rule_by_itself():
     assert add(memory, "a", 1.0, 1_000 + HORIZON + 1) == []
     assert add(memory, "a", None, 1_080) == []
     assert memory.add_prediction("a", 1_010, b"other", 1) == []
-    assert memory.counts == Counter(predictions=2, duplicate=1, labels=6, joined=1, corrected=1, repeated=3, late=1)
+    expected = Counter(predictions=2, duplicate=1, labels=6, joined=1, corrected=1, repeated=3)
+    assert memory.counts == expected
+    memory.advance(1_000 + HORIZON + LEAD + 2)
+    assert memory.counts == expected + Counter(late=1)
 
 
 def test_a_label_may_come_first_and_keeps_its_corrections():
@@ -224,6 +227,13 @@ def test_early_labels_beyond_the_cap_are_shed_oldest_first():
     for number in range(10):
         add(memory, str(number), 1.0, 1_000, number)
     assert (memory.early, memory.counts["shed_labels"], memory.first_label()) == (3, 7, 7)
+
+
+def test_one_id_holds_few_early_labels():
+    memory = Memory(RULES)
+    for number in range(100):
+        add(memory, "a", float(number), 1_000 + number, number)
+    assert (memory.early, memory.counts["shed_labels"]) == (64, 36)
 
 
 def test_a_flapping_label_is_shed_after_its_revisions():
