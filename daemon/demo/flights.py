@@ -61,10 +61,12 @@ def load() -> Stream:
     flights["time_ms"] = hour_ms + flights["minute"] * MINUTE_MS
     local = pd.to_datetime(flights[["year", "month", "day"]])
     flights["weekday"] = local.dt.dayofweek
-    flights["id"] = (
-        flights["carrier"] + flights["flight"].astype(str) + "-" + flights["origin"] + "-"
-        + local.dt.strftime("%Y%m%d") + "-" + flights["sched_dep_time"].astype(str).str.zfill(4)
-    )  # fmt: skip
+    flights["id"] = [
+        f"{carrier}{number}-{origin}-{day:%Y%m%d}-{hhmm:04d}"
+        for carrier, number, origin, day, hhmm in zip(
+            flights["carrier"], flights["flight"], flights["origin"], local, flights["sched_dep_time"], strict=True
+        )
+    ]
     flights = flights.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True)
     requests = flights[["id", "time_ms", *CATEGORIES, *NUMBERS]].astype(dict.fromkeys(NUMBERS, "float64"))
     return Stream(requests, _labels(flights))

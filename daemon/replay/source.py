@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -91,15 +91,15 @@ class Lockstep:
         await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
         await self._wait_for(bucket.end_ms)
 
-    def _request(self, topic: str, row: dict[str, object]) -> Output:
-        identity, time_ms = str(row.pop("id")), row.pop("time_ms")
+    def _request(self, topic: str, row: dict[Any, Any]) -> Output:
+        identity, time_ms = str(row.pop("id")), int(row.pop("time_ms"))
         features = {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN is missing
-        value = self._encoder.encode(Request(identity, int(str(time_ms)), features))  # type: ignore[arg-type]
+        value = self._encoder.encode(Request(identity, time_ms, features))
         return Output(topic, zlib.crc32(identity.encode()) % self._partitions, identity.encode(), value)
 
-    def _label(self, topic: str, row: dict[str, object]) -> Output:
+    def _label(self, topic: str, row: dict[Any, Any]) -> Output:
         identity = str(row["id"])
-        value = self._encoder.encode(Label(identity, float(str(row["label"])), int(str(row["time_ms"]))))
+        value = self._encoder.encode(Label(identity, float(row["label"]), int(row["time_ms"])))
         # On purpose another partitioner than the requests': users' label topics have their own, and joining re-keys.
         return Output(topic, zlib.adler32(identity.encode()) % self._partitions, identity.encode(), value)
 

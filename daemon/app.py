@@ -1,0 +1,254 @@
+"""The control plane's process: a Faust app whose agents fill the inbox, and one loop a model that acts on it.
+
+`python -m daemon.app --config FILE --bootstrap HOST:PORT`. Events, commands and watermarks come through table-less agents;
+what they do is idempotent by id, because Faust delivers at least once. Everything that must not be lost is in the ledger.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import uuid
+from pathlib import Path
+from typing import Any
+
+import faust
+import msgspec
+import uvloop
+from faust.worker import Worker
+from mode import Service
+
+from daemon.deploying.first import deploy_first
+from daemon.deploying.stage import KafkaWorld
+from daemon.deploying.swap import Deploying
+from daemon.executing.stage import Executing
+from daemon.judging.stage import Judging
+from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.loop import Loop, Stages
+from daemon.orders import Orders
+from daemon.places import Places
+from daemon.planning.stage import Planning
+from daemon.registry.follow import Follow
+from daemon.registry.mlflow_door import MlflowRegistry
+from daemon.settings import DaemonSettings, GovernedModelSettings
+from daemon.triaging.stage import Triaging
+from streams.contracts.errors import ContractError
+from streams.contracts.events import decode_event
+from streams.contracts.records import Command
+from streams.contracts.topics import topic_name
+from streams.inference.store import BundleStore
+from streams.runtime.clock import EventClock, SystemClock
+from streams.runtime.config import load
+from streams.runtime.logging import Log, logging_to
+from streams.runtime.parent import wait_until_orphaned
+from streams.runtime.plugins import kinds_of
+from streams.runtime.telemetry import Telemetry, serving_metrics
+from streams.runtime.watermark import read_watermark
+
+PROCESS = "daemon"
+MONITORING = "monitoring/"
+log = Log("daemon.app")
+
+
+class Inbox:
+    """What the agents have taken in and a loop has not yet looked at: the newest watermark, and whether something came."""
+
+    def __init__(self) -> None:
+        self.watermark_ms = -1
+        self.news = asyncio.Event()
+
+    def advance(self, watermark_ms: int) -> None:
+        """Note a watermark."""
+        self.watermark_ms = max(self.watermark_ms, watermark_ms)
+        self.news.set()
+
+
+class LoopService(Service):
+    """Runs one model's loop on every watermark, and on every command in between."""
+
+    def __init__(self, loop: Loop, world: KafkaWorld, inbox: Inbox, model: GovernedModelSettings, store: BundleStore) -> None:
+        super().__init__()
+        self._driven = loop
+        self._world = world
+        self._inbox = inbox
+        self._model = model
+        self._store = store
+
+    async def on_start(self) -> None:
+        """Read what is deployed; deploy the first champion of the config when nothing is."""
+        await self._world.start()
+        await deploy_first(self._world, self._store, self._model.name, self._model.bundle)
+
+    async def on_shutdown(self) -> None:
+        """Let go of the broker."""
+        await self._world.stop()
+
+    @Service.task
+    async def run(self) -> None:
+        """Act, then wait for news."""
+        while not self.should_stop:
+            await self.wait_first(self._inbox.news.wait(), self.wait_for_stopped())
+            self._inbox.news.clear()
+            if self._inbox.watermark_ms >= 0 and not self.should_stop:
+                await self._driven.on_watermark(self._inbox.watermark_ms)
+
+
+class ParentWatch(Service):
+    """Ends the process, gently, when the one that started it is gone."""
+
+    @Service.task
+    async def watch(self) -> None:
+        """Wait for the end of standard input."""
+        await wait_until_orphaned()
+        signal.raise_signal(signal.SIGTERM)
+
+
+def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, owner: str) -> Loop:
+    """Compose one model's control plane."""
+    places = Places(
+        model.name, settings.folder("lake").resolve(), settings.folder("registry").resolve(), model.archiving.flush_every.ms
+    )
+    planning = Planning(
+        ledger,
+        places,
+        model.planning_config(),
+        frozenset(kinds_of("skills")),
+        label_wait_ms=model.triaging.label_wait.ms,
+        most_waits=model.triaging.most_waits,
+    )
+    deploying = Deploying(
+        model.name,
+        ledger,
+        world,
+        model.deploying_config(),
+        owner=owner,
+        shadow_ms=model.judging.shadow.ms,
+        probation_ms=model.judging.probation.ms,
+    )
+    stages = Stages(
+        triaging=Triaging(ledger, places, model.triaging),
+        planning=planning,
+        executing=Executing(model.name, ledger, settings.executing_config(), owner),
+        judging=Judging(places, model.judging, model.declared.task),
+        deploying=deploying,
+        orders=Orders(ledger, places, planning, deploying),
+        registry=Follow(model.name, ledger, MlflowRegistry(settings.mlflow_url, settings.mlflow_artifacts), places.registry),
+    )
+    return Loop(places, ledger, world, stages, EventClock())
+
+
+class Door:
+    """Where the agents knock: decodes what comes from the topics, which is hostile, and hands it to the right loop."""
+
+    def __init__(self, loops: dict[str, Loop], inboxes: dict[str, Inbox]) -> None:
+        self._loops = loops
+        self._inboxes = inboxes
+
+    def take_event(self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
+        """Take an event, or the watermark behind all events of its time."""
+        watermark = read_watermark(key, headers)
+        if watermark is not None:
+            writer, watermark_ms = watermark
+            inbox = self._inboxes.get(writer.removeprefix(MONITORING))
+            if inbox is not None:
+                inbox.advance(watermark_ms)
+            return
+        try:
+            event = decode_event(value or b"", headers)
+        except ContractError as error:
+            log.warning("EventRefused", reason=str(error))
+            return
+        if event.model in self._loops and self._loops[event.model].on_event(event):
+            log.info("EventReceived", id=event.id, kind=event.kind, transition=event.transition, model=event.model)
+
+    def take_command(self, value: bytes | None) -> None:
+        """Take a command; it is applied at once when the model has a watermark."""
+        try:
+            command = msgspec.json.decode(value or b"", type=Command)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.warning("CommandRefused", reason=str(error))
+            return
+        if command.model in self._loops and self._loops[command.model].on_command(command):
+            self._inboxes[command.model].news.set()
+
+
+def build(services: list[Service], door: Door, bootstrap: str, loop: asyncio.AbstractEventLoop) -> faust.App:
+    """Make the Faust app: two agents for the inbox, and the services."""
+    app = faust.App(
+        f"driftwake-{PROCESS}",
+        broker=f"kafka://{bootstrap}",
+        loop=loop,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        store="memory://",
+        value_serializer="raw",
+        key_serializer="raw",
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=3.0,
+        consumer_group_instance_id=f"driftwake-{PROCESS}",
+    )
+
+    @app.agent(app.topic(topic_name("events"), value_serializer="raw", key_serializer="raw"))
+    async def events(stream: Any) -> None:
+        async for event in stream.events():
+            door.take_event(event.message.key, event.message.value, list(event.message.headers or ()))
+
+    @app.agent(app.topic(topic_name("commands"), value_serializer="raw", key_serializer="raw"))
+    async def commands(stream: Any) -> None:
+        async for event in stream.events():
+            door.take_command(event.message.value)
+
+    class Root(Service):
+        """Holds the services, so that Faust starts and stops them in order."""
+
+        def on_init_dependencies(self) -> list[Service]:
+            """Return what runs."""
+            return services
+
+    app.service(Root)
+    app.finalize()
+    return app
+
+
+def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
+    """Run all models' loops until a signal, or until the parent is gone.
+
+    Raises:
+        SystemExit: always at the end; 1 when a loop crashed.
+    """
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    owner, wall = uuid.uuid4().hex[:12], SystemClock()
+    store = BundleStore(settings.folder("registry").resolve())
+    telemetry = Telemetry([model.name for model in settings.models])
+    with (
+        open_ledger(settings.ledger_place) as ledger,
+        serving_metrics(telemetry, settings.metrics.host, settings.metrics.port and settings.metrics.port + 1) as port,
+    ):
+        log.info("MetricsServed", port=port)
+        worlds = {model.name: KafkaWorld(bootstrap, model.name, owner, wall) for model in settings.models}
+        loops = {model.name: loop_of(model, settings, ledger, worlds[model.name], owner) for model in settings.models}
+        inboxes = {model.name: Inbox() for model in settings.models}
+        services: list[Service] = [ParentWatch()] if with_parent else []
+        services += [LoopService(loops[m.name], worlds[m.name], inboxes[m.name], m, store) for m in settings.models]
+        app = build(services, Door(loops, inboxes), bootstrap, loop)
+        Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False).execute_from_commandline()
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m daemon.app", description="The control plane of driftwake")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--bootstrap", required=True, help="host:port of the broker")
+    parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
+    given = parser.parse_args()
+    settings = load(DaemonSettings, given.config).settings
+    with logging_to(settings.folder("logs"), PROCESS, level=settings.log.level), contextlib.suppress(KeyboardInterrupt):
+        run(settings, given.bootstrap, with_parent=given.with_parent)
+
+
+if __name__ == "__main__":
+    main()

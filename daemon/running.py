@@ -1,0 +1,68 @@
+"""One machine's driftwake: the broker if none is named, the data plane and the control plane, as processes under this one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from daemon.processes import ManagedProcess
+from daemon.settings import DaemonSettings
+from daemon.topics import make_topics
+from streams.transport.broker import EmbeddedBroker
+
+DATA_PLANE = "streams.app"
+CONTROL_PLANE = "daemon.app"
+
+
+class Running(NamedTuple):
+    """What runs: the broker's address, and the processes by name."""
+
+    bootstrap: str
+    processes: dict[str, ManagedProcess]
+
+
+@asynccontextmanager
+async def broker_of(settings: DaemonSettings) -> AsyncIterator[str]:
+    """Give the bootstrap servers of the config, or of an embedded broker that runs as long as the block.
+
+    Raises:
+        BrokerError: the embedded broker can't be started.
+        TransportError: the topics can't be what the config says.
+    """
+    async with AsyncExitStack() as stack:
+        bootstrap = settings.broker.bootstrap
+        if bootstrap is None:
+            broker = EmbeddedBroker(settings.folder("broker"), settings.broker.port or None)
+            bootstrap = (await stack.enter_async_context(broker)).bootstrap
+        await make_topics(settings, bootstrap)
+        yield bootstrap
+
+
+@asynccontextmanager
+async def processes_of(settings: DaemonSettings, config: Path, bootstrap: str) -> AsyncIterator[Running]:
+    """Run the data plane and the control plane as long as the block; each is started again when it dies.
+
+    Raises:
+        ProcessFailedError: one died too often (inside an exception group).
+    """
+    arguments = ["--config", str(config), "--bootstrap", bootstrap, "--with-parent"]
+    logs = settings.folder("logs")
+    running = Running(
+        bootstrap,
+        {
+            "streams": ManagedProcess("streams", DATA_PLANE, arguments, logs / "streams.out"),
+            "daemon": ManagedProcess("daemon", CONTROL_PLANE, arguments, logs / "daemon.out"),
+        },
+    )
+    async with asyncio.TaskGroup() as group:
+        for process in running.processes.values():
+            group.create_task(process.run())
+        try:
+            yield running
+        finally:
+            # The control plane goes first: the data plane can do without it, not the other way round.
+            for process in reversed(running.processes.values()):
+                await process.stop()

@@ -1,0 +1,146 @@
+"""The data plane's process: every model's stages as services under one Faust app.
+
+`python -m streams.app --config FILE --bootstrap HOST:PORT`. Faust gives the worker, its signals and its supervision; it reads
+no topic here, because where a lost or doubled record would change a number a stage owns its consumer and its transactions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import faust
+import uvloop
+from faust.worker import Worker
+from mode import Service
+
+from streams.archiving.stage import ArchivingStage
+from streams.inference.store import BundleStore
+from streams.joining.stage import JoiningStage
+from streams.lake.lake import Lake
+from streams.lake.tables import OUTCOMES, PREDICTIONS
+from streams.measuring.stage import MeasuringStage
+from streams.monitoring.stage import MonitoringStage
+from streams.runtime.clock import SystemClock
+from streams.runtime.config import load
+from streams.runtime.logging import Log, logging_to
+from streams.runtime.parent import wait_until_orphaned
+from streams.runtime.telemetry import Telemetry, serving_metrics
+from streams.serving.history import lake_history
+from streams.serving.stage import ServingStage
+from streams.settings import ModelSettings, StreamsSettings
+from streams.transport.admin import topic_partitions
+
+PROCESS = "streams"
+log = Log("streams.app")
+
+
+class ParentWatch(Service):
+    """Ends the process, gently, when the one that started it is gone."""
+
+    @Service.task
+    async def watch(self) -> None:
+        """Wait for the end of standard input."""
+        await wait_until_orphaned()
+        signal.raise_signal(signal.SIGTERM)
+
+
+def stages_of(
+    model: ModelSettings, settings: StreamsSettings, bootstrap: str, label_partitions: int, telemetry: Telemetry
+) -> Iterator[Service]:
+    """Build one model's stages, in the order in which a record meets them."""
+    clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
+    store, lake = BundleStore(settings.folder("registry")), Lake(settings.folder("lake"))
+    yield ServingStage(
+        model.served(),
+        bootstrap=bootstrap,
+        store=store,
+        history=lake_history(lake, model.name),
+        telemetry=telemetry,
+        clock=clock,
+        epoch=epoch,
+        config=model.serving,
+    )
+    yield JoiningStage(
+        model.joined(label_partitions), bootstrap=bootstrap, clock=clock, telemetry=telemetry, config=model.joining
+    )
+    yield MeasuringStage(model.measured(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.measuring)
+    yield MonitoringStage(model.monitored(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.monitoring)
+    yield ArchivingStage(
+        model=model.name,
+        schema=model.schema_contract(),
+        topics={PREDICTIONS: model.topic("predictions"), OUTCOMES: model.topic("outcomes")},
+        partitions=model.partitions,
+        bootstrap=bootstrap,
+        lake=lake,
+        config=model.archiving,
+        replay=model.replay,
+        epoch=epoch,
+        clock=clock,
+        telemetry=telemetry,
+    )
+
+
+def build(services: list[Service], bootstrap: str, loop: asyncio.AbstractEventLoop) -> faust.App:
+    """Make the Faust app that starts, supervises and stops the services, and nothing else."""
+
+    class Boot(faust.App.BootStrategy):
+        """Starts the services instead of Faust's own consumer, producer, tables and web."""
+
+        def server(self) -> list[Service]:
+            """Return what runs."""
+            return [*self.sensors(), *services]
+
+    class StreamsApp(faust.App):
+        """The shell."""
+
+        BootStrategy = Boot
+
+    app = StreamsApp(f"driftwake-{PROCESS}", broker=f"kafka://{bootstrap}", web_enabled=False, loop=loop)
+    app.finalize()
+    return app
+
+
+def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None:
+    """Run all stages of all models until a signal, or until the parent is gone.
+
+    Raises:
+        SystemExit: always at the end; 1 when a stage crashed.
+    """
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    telemetry = Telemetry([model.name for model in settings.models])
+    with serving_metrics(telemetry, settings.metrics.host, settings.metrics.port) as port:
+        log.info("MetricsServed", port=port)
+        counts = loop.run_until_complete(_label_partitions(settings, bootstrap))
+        services: list[Service] = [ParentWatch()] if with_parent else []
+        for model in settings.models:
+            services += stages_of(model, settings, bootstrap, counts[model.name], telemetry)
+        app = build(services, bootstrap, loop)
+        worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+        worker.execute_from_commandline()
+
+
+async def _label_partitions(settings: StreamsSettings, bootstrap: str) -> Mapping[str, int]:
+    return {model.name: await topic_partitions(bootstrap, model.topic("labels")) for model in settings.models}
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m streams.app", description="The data plane of driftwake")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--bootstrap", required=True, help="host:port of the broker")
+    parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
+    given = parser.parse_args()
+    settings = load(StreamsSettings, given.config, only_part=True).settings
+    with logging_to(settings.folder("logs"), PROCESS, level=settings.log.level), contextlib.suppress(KeyboardInterrupt):
+        run(settings, given.bootstrap, with_parent=given.with_parent)
+
+
+if __name__ == "__main__":
+    main()
