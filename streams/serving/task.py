@@ -85,7 +85,11 @@ class ServingTask:
         began = self._clock.monotonic()
         entries, taken = await self._take(records)
         outputs = await self._answer(entries)
-        self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=self._places.model)
+        model = self._places.model
+        self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=model)
+        if taken:
+            waited_s = self._clock.now().timestamp() - records[0].timestamp_ms / 1_000
+            self._telemetry.observe("driftwake_serving_latency_seconds", max(waited_s, 0.0), model=model)
         return self._result(outputs, consumed=taken)
 
     def idle(self) -> Result | None:
