@@ -97,7 +97,7 @@ ROWS: dict[str, tuple[Question, ...]] = {
                 Series(quantile(0.5, "driftwake_serving_latency_seconds", "model"), "{{model}} median"),
                 Series(quantile(0.99, "driftwake_serving_latency_seconds", "model"), "{{model}} 99 %"),
             ),
-            "s", "From the request's arrival on its topic to the committed prediction.",
+            "s", "From the arrival of a micro-batch's oldest request to its answer.",
         ),
         Question(
             "What is refused, and why?",
@@ -123,8 +123,8 @@ ROWS: dict[str, tuple[Question, ...]] = {
             "percentunit", "Of the predictions whose horizon is over.",
         ),
         Question(
-            "How late are they?", (Series(quantile(0.9, "driftwake_joining_delay_seconds", "model"), "{{model}} 90 %"),),
-            "s", "Event time from the request to its label.",
+            "How many wait for theirs?", (Series(f"driftwake_joining_waiting_records{{{_MODEL}}}", "{{model}}"),),
+            "short", "Predictions in memory until their label comes or their horizon is over.",
         ),
         Question(
             "How far has event time come?",
@@ -159,9 +159,9 @@ ROWS: dict[str, tuple[Question, ...]] = {
             "rowsps", "Without loss or doubles: each commit names the offsets it holds.",
         ),
         Question(
-            "Do transactions end well?",
+            "Do transactions fail?",
             (Series(rate("driftwake_stage_transactions_total", "stage, result", _UNCOMMITTED), "{{stage}} {{result}}"),),
-            "ops", "Aborted ones are repeated; fenced ones belong to another worker now.",
+            "ops", "Aborted micro-batches, which are repeated.",
         ),
         Question(
             "Does the audit grow?", (Series("rate(driftwake_daemon_audit_records_total[$__rate_interval])", "records"),),

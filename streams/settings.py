@@ -14,6 +14,7 @@ from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
 from streams.contracts.topics import topic_name
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
+from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
@@ -169,6 +170,9 @@ class ModelSettings(Section):
     measuring: MeasuringConfig = MeasuringConfig()
     """How predictions and outcomes are summed up."""
 
+    monitoring: MonitoringConfig = MonitoringConfig()
+    """What is watched, and how many false alarms are accepted."""
+
     archiving: ArchivingConfig = ArchivingConfig()
     """When predictions and outcomes move to the lake."""
 
@@ -238,6 +242,19 @@ class ModelSettings(Section):
             summaries=self.topic("summaries"),
             state=self.topic("state", "measuring"),
             partitions=self.partitions,
+            bucket_ms=self.bucket.ms,
+            delivery=self.delivery,
+        )
+
+    def monitored(self) -> MonitoredModel:
+        """Return what the monitoring stage needs to know of the model."""
+        return MonitoredModel(
+            name=self.name,
+            task=self.declared.task,
+            summaries=self.topic("summaries"),
+            state=self.topic("state", "monitoring"),
+            events=self.topic("events"),
+            writers=self.partitions,
             bucket_ms=self.bucket.ms,
             delivery=self.delivery,
         )

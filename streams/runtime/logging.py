@@ -20,13 +20,14 @@ from structlog.typing import EventDict, Processor
 from streams.runtime.text import cleaned
 
 EventName = Literal[
-    "ArchiveWritten", "AuditPublished", "BatchAborted", "BrokerStarted", "BrokerStopped", "BundleLoaded", "BundleRefused",
-    "CommandApplied", "CommandRefused", "ConfigLoaded", "DeploymentPublished", "DeploymentRead", "DriftConfirmed", "DriftCleared",
-    "DriftSuspected", "EventReceived", "EventRefused", "IncidentClosed", "IncidentMoved", "IncidentOpened", "LessonWritten",
-    "LibraryLogged", "MetricsServed", "ModelRolledBack", "ModelSwapped", "PlanMade", "PlanRefused", "ProcessEnded",
-    "ProcessStarted", "RecordsQuarantined", "RegistryFailed", "ReplayAdvanced", "ReplayEnded", "ReplayStarted", "RunRegistered",
-    "StageFailed", "StageRebuilt", "StageStarted", "StageStopped", "StepFailed", "StepFinished", "StepRepaired", "StepStarted",
-    "TaskFenced", "TopicsCreated", "TransactionFailed", "VerdictReached", "WorkerReported",
+    "ArchiveDelayed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused",
+    "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored",
+    "DeploymentPublished", "EventReceived", "EventRefused", "FactSkipped", "IncidentMoved", "IncidentOpened",
+    "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MetricsServed", "ModelRolledBack", "ModelSwapped",
+    "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
+    "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "ShadowFailed", "StepFinished",
+    "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned", "TaskNotAssigned", "TaskRebuilt",
+    "TaskStoppedLate", "WindowsBackfilled",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -17,9 +17,8 @@ FREE: Collection[str] = frozenset({"*"})
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LONG_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
-_DELAY_SECONDS = (60.0, 600.0, 3_600.0, 6 * 3_600.0, 86_400.0, 3 * 86_400.0, 7 * 86_400.0, 30 * 86_400.0, 90 * 86_400.0)
 
-_STAGES = frozenset({"serving", "joining", "measuring", "monitoring", "archiving", "daemon"})
+_STAGES = frozenset({"serving", "rekey", "joining", "measuring", "monitoring", "archiving", "daemon"})
 _REASONS = frozenset(
     {
         "not_json",
@@ -60,7 +59,7 @@ _ROWS = (
     Metric("driftwake_build_info", "gauge", "Always 1; the label says which version runs.", {"version": FREE}),
     Metric(
         "driftwake_stage_transactions_total", "counter", "Micro-batches by how their transaction ended.",
-        {"stage": _STAGES, **_MODEL, "result": frozenset({"committed", "aborted", "fenced"})},
+        {"stage": _STAGES, **_MODEL, "result": frozenset({"committed", "aborted"})},
     ),
     Metric("driftwake_stage_lag_records", "gauge", "Records that wait to be read.", {"stage": _STAGES, **_MODEL}),
     Metric(
@@ -75,8 +74,8 @@ _ROWS = (
     Metric("driftwake_serving_batches_total", "counter", "Micro-batches scored.", _MODEL),
     Metric("driftwake_serving_flagged_total", "counter", "Requests scored but held out as suspect.", _MODEL),
     Metric("driftwake_serving_rejected_total", "counter", "Requests in quarantine.", {**_MODEL, "reason": _REASONS}),
-    Metric("driftwake_serving_batch_seconds", "histogram", "Time from reading a micro-batch to its commit.", _MODEL, _SECONDS),
-    Metric("driftwake_serving_latency_seconds", "histogram", "Time from a request's arrival to its commit.", _MODEL, _SECONDS),
+    Metric("driftwake_serving_batch_seconds", "histogram", "Time from reading a micro-batch to its answers.", _MODEL, _SECONDS),
+    Metric("driftwake_serving_latency_seconds", "histogram", "Wait of a micro-batch's oldest request.", _MODEL, _SECONDS),
     Metric("driftwake_serving_generation", "gauge", "Generation of the deployment that serves.", _MODEL),
     Metric("driftwake_serving_swaps_total", "counter", "Deployments that took effect.", _MODEL),
     Metric("driftwake_serving_refused_bundles_total", "counter", "Bundles that failed a check and were not loaded.", _MODEL),
@@ -88,7 +87,6 @@ _ROWS = (
     ),
     Metric("driftwake_joining_waiting_records", "gauge", "Predictions that wait for their label.", _MODEL),
     Metric("driftwake_joining_coverage_ratio", "gauge", "Share of predictions past their horizon that got a label.", _MODEL),
-    Metric("driftwake_joining_delay_seconds", "histogram", "Event time from a request to its label.", _MODEL, _DELAY_SECONDS),
     # Measuring and monitoring
     Metric(
         "driftwake_measuring_summaries_total", "counter", "Summaries written.",

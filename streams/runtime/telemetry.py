@@ -6,6 +6,7 @@ the table's own sets, and the model names of the config. Anything else counts as
 
 from __future__ import annotations
 
+import importlib.metadata
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ class Telemetry:
         self._histograms = {
             row.name: Histogram(*_arguments(row), registry=self.registry, buckets=row.buckets) for row in _rows("histogram")
         }
+        self.set("driftwake_build_info", 1, version=importlib.metadata.version("driftwake"))
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter.

@@ -1,0 +1,93 @@
+"""What every planner must satisfy. Importable, so that planners of other distributions can be checked by their own tests."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import get_args
+
+from daemon.planners.base import TRAINS, Action, Cause, Diagnosis, LabelState, Performance, Planner, Proposal, Situation
+
+_ACTIONS = frozenset(get_args(Action))
+_NOW_MS = 1_700_000_000_000
+_CAUSES = (
+    "upstream_data_break",
+    "harmless_shift",
+    "harmful_shift",
+    "concept_change",
+    "new_segment",
+    "label_trouble",
+    "a cause nobody knows",
+)
+_MANY = 500
+
+
+class PlannerCheckError(AssertionError):
+    """A planner breaks the family's contract."""
+
+
+def check_planner(planner: Planner) -> None:
+    """Run all checks on one planner, over situations from empty to huge.
+
+    Raises:
+        PlannerCheckError: it breaks one; the message says which.
+    """
+    for situation in situations():
+        proposal = planner.decide(situation)
+        _check_form(proposal)
+        _check_sense(proposal, situation)
+        if planner.decide(situation) != proposal:
+            raise PlannerCheckError(f"the same situation gave two proposals: {situation}")
+
+
+def situations() -> Iterator[Situation]:
+    """Situations of every kind: nothing known, much known, each cause, no room, a submitted challenger, a flood."""
+    yield Situation(now_ms=_NOW_MS, incident_cause="loss_drift", diagnosis=Diagnosis(), promotions=0, may_promote=True)
+    for cause, coverage, recent, may_promote in itertools.product(_CAUSES, (None, 0.1, 0.9), (None, 0.55, 0.8), (True, False)):
+        diagnosis = Diagnosis(
+            causes=(Cause(cause=cause, probability=0.8), Cause(cause="false_alarm", probability=0.2)),
+            label_state=LabelState(coverage=coverage, rows=0 if coverage is None else 5_000),
+            performance=Performance(reference=0.75, recent=recent, low=recent, high=recent),
+        )
+        for waits_left, submitted, can_roll_back in itertools.product((0, 2), (True, False), (True, False)):
+            yield Situation(
+                now_ms=_NOW_MS, incident_cause="performance", diagnosis=diagnosis, promotions=1, may_promote=may_promote,
+                waits_left=waits_left, submitted=submitted, can_roll_back=can_roll_back, evidence=("event-1",),
+            )  # fmt: skip
+    flood = Diagnosis(
+        causes=tuple(Cause(cause=f"cause_{number}", probability=1 / _MANY) for number in range(_MANY)),
+        moved=tuple({"column": f"c{number}", "effect": 1.0} for number in range(_MANY)),
+    )
+    evidence = tuple(f"event-{number}" for number in range(_MANY))
+    yield Situation(now_ms=_NOW_MS, incident_cause="x", diagnosis=flood, promotions=_MANY, may_promote=False, evidence=evidence)
+
+
+def _check_form(proposal: Proposal) -> None:
+    unknown = ({proposal.action} | set(proposal.utilities)) - _ACTIONS
+    if unknown:
+        raise PlannerCheckError(f"unknown actions: {sorted(unknown)}")
+    if not proposal.reasons or not all(reason.text for reason in proposal.reasons):
+        raise PlannerCheckError("a proposal needs reasons, and each a text")
+    if "no_action" not in proposal.utilities:
+        raise PlannerCheckError("doing nothing must be weighed too")
+    if not all(utility is None or math.isfinite(utility) for utility in proposal.utilities.values()):
+        raise PlannerCheckError("a utility is a finite number, or None for what can't be done")
+    unexplained = [
+        action for action, utility in proposal.utilities.items() if utility is None and not proposal.excluded.get(action)
+    ]
+    if unexplained:
+        raise PlannerCheckError(f"can't be done, but why: {unexplained}")
+
+
+def _check_sense(proposal: Proposal, situation: Situation) -> None:
+    if proposal.utilities.get(proposal.action) is None:
+        raise PlannerCheckError(f"{proposal.action} was chosen, though it can't be done or wasn't weighed")
+    if proposal.action in TRAINS and not situation.may_promote:
+        raise PlannerCheckError("training was chosen though nothing may be promoted: the guardrails should not be needed")
+    if proposal.action == "wait_for_labels" and situation.waits_left <= 0:
+        raise PlannerCheckError("waiting was chosen though no wait is left")
+    if proposal.action == "judge_submitted" and not situation.submitted:
+        raise PlannerCheckError("nothing was submitted that could be judged")
+    if proposal.action == "rollback" and not situation.can_roll_back:
+        raise PlannerCheckError("no earlier champion is known that could come back")
