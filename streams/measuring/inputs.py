@@ -11,7 +11,7 @@ import numpy.typing as npt
 from streams.contracts.bundle import NumberProfile, Profile
 from streams.contracts.records import Prediction
 from streams.contracts.schema import ModelSchema
-from streams.contracts.summaries import CategoryCounts, InputSummary, NumberCounts
+from streams.contracts.summaries import SAMPLED_SCORE, CategoryCounts, InputSummary, NumberCounts
 from streams.measuring.sampling import BottomK, Row, position_hashes
 
 _OPEN_EDGES: tuple[float, float] = (float("-inf"), float("inf"))
@@ -98,9 +98,8 @@ class InputAccumulator:
             self._sample.add(position_hashes(partition, offsets), lambda i, rows=of_partition: self._row(rows[i]))  # type: ignore[misc]
 
     def _row(self, row: Prediction) -> Row:
-        return {name: row.columns[name] if name in row.columns else row.windows.get(name) for name in self._sampled} | {
-            "score": row.score
-        }
+        sampled: Row = {name: row.columns.get(name, row.windows.get(name)) for name in self._sampled}
+        return sampled | {SAMPLED_SCORE: row.score}
 
     def summary(self, model: str, digest: str, partition: int, bucket: tuple[int, int], late: int) -> InputSummary:
         """Return what was counted."""

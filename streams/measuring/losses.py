@@ -10,6 +10,8 @@ from streams.contracts.summaries import FIXED, SCORE_BINS, LossSummary
 
 # The smallest probability that log loss is taken of: a float32 score of 0 or 1 is a rounded one.
 _EPSILON = 1e-7
+_LARGEST = 1e24
+_INT64_SAFE = float(1 << 62)
 
 
 class LossAccumulator:
@@ -36,12 +38,12 @@ class LossAccumulator:
             self._positives += np.bincount(bins[labels == 1], minlength=SCORE_BINS)
             self._negatives += np.bincount(bins[labels == 0], minlength=SCORE_BINS)
 
-    def summary(self, model: str, slot: str, digest: str, partition: int, bucket: tuple[int, int]) -> LossSummary:
+    def summary(self, model: str, slot: str, digest: str, partition: int, bucket: tuple[int, int], *, late: int) -> LossSummary:
         """Return the sums."""
         return LossSummary(
             model=model, slot=slot, digest=digest, partition=partition, bucket_start_ms=bucket[0], bucket_end_ms=bucket[1],
             rows=self._rows, loss=self._loss, loss_squares=self._loss_squares, brier=self._brier, delay_ms=self._delay_ms,
-            positives=self._positives.tolist(), negatives=self._negatives.tolist(),
+            positives=self._positives.tolist(), negatives=self._negatives.tolist(), late=late,
         )  # fmt: skip
 
 
@@ -51,5 +53,9 @@ def _log_loss(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) 
 
 
 def _fixed(values: npt.NDArray[np.float64]) -> int:
-    """Round each row to fixed point first: then the sum is the same in any order. One row counts at most 1e9."""
-    return int(np.rint(np.clip(values, 0.0, 1e9) * FIXED).astype(np.int64).sum())
+    """Round each row to fixed point first: then the sum is the same in any order. One row counts at most `_LARGEST`."""
+    units = np.rint(np.minimum(values, _LARGEST) * FIXED)
+    if units.sum() < _INT64_SAFE:
+        return int(units.astype(np.int64).sum())
+    # Squared errors of large targets: whole numbers of any size, a little slower.
+    return sum(map(int, units.tolist()))

@@ -1,8 +1,13 @@
-"""One partition's predictions and outcomes to summaries, bucket by bucket of event time."""
+"""One partition's predictions and outcomes to summaries, bucket by bucket of event time.
+
+Suspect rows are counted and in no distribution and no loss. An outcome counts once, with its first label: corrections are in
+the outcomes and the lake, where training finds them. A row that comes for a closed bucket is counted as late in the next
+summary of its sort, and in nothing else.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -11,7 +16,7 @@ import numpy as np
 import structlog
 
 from streams.contracts.bundle import NumberProfile, Profile
-from streams.contracts.records import CHAMPION, Outcome, Prediction, TaskState
+from streams.contracts.records import CHAMPION, MARKER_HEADER, Outcome, Prediction, TaskState
 from streams.contracts.summaries import InputSummary, LossSummary
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.measuring.inputs import InputAccumulator
@@ -22,7 +27,6 @@ from streams.transport.records import Output, Record, Result, position_key
 
 logger = structlog.get_logger(__name__)
 
-MARKER_HEADER = "dw_marker"
 _EMPTY = Profile(
     rows=0,
     score=NumberProfile(edges=[], shares=[1.0], missing=0.0, low=0.0, high=1.0, sample=[]),
@@ -75,7 +79,8 @@ class MeasuringTask:
         self._tracker = WatermarkTracker((place, str(self._number)) for place in inputs)
         self._marks: dict[str, int] = {}
         self._buckets: dict[int, Bucket] = {}
-        self._late: defaultdict[int, int] = defaultdict(int)
+        # Rows that came for closed buckets, by topic, until a summary tells of them.
+        self._late: Counter[str] = Counter()
         self._closed_ms = NEVER
         self._said_ms = NEVER
 
@@ -86,7 +91,7 @@ class MeasuringTask:
             return {}
         self._closed_ms = state.details.get("closed_ms", NEVER)
         self._said_ms = state.details.get("said_ms", NEVER)
-        self._late.update({int(start): count for start, count in state.details.get("late", {}).items()})
+        self._late = Counter(state.details.get("late", {}))
         for mark, watermark_ms in state.details.get("marks", {}).items():
             self._note(mark, watermark_ms)
         return state.rebuild_from
@@ -141,7 +146,8 @@ class MeasuringTask:
         groups: dict[tuple[int, str, str], list[tuple[float, float, int]]] = defaultdict(list)
         for place, offset, outcome in known:
             bucket = self._open_bucket(outcome.known_ms, place, offset, rebuilding=rebuilding)
-            if bucket is None or outcome.prediction.flags:
+            # A correction would count its row twice: what a bucket said of a row stays said.
+            if bucket is None or outcome.prediction.flags or outcome.revision:
                 continue
             for slot, digest, score in _scores(outcome.prediction):
                 delay_ms = outcome.known_ms - outcome.prediction.time_ms
@@ -158,7 +164,7 @@ class MeasuringTask:
         start_ms = time_ms - time_ms % length
         if start_ms + length <= self._closed_ms:
             if not rebuilding:
-                self._late[self._closed_ms] += 1
+                self._late[place] += 1
             return None
         bucket = self._buckets.get(start_ms)
         if bucket is None:
@@ -191,14 +197,14 @@ class MeasuringTask:
             yield from self._summaries(bucket)
 
     def _summaries(self, bucket: Bucket) -> Iterator[Output]:
-        late = sum(self._late.pop(start) for start in [start for start in self._late if start <= bucket.span[0]])
+        predictions, outcomes = (position_key(topic, self._number) for topic in (self._model.predictions, self._model.outcomes))
         for digest in sorted(bucket.inputs):
-            summary = bucket.inputs[digest].summary(self._model.name, digest, self._number, bucket.span, late)
-            late = 0
-            yield self._output(summary, "inputs")
+            late = self._late.pop(predictions, 0)
+            yield self._output(bucket.inputs[digest].summary(self._model.name, digest, self._number, bucket.span, late), CHAMPION)
         for slot, digest in sorted(bucket.losses):
-            losses = bucket.losses[slot, digest].summary(self._model.name, slot, digest, self._number, bucket.span)
-            yield self._output(losses, slot)
+            late = self._late.pop(outcomes, 0) if slot == CHAMPION else 0
+            accumulator = bucket.losses[slot, digest]
+            yield self._output(accumulator.summary(self._model.name, slot, digest, self._number, bucket.span, late=late), slot)
 
     def _output(self, summary: InputSummary | LossSummary, slot: str) -> Output:
         kind = "inputs" if isinstance(summary, InputSummary) else "losses"
@@ -214,8 +220,7 @@ class MeasuringTask:
         return first
 
     def _details(self) -> dict[str, Any]:
-        late = {str(start): count for start, count in self._late.items()}
-        return {"closed_ms": self._closed_ms, "late": late, "marks": dict(self._marks), "said_ms": self._said_ms}
+        return {"closed_ms": self._closed_ms, "late": dict(self._late), "marks": dict(self._marks), "said_ms": self._said_ms}
 
 
 def _scores(prediction: Prediction) -> Iterator[tuple[str, str, float]]:

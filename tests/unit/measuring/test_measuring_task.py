@@ -1,0 +1,321 @@
+"""Summaries are the same numbers whatever the order, the split, the restarts and the number of partitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile
+from streams.contracts.records import MARKER_HEADER, Outcome, Prediction, ShadowScore, TaskState
+from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, Summary
+from streams.measuring.config import MeasuredModel, MeasuringConfig
+from streams.measuring.task import MeasuringTask
+from streams.monitoring.merging import merge_inputs, merge_losses
+from streams.runtime.telemetry import Telemetry
+from streams.runtime.watermark import read_watermark, watermark_record
+from streams.transport.records import Record, position_key
+
+DAY = 86_400_000
+START = 1_699_920_000_000
+DIGESTS = ("a" * 64, "b" * 64)
+SCHEMA = ModelSchema(
+    columns=(
+        Column(name="size", kind="number"),
+        Column(name="colour", kind="category"),
+        Column(name="secret", kind="number", tags=("pii",)),
+        Column(name="note", kind="category", role="ignored"),
+    )
+)
+
+
+def numbers(edges: Sequence[float]) -> NumberProfile:
+    shares = [1 / (len(edges) + 1)] * (len(edges) + 1)
+    return NumberProfile(edges=list(edges), shares=shares, missing=0.0, low=0.0, high=10.0, sample=[1.0, 2.0])
+
+
+PROFILE = Profile(
+    rows=100,
+    numbers={"size": numbers([2.0, 5.0]), "secret": numbers([1.0]), "w_1": numbers([1.0])},
+    categories={"colour": CategoryProfile(shares={"red": 0.5, "blue": 0.5}, missing=0.0)},
+    score=numbers([0.5]),
+    label_mean=0.5,
+    loss_mean=0.5,
+    loss_std=0.1,
+)
+
+
+class Profiles:
+    """References of two bundles; all others can't be read."""
+
+    def profile(self, digest: str) -> Profile | None:
+        return PROFILE if digest in DIGESTS else None
+
+
+def task_of(number: int = 0, *, partitions: int = 1, sample_rows: int = 20, most_open: int = 64) -> MeasuringTask:
+    model = MeasuredModel("m", SCHEMA, "preds", "outs", "sums", "state", partitions, DAY)
+    config = MeasuringConfig(sample_rows=sample_rows, most_open=most_open)
+    return MeasuringTask(number, model=model, config=config, profiles=Profiles(), telemetry=Telemetry(["m"]))
+
+
+def prediction(
+    offset: int, time_ms: int, *, size: float | None = 3.0, colour: str | None = "red", score: float = 0.25,
+    digest: str = DIGESTS[0], flags: Sequence[str] = (), shadows: Sequence[ShadowScore] = (), partition: int = 0,
+) -> Prediction:  # fmt: skip
+    return Prediction(
+        id=f"{partition}-{offset}", partition=partition, offset=offset, time_ms=START + time_ms,
+        columns={"size": size, "colour": colour, "secret": 3.0, "note": "private"}, windows={"w_1": None if offset % 3 else 4.0},
+        score=score, digest=digest, generation=1, flags=list(flags), shadows=list(shadows),
+    )  # fmt: skip
+
+
+def outcome(row: Prediction, label: float, known_ms: int, revision: int = 0) -> Outcome:
+    return Outcome(prediction=row, label=label, known_ms=START + known_ms, label_partition=0, label_offset=0, revision=revision)
+
+
+def log_of(topic: str, items: Sequence[Prediction | Outcome | int], partition: int = 0) -> list[Record]:
+    """Records in order; an int is a watermark."""
+    records = []
+    for offset, item in enumerate(items):
+        if isinstance(item, int):
+            key, value, headers = watermark_record(str(partition), START + item)
+            records.append(Record(topic, partition, offset, key, value, tuple(headers), 0))
+        else:
+            records.append(Record(topic, partition, offset, b"k", msgspec.json.encode(item), (), 0))
+    return records
+
+
+def give(task: MeasuringTask, records: Sequence[Record]) -> tuple[list[Summary], list[int]]:
+    summaries, watermarks = [], []
+    for output in asyncio.run(task.process(records, rebuilding=False)).outputs:
+        assert (output.topic, output.partition) == ("sums", 0)
+        watermark = read_watermark(output.key, output.headers)
+        if watermark is not None:
+            watermarks.append(watermark[1] - START)
+        else:
+            summaries.append(msgspec.json.decode(output.value or b"", type=Summary))
+    return summaries, watermarks
+
+
+def test_a_bucket_is_said_when_both_watermarks_have_passed_it():
+    task = task_of()
+    rows = [prediction(0, 5), prediction(1, DAY - 1), prediction(2, DAY)]
+    assert give(task, log_of("preds", [*rows, 2 * DAY])) == ([], [])
+    summaries, watermarks = give(task, log_of("outs", [outcome(rows[0], 1.0, 50), DAY]))
+    assert [(type(one), one.rows, one.bucket_start_ms - START) for one in summaries] == [
+        (InputSummary, 2, 0),
+        (LossSummary, 1, 0),
+    ]
+    assert watermarks == [DAY]
+    summaries, watermarks = give(task, log_of("outs", [2 * DAY]))
+    assert [(type(one), one.rows, one.bucket_start_ms - START) for one in summaries] == [(InputSummary, 1, DAY)]
+    assert watermarks == [2 * DAY]
+
+
+def test_counts_lie_on_the_references_bins():
+    task = task_of()
+    sizes = [None, -1.0, 0.0, 2.0, 4.9, 5.0, 10.0, 11.0]
+    colours = ["red", "blue", "green", None, "", "red", "red", "red"]
+    rows = [prediction(i, i, size=size, colour=colour) for i, (size, colour) in enumerate(zip(sizes, colours, strict=True))]
+    give(task, log_of("outs", [DAY]))
+    ((summary,), _) = give(task, log_of("preds", [*rows, prediction(8, 9, flags=["range"]), DAY]))
+    assert isinstance(summary, InputSummary)
+    assert (summary.rows, summary.suspect, summary.late) == (9, 1, 0)
+    size = summary.numbers["size"]
+    assert (size.bins, size.missing, size.low, size.high) == ([2, 2, 3], 1, 1, 1)
+    assert summary.numbers["w_1"].missing == 5
+    colour = summary.categories["colour"]
+    assert (colour.counts, colour.missing, colour.unseen) == ({"red": 4, "blue": 1}, 2, 1)
+    assert summary.score.bins == [8, 0]
+
+
+def test_the_sample_has_scores_and_windows_and_nothing_tagged_or_undeclared_as_a_feature():
+    task = task_of()
+    give(task, log_of("outs", [DAY]))
+    ((summary,), _) = give(task, log_of("preds", [prediction(0, 1, score=0.75), DAY]))
+    assert isinstance(summary, InputSummary)
+    ((_, row),) = summary.sample
+    assert row == {"size": 3.0, "colour": "red", "w_1": 4.0, SAMPLED_SCORE: 0.75}
+
+
+def test_losses_are_kept_per_slot_and_bundle():
+    task = task_of()
+    shadows = [ShadowScore("next", DIGESTS[1], 1.0)]
+    first, second = prediction(0, 0, score=0.5, shadows=shadows), prediction(1, 0, score=0.0, shadows=shadows)
+    give(task, log_of("preds", [DAY]))
+    known = [
+        outcome(first, 1.0, 1_000),
+        outcome(second, 0.0, 3_000),
+        outcome(second, 1.0, 4_000, revision=1),
+        outcome(prediction(2, 0, flags=["range"]), 1.0, 5_000),
+        DAY,
+    ]
+    summaries, _ = give(task, log_of("outs", known))
+    champion, shadow = summaries
+    assert isinstance(champion, LossSummary)
+    assert isinstance(shadow, LossSummary)
+    assert (champion.slot, champion.digest, champion.rows, champion.delay_ms) == ("champion", DIGESTS[0], 2, 4_000)
+    assert champion.loss == pytest.approx(np.log(2) * FIXED, abs=2)
+    assert champion.brier == FIXED // 4
+    assert (champion.positives[SCORE_BINS // 2], champion.negatives[0], sum(champion.positives + champion.negatives)) == (1, 1, 2)
+    assert (shadow.slot, shadow.digest, shadow.positives[-1], shadow.negatives[-1]) == ("next", DIGESTS[1], 1, 1)
+    assert shadow.brier == FIXED
+
+
+def test_late_rows_are_counted_in_the_next_summary_of_their_sort_and_survive_a_restart():
+    task = task_of()
+    rows = [prediction(0, 5), DAY]
+    give(task, log_of("outs", [DAY]))
+    assert len(give(task, log_of("preds", rows))[0]) == 1
+    late = log_of("preds", [*rows, prediction(2, 6), prediction(3, DAY + 1)])[2:]
+    result = asyncio.run(task.process(late, rebuilding=False))
+    again = task_of()
+    starts = again.restore(TaskState(positions={}, rebuild_from=result.rebuild_from, details=result.details))
+    assert starts == {"preds/0": 3}
+    asyncio.run(again.process(late[1:], rebuilding=True))
+    outs = log_of("outs", [DAY, outcome(prediction(0, 5), 1.0, 7), outcome(prediction(0, 5), 1.0, DAY + 7), 2 * DAY])[1:]
+    give(again, outs)
+    inputs, losses = give(again, log_of("preds", [0, 0, 0, 0, 2 * DAY])[4:])[0]
+    assert isinstance(inputs, InputSummary)
+    assert isinstance(losses, LossSummary)
+    assert (inputs.rows, inputs.late, losses.rows, losses.late) == (1, 1, 1, 1)
+
+
+def test_an_unreadable_bundle_is_counted_without_distributions():
+    task = task_of()
+    give(task, log_of("outs", [DAY]))
+    ((summary,), _) = give(task, log_of("preds", [prediction(0, 1, digest="c" * 64), DAY]))
+    assert isinstance(summary, InputSummary)
+    assert (summary.rows, summary.numbers, summary.score.bins) == (1, {}, [1])
+
+
+def test_what_is_no_prediction_counts_nowhere():
+    task = task_of()
+    marker = Record("preds", 0, 0, b"dw:marker:0", b"{}", ((MARKER_HEADER, b"1"),), 0)
+    broken = Record("preds", 0, 1, b"k", b"\xff", (), 0)
+    empty = Record("outs", 0, 0, b"k", None, (), 0)
+    assert give(task, [marker, broken, empty]) == ([], [])
+
+
+def test_a_stalled_watermark_can_not_grow_memory():
+    task = task_of(most_open=3)
+    summaries, _ = give(task, log_of("preds", [prediction(day, day * DAY) for day in range(10)]))
+    assert [one.bucket_start_ms - START for one in summaries] == [day * DAY for day in range(7)]
+
+
+def test_huge_squared_errors_do_not_overflow():
+    model = MeasuredModel("m", ModelSchema(columns=SCHEMA.columns, task="regression"), "preds", "outs", "sums", "state", 1, DAY)
+    task = MeasuringTask(0, model=model, config=MeasuringConfig(), profiles=Profiles(), telemetry=Telemetry(["m"]))
+    give(task, log_of("preds", [DAY]))
+    known = [outcome(prediction(i, 0, score=0.0), 1e6, 10) for i in range(20)]
+    ((summary,), _) = give(task, log_of("outs", [*known, DAY]))
+    assert isinstance(summary, LossSummary)
+    assert (summary.loss, summary.positives) == (20 * 10**12 * FIXED, [])
+    assert summary.loss_squares == pytest.approx(20 * 10**24 * FIXED)
+    assert summary.loss_squares > 1 << 64
+
+
+rows_strategy = st.lists(
+    st.tuples(
+        st.integers(0, 5 * DAY - 1), st.sampled_from([None, -1.0, 1.0, 3.0, 7.0, 12.0]), st.sampled_from(["red", "green", None]),
+        st.floats(0, 1, width=32), st.sampled_from(DIGESTS), st.booleans(),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows_strategy, st.integers(0, 2**32))
+def test_any_split_order_and_restart_gives_the_same_summaries_once(rows: list[tuple], seed: int):
+    rng = np.random.default_rng(seed)
+    made = [
+        prediction(i, time_ms, size=size, colour=colour, score=score, digest=digest, flags=["x"] if flag else [])
+        for i, (time_ms, size, colour, score, digest, flag) in enumerate(sorted(rows, key=lambda row: row[0]))
+    ]
+    known = [outcome(row, float(row.offset % 2), row.time_ms - START + DAY) for row in made]
+    logs = {"preds": log_of("preds", with_watermarks(made)), "outs": log_of("outs", with_watermarks(known))}
+    plain, _ = give(task_of(), logs["preds"] + logs["outs"])
+    task, found, taken = task_of(), list[Summary](), {"preds": 0, "outs": 0}
+    state = TaskState(positions={})
+    while any(taken[topic] < len(logs[topic]) for topic in logs):
+        batch: list[Record] = []
+        for topic in rng.permutation(["preds", "outs"]):
+            count = int(rng.integers(0, 9))
+            batch += logs[topic][taken[topic] : taken[topic] + count]
+            taken[topic] = min(taken[topic] + count, len(logs[topic]))
+        if batch:
+            result = asyncio.run(task.process(batch, rebuilding=False))
+            outputs = [output for output in result.outputs if read_watermark(output.key, output.headers) is None]
+            found += [msgspec.json.decode(output.value or b"", type=Summary) for output in outputs]
+            positions = {position_key(topic, 0): count for topic, count in taken.items()}
+            state = TaskState(positions=positions, rebuild_from=result.rebuild_from, details=result.details)
+            state = msgspec.json.decode(msgspec.json.encode(state), type=TaskState)
+        if state.positions and rng.random() < 0.4:
+            task = task_of()
+            starts = task.restore(state)
+            again = [
+                record for topic in rng.permutation(["preds", "outs"])
+                for record in logs[topic][starts.get(f"{topic}/0", taken[topic]) : taken[topic]]
+            ]  # fmt: skip
+            if again:
+                asyncio.run(task.process(again, rebuilding=True))
+
+    def shown(summaries: list[Summary]) -> Counter[bytes]:
+        return Counter(msgspec.json.encode(summary, order="sorted") for summary in summaries)
+
+    assert shown(found) == shown(plain)
+    assert sum(summary.rows for summary in found if isinstance(summary, InputSummary)) == len(made)
+
+
+def with_watermarks(items: Sequence[Prediction | Outcome]) -> list[Prediction | Outcome | int]:
+    """A watermark before the first record of every bucket, and one at the end of everything."""
+    found: list[Prediction | Outcome | int] = []
+    bucket = 0
+    for item in items:
+        time_ms = (item.time_ms if isinstance(item, Prediction) else item.known_ms) - START
+        if time_ms // DAY > bucket:
+            bucket = time_ms // DAY
+            found.append(bucket * DAY)
+        found.append(item)
+    return [*found, 10 * DAY]
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 4])
+def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: int):
+    """The rows keep their source positions; which task measured them changes nothing in the sum."""
+    rng = np.random.default_rng(5)
+    rows = [
+        prediction(i, int(t), size=float(s), score=float(p), partition=i % 4)
+        for i, (t, s, p) in enumerate(zip(rng.integers(0, DAY, 400), rng.normal(3, 2, 400), rng.random(400), strict=True))
+    ]
+    inputs, losses = [], []
+    for number in range(partitions):
+        task = task_of(number, partitions=partitions)
+        mine = [row for row in rows if row.offset % partitions == number]
+        give(task, log_of("preds", [*mine, DAY], number))
+        known = [outcome(row, float(row.offset % 2), DAY - 1) for row in mine]
+        for summary in give(task, log_of("outs", [*known, DAY], number))[0]:
+            (inputs if isinstance(summary, InputSummary) else losses).append(summary)
+    merged, lost = merge_inputs(inputs, 20), merge_losses(losses)
+    assert (merged.rows, lost.rows, len(merged.sample)) == (400, 400, 20)
+    ((whole, whole_losses), _) = one_task(rows)
+    assert isinstance(whole, InputSummary)
+    assert (merged.numbers, merged.categories, merged.score, merged.sample) == (
+        whole.numbers, whole.categories, whole.score, whole.sample
+    )  # fmt: skip
+    assert (lost.loss, lost.loss_squares, lost.positives) == (
+        whole_losses.loss, whole_losses.loss_squares, whole_losses.positives
+    )  # fmt: skip
+
+
+def one_task(rows: Sequence[Prediction]) -> tuple[list[Summary], list[int]]:
+    task = task_of()
+    give(task, log_of("preds", [*rows, DAY]))
+    return give(task, log_of("outs", [*[outcome(row, float(row.offset % 2), DAY - 1) for row in rows], DAY]))
