@@ -1,0 +1,66 @@
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from daemon.cli import main
+from streams.contracts.records import Command
+from streams.contracts.topics import TABLE, topic_name
+from streams.transport.admin import ensure_topics
+from streams.transport.broker import EmbeddedBroker
+from streams.transport.follower import Follower
+
+CONFIG = """\
+data_dir: {folder}
+broker: {{bootstrap: "{bootstrap}"}}
+models: [{{name: parcels, schema: {{columns: [{{name: weight, kind: number}}]}}}}]
+"""
+
+
+async def commands(bootstrap: str) -> list[Command]:
+    follower = Follower(bootstrap, [topic_name("commands")])
+    try:
+        return [msgspec.json.decode(record.value or b"", type=Command) for record in await follower.start()]
+    finally:
+        await follower.stop()
+
+
+async def test_an_order_reaches_the_commands_topic(broker: EmbeddedBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    bootstrap = broker.bootstrap
+    await ensure_topics(bootstrap, {topic_name("commands"): TABLE["commands"]}, 1)
+    config = tmp_path / "driftwake.yaml"
+    config.write_text(CONFIG.format(folder=tmp_path / "data", bootstrap=bootstrap))
+    before = {command.id for command in await commands(bootstrap)}
+    for kind in ("freeze", "unfreeze", "rollback"):
+        assert await asyncio.to_thread(main, [kind, "parcels", "--config", str(config)]) == 0
+    sent = [command for command in await commands(bootstrap) if command.id not in before]
+    assert [command.kind for command in sent] == ["freeze", "unfreeze", "rollback"]
+    assert {command.model for command in sent} == {"parcels"}
+    assert all(command.by for command in sent)
+    assert sent[-1].id in capsys.readouterr().out
+
+
+async def test_an_order_to_a_broker_that_is_gone_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    config = tmp_path / "driftwake.yaml"
+    config.write_text(CONFIG.format(folder=tmp_path / "data", bootstrap="127.0.0.1:9"))
+    assert await asyncio.to_thread(main, ["freeze", "parcels", "--config", str(config)]) == 1
+    assert "127.0.0.1:9" in capsys.readouterr().err
+
+
+async def test_the_broker_alone_says_where_it_listens_and_stops_when_told(tmp_path: Path):
+    code = "import sys; from daemon.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, "broker", "--data-dir", str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    line = ""
+    while "Kafka listens on" not in line:
+        line = (await asyncio.wait_for(process.stdout.readline(), 90)).decode()
+        assert line, "it ended without a word"
+    bootstrap = line.partition("Kafka listens on ")[2].partition(";")[0]
+    await ensure_topics(bootstrap, {topic_name("commands"): TABLE["commands"]}, 1)
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
