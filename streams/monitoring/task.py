@@ -42,7 +42,7 @@ class MonitoringTask:
         self._telemetry = telemetry
         self._references: dict[str, Reference] = {}
         self._decoder = msgspec.json.Decoder(Summary)
-        self._watcher: Watcher | None = None
+        self._watcher = Watcher(model, config, self._reference)
         self._begin({})
 
     def restore(self, state: TaskState | None) -> dict[str, int]:
@@ -66,12 +66,10 @@ class MonitoringTask:
 
     def stop(self) -> None:
         """Close the detectors."""
-        if self._watcher is not None:
-            self._watcher.close()
+        self._watcher.close()
 
     def _begin(self, details: dict[str, Any]) -> None:
-        self.stop()
-        self._watcher = Watcher(self._model, self._config, self._reference)
+        self._watcher.close()
         self._buckets = Buckets(self._config.most_waiting)
         self._tracker = WatermarkTracker(("", str(number)) for number in range(self._model.writers))
         self._heard = list(details.get("watermarks", []))
@@ -106,7 +104,7 @@ class MonitoringTask:
         outputs: list[Output] = []
         watermark_ms = self._tracker.current_ms
         for bucket in self._buckets.due(watermark_ms):
-            verdict = await asyncio.to_thread(self._watch().look, bucket)
+            verdict = await asyncio.to_thread(self._watcher.look, bucket)
             if bucket.end_ms > self._said_ms:
                 outputs += self._outputs(verdict)
         if watermark_ms > self._said_ms:
@@ -133,11 +131,6 @@ class MonitoringTask:
                 measures["auc"] = area.value
         for measure, value in measures.items():
             self._telemetry.set("driftwake_monitoring_quality", value, model=self._model.name, measure=measure)
-
-    def _watch(self) -> Watcher:
-        if self._watcher is None:
-            self._watcher = Watcher(self._model, self._config, self._reference)
-        return self._watcher
 
     def _reference(self, digest: str) -> Reference | None:
         if digest not in self._references:

@@ -1,0 +1,163 @@
+"""The world of the family's checks: independent rows, scores that are true probabilities, and a broken variant of it all."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.contracts.bundle import CategoryProfile, Golden, Interval, Manifest, NumberProfile, Profile
+from streams.contracts.schema import Column, ModelSchema, Task
+from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts
+from streams.detectors._measures import auc
+from streams.detectors.base import BucketView
+
+Floats = npt.NDArray[np.float64]
+
+DAY_MS = 86_400_000
+COLOURS = ("blue", "green", "red")
+
+
+class Rows(NamedTuple):
+    """Drawn rows as columns [rows]; `loss` is log loss for binary, squared error for regression."""
+
+    size: Floats
+    colour: npt.NDArray[np.str_]
+    score: Floats
+    label: Floats
+    loss: Floats
+
+
+class World:
+    """Draws rows, and makes the reference and the views of buckets from them."""
+
+    def __init__(self, seed: int, task: Task = "binary", reference_rows: int = 2_000) -> None:
+        self.task: Task = task
+        self._generator = np.random.default_rng(seed)
+        rows = self._draw(reference_rows, is_broken=False)
+        self.profile = _profile(rows)
+        golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
+        schema = ModelSchema(columns=(Column(name="size", kind="number"), Column(name="colour", kind="category")), task=task)
+        self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
+
+    def view(self, index: int, *, rows: int = 600, is_broken: bool = False) -> BucketView:
+        """Return the view of one day's bucket of new rows."""
+        drawn = self._draw(rows, is_broken=is_broken)
+        start_ms = index * DAY_MS
+        return BucketView(
+            model="m",
+            digest="d",
+            start_ms=start_ms,
+            end_ms=start_ms + DAY_MS,
+            inputs=self._inputs(drawn, start_ms),
+            losses=self._losses(drawn, start_ms),
+            profile=self.profile,
+            manifest=self.manifest,
+        )
+
+    def _draw(self, rows: int, *, is_broken: bool) -> Rows:
+        generator = self._generator
+        size = generator.normal(1.5 if is_broken else 0.0, 1.0, rows)
+        size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
+        colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
+        truth = generator.beta(2, 2, rows)
+        score = generator.beta(4, 2, rows) if is_broken else truth
+        if self.task == "regression":
+            label = score + generator.normal(0, 0.3 if is_broken else 0.1, rows)
+            return Rows(size, colour, score, label, (score - label) ** 2)
+        label = (generator.random(rows) < truth).astype(np.float64)
+        loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
+        return Rows(size, colour, score, label, loss)
+
+    def _inputs(self, rows: Rows, start_ms: int) -> InputSummary:
+        size, sampled = self.profile.numbers["size"], min(500, len(rows.score))
+        return InputSummary(
+            model="m", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
+            rows=len(rows.score),
+            numbers={"size": _number_counts(size, rows.size)},
+            categories={"colour": _category_counts(self.profile.categories["colour"], rows.colour)},
+            score=_number_counts(self.profile.score, rows.score),
+            # Rows are independent, so the first ones are as fair a sample as any.
+            sample=[(row, _sampled(rows, row)) for row in range(sampled)],
+        )  # fmt: skip
+
+    def _losses(self, rows: Rows, start_ms: int) -> LossSummary:
+        is_binary = self.task == "binary"
+        positives, negatives = (_histogram(rows.score[rows.label == label]) if is_binary else [] for label in (1, 0))
+        return LossSummary(
+            model="m", slot="champion", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
+            rows=len(rows.score), loss=_fixed(rows.loss), loss_squares=_fixed(rows.loss**2),
+            brier=_fixed((rows.score - rows.label) ** 2), delay_ms=0, positives=positives, negatives=negatives,
+        )  # fmt: skip
+
+
+def _profile(rows: Rows) -> Profile:
+    known = rows.colour[rows.colour != ""]
+    shares = {name: float(np.mean(known == name)) for name in COLOURS}
+    return Profile(
+        rows=len(rows.score),
+        numbers={"size": _number_profile(rows.size)},
+        categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
+        score=_number_profile(rows.score),
+        label_mean=float(rows.label.mean()),
+        loss_mean=float(rows.loss.mean()),
+        loss_std=float(rows.loss.std()),
+    )
+
+
+def _number_profile(values: Floats) -> NumberProfile:
+    known = np.sort(values[~np.isnan(values)])
+    edges = np.quantile(known, np.linspace(0.1, 0.9, 9))
+    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=10)
+    return NumberProfile(
+        edges=edges.tolist(),
+        shares=(counts / len(known)).tolist(),
+        missing=1 - len(known) / len(values),
+        low=float(known[0]),
+        high=float(known[-1]),
+        sample=known.tolist(),
+    )
+
+
+def _metrics(task: Task, rows: Rows) -> dict[str, Interval]:
+    if task == "regression":
+        root = math.sqrt(float(rows.loss.mean()))
+        error = float(rows.loss.std()) / math.sqrt(len(rows.loss)) / (2 * root)
+        return {"rmse": Interval(root, root - 1.96 * error, root + 1.96 * error)}
+    measured = auc(_histogram(rows.score[rows.label == 1]), _histogram(rows.score[rows.label == 0]))
+    if measured is None:
+        return {}
+    value, error, _ = measured
+    return {"auc": Interval(value, value - 1.96 * error, value + 1.96 * error)}
+
+
+def _number_counts(profile: NumberProfile, values: Floats) -> NumberCounts:
+    known = values[~np.isnan(values)]
+    bins = np.bincount(np.searchsorted(profile.edges, known, side="right"), minlength=len(profile.edges) + 1)
+    low, high = int(np.sum(known < profile.low)), int(np.sum(known > profile.high))
+    return NumberCounts(bins=bins.tolist(), missing=len(values) - len(known), low=low, high=high)
+
+
+def _category_counts(profile: CategoryProfile, values: npt.NDArray[np.str_]) -> CategoryCounts:
+    counts = {name: int(np.sum(values == name)) for name in profile.shares}
+    return CategoryCounts(counts=counts, unseen=len(values) - sum(counts.values()))
+
+
+def _sampled(rows: Rows, row: int) -> dict[str, float | str | None]:
+    size = float(rows.size[row])
+    return {
+        "size": None if math.isnan(size) else size,
+        "colour": str(rows.colour[row]),
+        SAMPLED_SCORE: float(rows.score[row]),
+    }
+
+
+def _histogram(scores: Floats) -> list[int]:
+    bins: list[int] = np.bincount(np.minimum(scores * SCORE_BINS, SCORE_BINS - 1).astype(int), minlength=SCORE_BINS).tolist()
+    return bins
+
+
+def _fixed(values: Floats) -> int:
+    return int(np.rint(values * FIXED).astype(np.int64).sum())
