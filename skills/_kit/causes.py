@@ -28,12 +28,13 @@ _CONFIRMED = 0.6
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence that the rules read, all numbers.
 
-    `loss_z` is how many standard errors the recent loss lies above the reference (null without labels) and `loss_change` its
-    relative change; `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't); `psi` the largest among the features; `missing`, `strange` and `scale` the worst of any feature;
-    `flagged` the share of suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how
-    much nearer an earlier stretch of history is than the reference, 0 to 1; `delay_ratio` the recent label delay over the
-    earlier one; `one_class` and `corrected` say that labels are all alike, and which share was corrected; `segment_excess` is
-    the share of the excess loss in rows of new or grown categories, `segment_share` their share of rows.
+    `loss_z` is how many standard errors the recent loss lies above the reference (null without labels), `loss_change` its
+    relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't). `psi` is
+    the largest among the features; `missing`, `strange` and `scale` are the worst of any feature; `flagged` is the share of
+    suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier
+    stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class`
+    and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess
+    loss in rows of new or grown categories, `segment_share` their share of rows.
     """
 
     loss_z: float | None

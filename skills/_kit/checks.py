@@ -62,9 +62,12 @@ def check_repeats(example: Example, work: Path) -> None:
 def check_refuses_with_skill_errors(example: Example, work: Path) -> None:
     """Arguments that have no meaning give a `SkillError`, never another exception."""
     skill = find(example.name)
+    blocked = work / "blocked"
+    blocked.write_bytes(b"a file, so nothing can lie below it")
+    nowhere = blocked / "below"
     wrong: list[Any] = [{}, [], {**example.arguments, "surprise": 1}]
     wrong += [{**example.arguments, name: _other(value)} for name, value in example.arguments.items()]
-    wrong += [{**example.arguments, name: "/nowhere"} for name, value in example.arguments.items() if isinstance(value, str)]
+    wrong += [{**example.arguments, name: str(nowhere)} for name, value in example.arguments.items() if isinstance(value, str)]
     refused = 0
     for arguments in wrong:
         try:

@@ -1,0 +1,185 @@
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from skills import build_dataset, diagnose_drift, train_xgboost
+from skills._kit.causes import Cause, Signs, weigh
+from skills._kit.errors import NoDataError
+from skills._kit.export import score_table
+from skills._kit.frames import floats
+from skills._kit.profiles import category_profile, number_profile
+from skills._kit.shifts import category_shift, number_shift, psi
+from skills._kit.slices import safe, slices_of
+from streams.contracts.events import DriftEvent
+from streams.inference.session import load
+from streams.inference.store import BundleStore
+from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, SKEW_MS, Orders, into_lake, orders, serve
+
+CALM = Signs(
+    loss_z=0.0,
+    loss_change=0.0,
+    quality_drop=0.0,
+    psi=0.02,
+    missing=0.0,
+    strange=0.0,
+    scale=0.0,
+    flagged=0.0,
+    mismatch=0.0,
+    recurring=0.0,
+    delay_ratio=1.0,
+    one_class=False,
+    corrected=0.0,
+    labels_missing=False,
+    segment_excess=0.0,
+    segment_share=0.0,
+    kinds=(),
+)
+
+
+@pytest.mark.parametrize(
+    ("changed", "cause"),
+    [
+        ({}, "false_alarm"),
+        ({"psi": 1.0}, "harmless_shift"),
+        ({"psi": 1.0, "loss_z": 6.0, "loss_change": 0.2}, "harmful_shift"),
+        ({"loss_z": 6.0, "loss_change": 0.2}, "concept_change"),
+        ({"quality_drop": 0.05}, "concept_change"),
+        ({"loss_z": 6.0, "loss_change": 0.001}, "false_alarm"),
+        ({"missing": 0.9, "psi": 5.0, "loss_z": 6.0, "loss_change": 0.2}, "upstream_data_break"),
+        ({"scale": 2.0, "psi": 5.0}, "upstream_data_break"),
+        ({"mismatch": 0.5}, "serving_bug"),
+        ({"one_class": True}, "label_trouble"),
+        ({"delay_ratio": 9.0}, "label_trouble"),
+        ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
+        ({"loss_z": 6.0, "loss_change": 0.2, "segment_share": 0.2, "segment_excess": 0.9}, "new_segment"),
+        ({"loss_z": None, "psi": 1.0, "kinds": ("performance",)}, "harmful_shift"),
+    ],
+)
+def test_the_rules_name_the_cause(changed: dict[str, Any], cause: Cause):
+    causes = weigh(msgspec.structs.replace(CALM, **changed))
+    assert causes[0].cause == cause
+    assert sum(one.probability for one in causes) == pytest.approx(1)
+    assert len({one.cause for one in causes}) == 9
+    assert all(one.probability > 0 and one.evidence for one in causes)
+
+
+def test_psi_is_zero_for_equal_and_grows_with_the_shift():
+    rng = np.random.default_rng(0)
+    reference = number_profile(rng.normal(size=5_000), rng)
+    shifts = [number_shift("x", reference, rng.normal(by, 1, 5_000)) for by in (0.0, 0.3, 1.0)]
+    assert shifts[0].statistic < 0.02 < shifts[1].statistic < shifts[2].statistic
+    assert [shift.effect for shift in shifts] == pytest.approx([0, 0.3, 1.0], abs=0.06)
+    assert psi(np.array([0.5, 0.5]), np.array([0.5, 0.5])) == 0
+
+
+def test_breaks_show_as_missing_scale_and_strange_values():
+    rng = np.random.default_rng(0)
+    reference = number_profile(rng.gamma(2.0, size=5_000), rng)
+    assert number_shift("x", reference, np.full(100, np.nan)).missing == 1.0
+    hundredfold = number_shift("x", reference, 100 * rng.gamma(2.0, size=1_000))
+    assert hundredfold.scale == pytest.approx(2, abs=0.1)
+    assert hundredfold.strange > 0.9
+    colours = category_profile(["red"] * 60 + ["blue"] * 40)
+    assert category_shift("c", colours, ["green"] * 30 + ["red"] * 70).strange == pytest.approx(0.3)
+    assert category_shift("c", colours, ["red"] * 6 + ["blue"] * 4).statistic == pytest.approx(0, abs=1e-9)
+
+
+def test_slices_name_only_plain_values():
+    assert safe("JFK") == "JFK"
+    assert safe("<script>alert(1)</script>").startswith("#")
+    names = [one.name for one in slices_of(SCHEMA, orders(2_000, 1).table)]
+    assert any(name.startswith("colour=") for name in names)
+    assert not any(name.startswith(("email=", "buyer=")) for name in names)
+
+
+class Served(NamedTuple):
+    """Orders of which the first 15 days trained a model that has served all of them."""
+
+    given: Orders
+    common: dict[str, Any]
+    scores: np.ndarray
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    folder = tmp_path_factory.mktemp("served")
+    given = orders(5_000, 9)
+    into_lake(given, folder / "history")
+    common = {"lake": str(folder / "history"), "registry": str(folder / "registry"), "model": MODEL}
+    first = {"schema": given.schema, "skew_ms": SKEW_MS}
+    until = given.end_ms - 5 * DAY_MS
+    data = build_dataset.run(
+        build_dataset.Input(**common, **first, until_ms=until, train_ms=15 * DAY_MS, sealed_ms=HOUR_MS), folder
+    )
+    digest = train_xgboost.run(train_xgboost.Input(**common, **first, train=data.train, parameters={"rounds": 40}), folder).digest
+    scores = score_table(load(BundleStore(folder / "registry"), MODEL, digest), given.table)
+    return Served(given, {**common, "champion": digest}, scores, folder)
+
+
+def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **changed: Any) -> diagnose_drift.Output:
+    scores = changed.pop("score", served.scores)
+    serve(served.given, tmp_path / "lake", scores, served.common["champion"], **changed)
+    end = served.given.end_ms
+    stated = [
+        DriftEvent(
+            id=kind, kind=kind, transition="confirmed", model=MODEL, digest=served.common["champion"], detector="d",
+            time_ms=end, bucket_start_ms=end - DAY_MS, bucket_end_ms=end, rows=9, evidence=(),
+        )
+        for kind in events
+    ]  # fmt: skip
+    asked = {**served.common, "lake": str(tmp_path / "lake"), "now_ms": end, "events": stated, "recent_ms": 4 * DAY_MS}
+    return diagnose_drift.run(diagnose_drift.Input(**asked), tmp_path)
+
+
+def late(served: Served) -> np.ndarray:
+    return served.given.table["time_ms"].to_numpy() >= served.given.end_ms - 4 * DAY_MS
+
+
+def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
+    found = diagnosed(served, tmp_path)
+    assert found.causes[0].cause == "false_alarm"
+    assert found.label_state.coverage == pytest.approx(1, abs=0.05)
+    assert HOUR_MS / 2 < (found.label_state.delay_ms_p50 or 0) < (found.label_state.delay_ms_p90 or 0) < 3 * HOUR_MS
+    assert found.performance.low < found.performance.recent < found.performance.high
+    assert found.performance.reference == pytest.approx(found.performance.recent, abs=0.08)
+
+
+def test_turned_labels_are_a_concept_change(served: Served, tmp_path: Path):
+    labels = floats(served.given.table, "label")
+    turned = np.where(late(served), 1 - labels, labels)
+    found = diagnosed(served, tmp_path, ("loss_drift",), label=turned.tolist())
+    assert found.causes[0].cause == "concept_change"
+    assert found.performance.high < found.performance.reference
+    assert found.slices[0].excess > 0
+
+
+def test_a_column_gone_missing_is_a_broken_source(served: Served, tmp_path: Path):
+    amounts = served.given.table["amount"].to_pylist()
+    gone = [None if is_late else value for value, is_late in zip(amounts, late(served), strict=True)]
+    found = diagnosed(served, tmp_path, amount=gone)
+    assert found.causes[0].cause in {"upstream_data_break", "serving_bug"}
+    assert {one.cause for one in found.causes[:2]} == {"upstream_data_break", "serving_bug"}, "the logged scores fit no longer"
+    assert found.moved[0].feature == "amount"
+
+
+def test_other_scores_than_the_bundle_gives_are_a_serving_bug(served: Served, tmp_path: Path):
+    wrong = np.where(late(served), served.scores + 0.01, served.scores)
+    assert diagnosed(served, tmp_path, score=wrong).causes[0].cause == "serving_bug"
+
+
+def test_labels_of_one_class_are_label_trouble(served: Served, tmp_path: Path):
+    labels = np.where(late(served), 0.0, floats(served.given.table, "label"))
+    shifted = served.given.table["known_ms"].to_numpy() + np.where(late(served), 0, -4 * HOUR_MS)
+    found = diagnosed(served, tmp_path, label=labels.tolist(), known_ms=np.maximum(shifted, 0).tolist())
+    assert found.causes[0].cause == "label_trouble"
+
+
+def test_nothing_recent_is_no_diagnosis(served: Served, tmp_path: Path):
+    serve(served.given, tmp_path / "lake", served.scores, served.common["champion"])
+    much_later = {"lake": str(tmp_path / "lake"), "now_ms": served.given.end_ms + 90 * DAY_MS}
+    with pytest.raises(NoDataError):
+        diagnose_drift.run(diagnose_drift.Input(**{**served.common, **much_later}, events=[], recent_ms=DAY_MS), tmp_path)

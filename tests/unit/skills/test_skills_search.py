@@ -1,0 +1,158 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from skills._kit.errors import NoDataError
+from skills._kit.grammar import candidates, groupings
+from skills._kit.screening import binned, gains, moved, residuals
+from skills._kit.search import Found, Question, search
+from streams.contracts.features import Window
+from streams.contracts.schema import Task
+from tests.kit.shops import BURSTS, DAY_MS, HOUR_MS, SCHEMA, Orders, orders, renamed
+
+
+@dataclass
+class Stopwatch:
+    """A clock that moves by a step each time it is read."""
+
+    step: float = 0.0
+    time: float = 0.0
+
+    def now(self):
+        raise AssertionError("the search has no business with the date")
+
+    def monotonic(self):
+        self.time += self.step
+        return self.time
+
+
+def found_in(given: Orders, seed: int = 0, clock: Stopwatch | None = None, known: tuple[Window, ...] = ()) -> Found:
+    rate = given.table.num_rows / (20 * DAY_MS)
+    return search(Question(given.table, known, given.facts, rate, seed, 60), clock or Stopwatch())
+
+
+AVERAGES = Window(aggregate="mean", source="requests", column="amount", by=("shop",), range_ms=8 * HOUR_MS)
+
+
+@pytest.mark.parametrize("planted", [BURSTS, AVERAGES], ids=["count", "mean"])
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_a_planted_window_is_found(planted: Window, task: Task):
+    found = found_in(orders(4_000, 1, planted=planted, task=task))
+    best = found.accepted[0]
+    window = best.candidate.window
+    assert (window.aggregate, window.source, window.column, window.by) == (
+        planted.aggregate,
+        planted.source,
+        planted.column,
+        planted.by,
+    )
+    assert 0.5 <= window.range_ms / planted.range_ms <= 2
+    assert best.gain.value > 0
+    assert best.gain.low > 0
+    assert best.gain.p_value < 0.05
+    assert found.tried > 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_accepted_on_noise(seed: int):
+    found = found_in(orders(4_000, 100 + seed), seed)
+    assert found.accepted == []
+    assert all(one.reason for one in found.rejected)
+
+
+def test_names_and_order_of_columns_change_nothing():
+    given = orders(4_000, 1, planted=BURSTS)
+    other, old_names = renamed(given)
+    first, second = found_in(given), found_in(other)
+    as_before = [
+        (
+            one.window.aggregate,
+            one.window.source,
+            old_names.get(one.window.column or ""),
+            tuple(old_names[key] for key in one.window.by),
+            one.window.range_ms,
+        )
+        for one in (accepted.candidate for accepted in second.accepted)
+    ]
+    expected = [
+        (one.window.aggregate, one.window.source, one.window.column, one.window.by, one.window.range_ms)
+        for one in (accepted.candidate for accepted in first.accepted)
+    ]
+    assert as_before == expected
+    assert [one.gain for one in first.accepted] == [one.gain for one in second.accepted]
+
+
+def test_the_same_seed_finds_the_same():
+    given = orders(3_000, 5, planted=BURSTS)
+    assert found_in(given, 3) == found_in(given, 3)
+
+
+def test_a_window_that_the_model_has_isn_t_proposed_again():
+    given = orders(4_000, 1, planted=BURSTS)
+    values = given.facts.columns([BURSTS], given.table)[:, 0]
+    with_it = given._replace(table=given.table.append_column(BURSTS.name, [values]))
+    found = found_in(with_it, known=(BURSTS,))
+    assert BURSTS not in [one.candidate.window for one in found.accepted]
+
+
+def test_a_search_without_time_says_so():
+    given = orders(4_000, 1, planted=BURSTS)
+    found = found_in(given, clock=Stopwatch(step=1_000.0))
+    assert found.accepted == []
+    assert any("time" in one.reason for one in found.rejected)
+
+
+def test_too_few_rows_are_refused():
+    given = orders(4_000, 1)
+    with pytest.raises(NoDataError, match="too few"):
+        found_in(given._replace(table=given.table.slice(0, 100)))
+
+
+def test_tagged_columns_are_never_a_key():
+    keys = groupings(SCHEMA, orders(2_000, 1).table)
+    assert {key for grouping in keys for key in grouping.by} == {"shop", "colour", "buyer"}
+    assert keys[0].by == ()
+
+
+def test_ranges_fit_the_span_of_the_data_and_the_skew():
+    given = orders(2_000, 1)
+    ranges = {one.window.range_ms for one in candidates(SCHEMA, given.table, 1e-6, 2 * HOUR_MS)}
+    assert min(ranges) == 2 * HOUR_MS
+    assert max(ranges) == DAY_MS
+
+
+def test_more_facts_cost_more_state():
+    spelled = candidates(SCHEMA, orders(2_000, 1).table, 1e-3, 0)
+    a_key = [
+        one
+        for one in spelled
+        if one.window.by == ("shop",) and one.window.aggregate == "count" and one.window.source == "requests"
+    ]
+    costs = [one.state_bytes for one in sorted(a_key, key=lambda one: one.window.range_ms)]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[-1]
+
+
+def test_screening_ranks_a_signal_above_noise_and_moved_signal():
+    rng = np.random.default_rng(0)
+    signal, noise = rng.normal(size=6_000).astype(np.float32), rng.normal(size=6_000).astype(np.float32)
+    labels = (rng.random(6_000) < 1 / (1 + np.exp(-signal))).astype(float)
+    values = np.stack([signal, noise, signal[moved(6_000, rng)]], axis=1)
+    found = gains(values, residuals("binary", labels, np.zeros(6_000), np.ones(6_000)), np.arange(6_000) * 8 // 6_000)
+    assert found[0] > 0.05
+    assert max(found[1:]) < 0.005
+
+
+def test_missing_values_have_a_bin_of_their_own():
+    column = np.array([1, 2, np.nan, 3], dtype=np.float32)
+    bins, number = binned(column, np.ones(4, dtype=bool))
+    assert bins[2] == 0
+    assert min(bins[[0, 1, 3]]) > 0
+    assert number > max(bins)
+
+
+def test_moving_keeps_every_row_once():
+    order = moved(1_000, np.random.default_rng(0))
+    assert sorted(order) == list(range(1_000))
+    assert not np.array_equal(order, np.arange(1_000))
