@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from streams.contracts.schema import Task
 from streams.runtime.config import Section
@@ -12,6 +12,8 @@ from streams.runtime.durations import Duration
 
 LONGEST_HORIZON = Duration.of("90d")
 """The internal topics keep records for 100 days, and memory must be foldable from them."""
+
+LONGEST_LEAD = Duration.of("7d")
 
 
 class JoiningConfig(Section):
@@ -37,6 +39,13 @@ class JoiningConfig(Section):
 
     idle_after_ms: int = Field(default=10_000, ge=100)
     """Live: a partition without labels for this long follows the predictions instead of holding event time back."""
+
+    @field_validator("label_lead")
+    @classmethod
+    def _check_lead(cls, lead: Duration) -> Duration:
+        if lead > LONGEST_LEAD:
+            raise ValueError(f"must be at most {LONGEST_LEAD}, not {lead}")
+        return lead
 
 
 class JoinedModel(NamedTuple):

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.contracts.records import MARKER_HEADER, Label, Prediction, Rejected, TaskState
+from streams.joining.config import JoiningConfig
 from streams.joining.progress import LabelProgress
 from streams.joining.reading import LARGEST_BYTES, LabelHead, label_of
 from streams.joining.rekey import RekeyLabels, RekeyPredictions, Target, partition_of
 from streams.runtime.clock import SystemClock
+from streams.runtime.durations import Duration
 from streams.runtime.watermark import read_watermark, watermark_record
 from streams.transport.records import Output, Record
 
@@ -74,6 +76,11 @@ def test_a_bad_label_goes_to_quarantine_with_reason_and_position(value: bytes):
     rejected = msgspec.json.decode(output.value or b"", type=Rejected)
     assert (rejected.reason, rejected.partition, rejected.offset, rejected.topic) == (BAD[value], 1, 5, "in")
     assert task.rejected == 1
+
+
+def test_a_lead_beyond_what_the_internal_topics_keep_is_refused():
+    with pytest.raises(ValueError, match="at most 7d"):
+        JoiningConfig(label_lead=Duration.of("8d"))
 
 
 def test_a_tombstone_is_no_label():
