@@ -7,7 +7,7 @@ from streams.contracts.topics import TABLE, TopicKind, topic_name
 from streams.settings import ModelSettings, StreamsSettings
 from streams.transport.admin import ensure_topics, topic_partitions
 
-_STATES = ("serving", "joining", "measuring", "monitoring")
+_STATES = ("serving", "joining", "measuring")
 _OF_MODEL = ("requests", "predictions", "outcomes", "join_predictions", "join_labels", "summaries")
 
 
@@ -21,8 +21,9 @@ async def make_topics(settings: StreamsSettings, bootstrap: str) -> None:
     for model in settings.models:
         label_partitions = await _labels(model, bootstrap)
         await ensure_topics(bootstrap, _topics_of(model), model.partitions)
-        rekeying = {model.topic("state", "rekeying"): TABLE["state"]}
-        await ensure_topics(bootstrap, rekeying, model.partitions + label_partitions)
+        # Rekeying has a task for each partition of either input, monitoring has one for all.
+        for stage, tasks in (("rekeying", model.partitions + label_partitions), ("monitoring", 1)):
+            await ensure_topics(bootstrap, {model.topic("state", stage): TABLE["state"]}, tasks)
 
 
 def _topics_of(model: ModelSettings) -> dict[str, TopicKind]:

@@ -8,27 +8,26 @@ measuring and monitoring, and the daemon waits for a later time. So the speed of
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pandas as pd
-from streams.transport.follower import Follower
-from streams.transport.publisher import Publisher
-from streams.transport.records import Output
 
 from daemon.errors import DaemonError
 from streams.contracts.records import Label, Request, WorkerReport
 from streams.runtime.clock import WallClock, text_of
 from streams.runtime.watermark import watermark_record
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+from streams.transport.records import Output, Record
 
 WRITER = "source"
-DAEMON_KEY = "daemon/{model}/0"
 
 
 class ReplayStalledError(DaemonError):
-    """The daemon didn't report a bucket's watermark in time."""
+    """A stage didn't come as far as the replay must wait for, in time."""
 
 
 class Bucket(NamedTuple):
@@ -76,12 +75,13 @@ class Lockstep:
         self._publisher = publisher
         self._reports = reports
         self._clock = clock
-        self._key = DAEMON_KEY.format(model=model).encode()
+        self._keys = {f"{stage}/{model}/0".encode(): stage for stage in ("daemon", "archiving")}
         self._topics = (requests_topic, labels_topic)
         self._partitions = partitions
         self._patience_seconds = patience_seconds
         self._encoder = msgspec.json.Encoder()
         self.reported_ms = -1
+        self._archived_ms = -1
 
     async def release(self, bucket: Bucket) -> None:
         """Write a bucket and its watermark, and return when the daemon has reported it."""
@@ -107,15 +107,38 @@ class Lockstep:
         key, value, headers = watermark_record(WRITER, watermark_ms)
         return [Output(topic, partition, key, value, headers) for topic in self._topics for partition in range(self._partitions)]
 
+    async def breathe(self) -> None:
+        """Read the reports that are there, waiting a moment for the first."""
+        for record in await self._reports.poll(timeout_ms=20):
+            self._learn(record)
+
+    async def archived(self, until_ms: int) -> None:
+        """Wait until the lake is complete up to an event time.
+
+        Raises:
+            ReplayStalledError: that takes too long.
+        """
+        await self._until(lambda: self._archived_ms >= until_ms, f"that the lake is complete up to {text_of(until_ms)}")
+
     async def _wait_for(self, watermark_ms: int) -> None:
+        await self._until(lambda: self.reported_ms >= watermark_ms, f"that the daemon reports {text_of(watermark_ms)}")
+
+    async def _until(self, is_true: Callable[[], bool], what: str) -> None:
         deadline = self._clock.monotonic() + self._patience_seconds
-        while self.reported_ms < watermark_ms:
+        while not is_true():
             for record in await self._reports.poll(timeout_ms=1_000):
-                if record.key == self._key and record.value:
-                    report = msgspec.json.decode(record.value, type=WorkerReport)
-                    self.reported_ms = max(self.reported_ms, report.watermark_ms)
+                self._learn(record)
             if self._clock.monotonic() > deadline:
                 raise ReplayStalledError(
-                    f"no report of {text_of(watermark_ms)} from the daemon within {self._patience_seconds:.0f} s "
-                    f"(last: {text_of(max(self.reported_ms, 0))}); see the logs folder for what a stage waits for"
+                    f"waited {self._patience_seconds:.0f} s {what}; the daemon reported {text_of(max(self.reported_ms, 0))}, "
+                    f"the archive {text_of(max(self._archived_ms, 0))}; the logs say what a stage waits for"
                 )
+
+    def _learn(self, record: Record) -> None:
+        if record.key not in self._keys or not record.value:
+            return
+        watermark_ms = msgspec.json.decode(record.value, type=WorkerReport).watermark_ms
+        if self._keys[record.key] == "daemon":
+            self.reported_ms = max(self.reported_ms, watermark_ms)
+        else:
+            self._archived_ms = max(self._archived_ms, watermark_ms)

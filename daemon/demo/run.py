@@ -1,0 +1,214 @@
+"""`driftwake demo`: prepares, replays half a year in lockstep, proves what came out, and reports.
+
+Exit status 0 only when the loop really closed: every bar held, every request answered once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from rich.console import Console
+
+from daemon.demo.by_hand import ByHand
+from daemon.demo.calendar import Month, months, stop_ms
+from daemon.demo.flights import MODEL, Stream, load
+from daemon.demo.players import Players
+from daemon.demo.resources import MemoryWatch
+from daemon.demo.setting import BUCKET_MS, CONFIG_FILE, write_config
+from daemon.demo.telling import Told, tell
+from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.replay.delivery import check_delivery
+from daemon.replay.source import Bucket, Lockstep, buckets
+from daemon.report.html import render
+from daemon.report.model import ReplayReport, encode_report
+from daemon.report.outcome import outcome
+from daemon.report.terminal import LiveView, print_report
+from daemon.running import broker_of, processes_of
+from daemon.settings import DaemonSettings
+from streams.contracts.errors import StreamsError
+from streams.contracts.topics import topic_name
+from streams.runtime.clock import SystemClock
+from streams.runtime.config import load as load_config
+from streams.runtime.logging import logging_to
+from streams.transport.follower import Follower
+from streams.transport.publisher import Publisher
+
+# When the bad model is submitted: in the middle of the fourth month, while nothing else must happen.
+_BAD_MONTH, _BAD_AFTER_MS = 3, 10 * 86_400_000
+_LOOK_EVERY = 24
+
+
+class Ready(NamedTuple):
+    """What the replay starts from."""
+
+    settings: DaemonSettings
+    config: Path
+    stream: Stream
+    by_hand: ByHand
+    champion: str
+
+
+def run_demo(data_dir: Path, report: Path) -> int:
+    """Run the demo and return the exit status.
+
+    Args:
+        data_dir: emptied first; it must be empty, absent, or an earlier demo's.
+        report: the HTML file; the same as JSON goes beside it.
+    """
+    console = Console()
+    _empty(data_dir)
+    with logging_to(data_dir / "logs", "demo", console=(data_dir / "demo.out").open("w", encoding="utf-8")):
+        return asyncio.run(_demo(data_dir.resolve(), report.resolve(), console))
+
+
+async def _demo(data_dir: Path, report: Path, console: Console) -> int:
+    stopping, memory, clock = asyncio.Event(), MemoryWatch(), SystemClock()
+    begun = clock.monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(memory.run(stopping))
+        try:
+            ready = await _prepare(data_dir, console)
+            async with broker_of(ready.settings) as bootstrap:
+                told = await _replay(ready, bootstrap, console)
+        finally:
+            stopping.set()
+    told = told._replace(seconds=clock.monotonic() - begun, memory=memory)
+    made = await asyncio.to_thread(tell, ready.settings, told)
+    await asyncio.to_thread(_write, made, report)
+    print_report(made, console)
+    console.print(f"\nThe report: {report}\nThe data, for `driftwake incidents --config {ready.config}`: {data_dir}")
+    return 0 if outcome(made).is_closed else 1
+
+
+def _write(made: ReplayReport, report: Path) -> None:
+    report.write_text(render(made), encoding="utf-8")
+    report.with_suffix(".json").write_bytes(encode_report(made))
+
+
+async def _prepare(data_dir: Path, console: Console) -> Ready:
+    """Read the flights, import January and February, train the first champion."""
+    console.print("Reading New York's flights of 2013 …")
+    stream = await asyncio.to_thread(load)
+    first = months()[0]
+    settings = load_config(DaemonSettings, write_config(data_dir, bundle="0" * 64)).settings
+    lake, registry = settings.folder("lake").resolve(), settings.folder("registry").resolve()
+    by_hand = ByHand(lake, registry, settings.executing_config())
+    console.print("Importing January and February, training the first champion …")
+    await by_hand.import_history(await asyncio.to_thread(_history, stream, first.start_ms, data_dir))
+    span_ms = first.start_ms - int(stream.requests["time_ms"].iloc[0])
+    data = await by_hand.dataset("first", first.start_ms, span_ms + 1, 1)
+    champion = await by_hand.train("first", str(data["train"]))
+    config = write_config(data_dir, bundle=champion)
+    return Ready(load_config(DaemonSettings, config).settings, config, stream, by_hand, champion)
+
+
+async def _replay(ready: Ready, bootstrap: str, console: Console) -> Told:
+    """Play March to August through all processes."""
+    model, clock = ready.settings.model(MODEL), SystemClock()
+    reports, deployments = (Follower(bootstrap, [topic_name(kind)]) for kind in ("workers", "deployments"))
+    publisher = Publisher(bootstrap, "driftwake.demo")
+    requests, labels = model.topic("requests"), model.topic("labels")
+    lockstep = Lockstep(
+        publisher=publisher,
+        reports=reports,
+        clock=clock,
+        model=MODEL,
+        requests_topic=requests,
+        labels_topic=labels,
+        partitions=model.partitions,
+    )
+    players = Players(by_hand=ready.by_hand, lockstep=lockstep, publisher=publisher, deployments=deployments, clock=clock)
+    await publisher.start()
+    await reports.start()
+    await deployments.start()
+    try:
+        async with processes_of(ready.settings, ready.config, bootstrap):
+            begun = clock.monotonic()
+            refused = await _play(ready, lockstep, players, console)
+            replay_seconds = clock.monotonic() - begun
+        delivery = await check_delivery(
+            bootstrap, requests=requests, predictions=model.topic("predictions"), quarantine=topic_name("quarantine")
+        )
+    finally:
+        await deployments.stop()
+        await reports.stop()
+        await publisher.stop()
+    return Told(refused=refused, delivery=delivery, replay_seconds=replay_seconds)
+
+
+async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Console) -> str:
+    """Release bucket after bucket; return the digest of the bad model."""
+    calendar = months()
+    start_ms, end_ms = calendar[0].start_ms, calendar[-1].end_ms
+    stream = _during(ready.stream, start_ms, end_ms)
+    console.print("Starting the data plane and the daemon …")
+    await lockstep.release(Bucket(start_ms, start_ms, stream.requests.iloc[:0], stream.labels.iloc[:0]))
+    await players.take_seats(ready.champion)
+    upcoming, bad_at_ms, bad = list(calendar[1:]), calendar[_BAD_MONTH].start_ms + _BAD_AFTER_MS, ""
+    pace = _Pace(SystemClock().monotonic())
+    with LiveView(console, start_ms, end_ms) as view, open_ledger(ready.settings.ledger_place, read_only=True) as ledger:
+        for number, bucket in enumerate(
+            buckets(stream.requests, stream.labels, since_ms=start_ms, until_ms=stop_ms(end_ms), bucket_ms=BUCKET_MS)
+        ):
+            if upcoming and bucket.start_ms >= upcoming[0].start_ms:
+                month: Month = upcoming.pop(0)
+                await players.retrain(month.label, month.start_ms)
+            if not bad and bucket.start_ms >= bad_at_ms:
+                bad = await players.submit_bad_model(bucket.start_ms)
+            await lockstep.release(bucket)
+            pace.requests += len(bucket.requests)
+            if number % _LOOK_EVERY == 0:
+                await _show(view, bucket, pace, players, ledger)
+        stop = stop_ms(end_ms)
+        await lockstep.release(Bucket(stop, stop, stream.requests.iloc[:0], stream.labels.iloc[:0]))
+        await lockstep.archived(stop)
+    return bad
+
+
+class _Pace:
+    def __init__(self, begun: float) -> None:
+        self.begun = begun
+        self.requests = 0
+
+    def per_second(self) -> float:
+        return self.requests / max(SystemClock().monotonic() - self.begun, 1e-9)
+
+
+async def _show(view: LiveView, bucket: Bucket, pace: _Pace, players: Players, ledger: Ledger) -> None:
+    deployed = await players.look()
+    incidents = ledger.incidents(MODEL)
+    view.update(
+        bucket.end_ms,
+        requests_per_second=pace.per_second(),
+        incidents_open=sum(not incident.is_over for incident in incidents),
+        incidents_total=len(incidents),
+        generation=deployed.generation if deployed is not None else 0,
+        digest=deployed.champion if deployed is not None else "",
+        note=f"{incidents[-1].id}: {incidents[-1].state}" if incidents else "",
+    )
+
+
+def _during(stream: Stream, start_ms: int, end_ms: int) -> Stream:
+    """Requests of the replay, and the labels of those alone: the history has its own."""
+    requests = stream.requests[(stream.requests["time_ms"] >= start_ms) & (stream.requests["time_ms"] < end_ms)]
+    return Stream(requests, stream.labels[stream.labels["id"].isin(requests["id"])])
+
+
+def _history(stream: Stream, until_ms: int, folder: Path) -> Path:
+    """Write the labelled rows before the replay as one table."""
+    rows = stream.requests[stream.requests["time_ms"] < until_ms]
+    known = stream.labels.rename(columns={"time_ms": "known_ms"})
+    file = folder / "history.parquet"
+    pd.merge(rows, known, on="id", validate="one_to_one").to_parquet(file, index=False)
+    return file
+
+
+def _empty(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG_FILE).exists():
+        raise StreamsError(f"{folder} holds something that is no demo; name another folder with --data-dir, or empty it")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
