@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 
+import numpy as np
 from river.drift import ADWIN
 
 from streams.contracts.summaries import FIXED
+from streams.detectors._samples import Floats
 from streams.detectors.base import BucketView, Finding, Setup
 
 KINDS = ("loss_drift",)
@@ -33,7 +35,7 @@ class LossAdwin:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._adwin = ADWIN(delta=setup.level, clock=_EVERY, min_window_length=_SHORTEST, grace_period=_GRACE)
-        # Mean losses (in reference deviations), in step with ADWIN's window of standardised ones.
+        # Mean losses since the last change, in reference deviations; `_before` is the level before a rise that lasts.
         self._recent: deque[float] = deque(maxlen=_MOST)
         self._before: float | None = None
 
@@ -44,24 +46,26 @@ class LossAdwin:
             return []
         rise = (losses.loss / FIXED / losses.rows - profile.loss_mean) / profile.loss_std
         self._update(rise, rise * math.sqrt(losses.rows))
-        now = sum(self._recent) / len(self._recent)
-        return [self._finding(now, profile.loss_mean, profile.loss_std)]
+        return [self._finding(self._now(), profile.loss_mean, profile.loss_std)]
 
     def close(self) -> None:
         """Forget everything."""
         self._recent.clear()
 
     def _update(self, rise: float, standardised: float) -> None:
-        before = sum(self._recent) / len(self._recent) if self._recent else rise
         self._recent.append(rise)
         self._adwin.update(standardised)
-        while len(self._recent) > self._adwin.width:
-            self._recent.popleft()
-        now = sum(self._recent) / len(self._recent)
-        if self._adwin.drift_detected and now > before and self._before is None:
-            self._before = before
-        if self._before is not None and now - max(self._before, 0.0) < self._setup.floors.loss_std:
+        if self._adwin.drift_detected:
+            # River's ADWIN begins anew after a change, so ours keeps only what came behind it too.
+            before, after = _parted(np.array(self._recent))
+            self._recent = deque(after, maxlen=_MOST)
+            if self._before is None and after.mean() > before.mean():
+                self._before = float(before.mean())
+        if self._before is not None and self._now() - max(self._before, 0.0) < self._setup.floors.loss_std:
             self._before = None
+
+    def _now(self) -> float:
+        return sum(self._recent) / len(self._recent)
 
     def _finding(self, now: float, loss_mean: float, loss_std: float) -> Finding:
         before = self._before if self._before is not None else now
@@ -77,6 +81,15 @@ class LossAdwin:
             after={"mean": loss_mean + now * loss_std, "buckets": float(len(self._recent))},
             level=self._setup.level,
         )
+
+
+def _parted(values: Floats) -> tuple[Floats, Floats]:
+    """Part a series of at least two where its mean changed most likely (least squares), because ADWIN doesn't say where."""
+    sizes = np.arange(1, len(values))
+    left = np.cumsum(values)[:-1]
+    right = values.sum() - left
+    cut = int(np.argmax(left**2 / sizes + right**2 / (len(values) - sizes))) + 1
+    return values[:cut], values[cut:]
 
 
 def open_detector(setup: Setup) -> LossAdwin:
