@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import structlog
-
 from daemon.deploying.swap import Deploying
 from daemon.deploying.world import World
 from daemon.errors import PlanRefusedError, RunFailedError, SwapFailedError
@@ -27,8 +25,9 @@ from daemon.triaging.stage import Triaging
 from streams.contracts.events import DriftEvent
 from streams.contracts.records import Command
 from streams.runtime.clock import EventClock
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.loop")
 
 
 class Stages(NamedTuple):
@@ -143,4 +142,4 @@ class Loop:
     async def _ask(self, incident: Incident, question: PlanStep, now_ms: int) -> dict[str, Any] | None:
         if not await self._do.deploying.archived(self._places.until_ms(now_ms)):
             return None
-        return await self._do.executing.do(incident.id, question, now_ms)
+        return await self._do.executing.ask(incident.id, question, now_ms)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import structlog
-
 from daemon.deploying.slots import OURS
 from daemon.deploying.swap import Deploying
 from daemon.errors import PlanRefusedError, SwapFailedError
@@ -16,8 +14,9 @@ from daemon.planning.stage import Planning
 from daemon.reflecting.reflect import reflect
 from daemon.triaging.triage import CHALLENGE
 from streams.contracts.records import CHAMPION, Command
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.orders")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -45,8 +44,9 @@ class Orders:
             try:
                 await self._apply(command, now_ms)
             except (PlanRefusedError, SwapFailedError) as error:
-                self._ledger.settle_command(command, "rejected", str(error), now_ms)
-            log.info("CommandSettled", command=command.id, kind=command.kind, model=command.model)
+                self._reject(command, str(error), now_ms)
+            else:
+                log.info("CommandApplied", command=command.id, kind=command.kind, model=command.model)
 
     async def _apply(self, command: Command, now_ms: int) -> None:
         match command.kind:
@@ -96,6 +96,10 @@ class Orders:
     def _decide(self, command: Command, now_ms: int) -> None:
         objection = self._planning.objection_to(command)
         if objection:
-            self._ledger.settle_command(command, "rejected", objection, now_ms)
+            self._reject(command, objection, now_ms)
         else:
             self._planning.accept(command, now_ms)
+
+    def _reject(self, command: Command, reason: str, now_ms: int) -> None:
+        self._ledger.settle_command(command, "rejected", reason, now_ms)
+        log.warning("CommandRefused", command=command.id, kind=command.kind, model=command.model, reason=reason)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import msgspec
-import structlog
 
 from daemon.deploying.world import Reports
 from daemon.ledger.audit import Head
 from streams.contracts.records import Deployment, WorkerReport
 from streams.contracts.topics import topic_name
 from streams.runtime.clock import WallClock
+from streams.runtime.logging import Log
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output, Record
 
-log = structlog.get_logger()
+log = Log("daemon.deploying.stage")
 
 _POLL_MS = 200
 
@@ -102,7 +102,7 @@ class KafkaWorld:
                     if report.model == self._model:
                         self._reports[report.stage, report.partition] = report
             except (msgspec.MsgspecError, StopIteration):
-                log.warning("RecordUnreadable", topic=record.topic, partition=record.partition, offset=record.offset)
+                log.warning("RecordRefused", topic=record.topic, partition=record.partition, offset=record.offset)
 
     def _accept(self, deployment: Deployment) -> None:
         newest = self._deployment.generation if self._deployment is not None else 0

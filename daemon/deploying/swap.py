@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-import structlog
 
 from daemon.deploying.config import DeployingConfig
 from daemon.deploying.slots import CHALLENGER, is_same, prepared, promoted, rolled_back, shadowed, tidied
@@ -18,8 +17,9 @@ from daemon.errors import SwapFailedError
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Move, Spend, Step
 from streams.contracts.records import Deployment
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.deploying.swap")
 
 Build = Callable[[Deployment], Deployment]
 
@@ -60,7 +60,7 @@ class Deploying:
         """Wait until the lake is complete up to an event time; false when that takes too long."""
         is_there = await self._world.until(lambda reports: has_archived(reports, until_ms), self._config.archive_deadline.seconds)
         if not is_there:
-            log.warning("ArchiveLate", model=self._model, until_ms=until_ms)
+            log.warning("ArchiveDelayed", model=self._model, until_ms=until_ms)
         return is_there
 
     async def settle(self, now_ms: int) -> None:
@@ -193,5 +193,5 @@ class Deploying:
             self._config.read_deadline.seconds,
         )
         if not is_read:
-            log.warning("DeploymentUnread", model=self._model, generation=target.generation)
+            log.warning("DeploymentDelayed", model=self._model, generation=target.generation)
         return self._ledger.finish(step, {"generation": target.generation, "is_read": is_read}, now_ms)

@@ -70,7 +70,7 @@ class Folder(NamedTuple):
         """Empty the folder and put the question in."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.work.mkdir(parents=True)
-        self.question.write_bytes(msgspec.json.encode(arguments | {"work": str(self.work)}))
+        self.question.write_bytes(msgspec.json.encode(arguments))
 
 
 def read_answer(folder: Folder) -> dict[str, Any] | None:

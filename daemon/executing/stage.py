@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import structlog
-
 from daemon.errors import RunFailedError, RunLostError
 from daemon.executing.child import Folder, end_orphan, read_answer, run
 from daemon.executing.config import ExecutingConfig
 from daemon.executing.references import resolve
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Plan, PlanStep, Step
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.executing.stage")
 
+# The failure that says: ask again when there is more to look at.
+_NO_DATA = "no_data"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -46,6 +47,21 @@ class Executing:
             results[step.key] = await self.do(plan.incident, step, now_ms, results)
         return results
 
+    async def ask(self, subject: str, question: PlanStep, now_ms: int) -> dict[str, Any]:
+        """Do a step that only measures; the result is empty when there is too little data to measure.
+
+        Nothing measured makes a verdict inconclusive, and a diagnosis wait for labels.
+
+        Raises:
+            RunFailedError: it failed for another reason.
+        """
+        try:
+            return await self.do(subject, question, now_ms)
+        except RunFailedError as error:
+            if error.failure != _NO_DATA:
+                raise
+            return {}
+
     async def do(
         self, subject: str, wanted: PlanStep, now_ms: int, results: dict[str, dict[str, Any]] | None = None
     ) -> dict[str, Any]:
@@ -68,7 +84,7 @@ class Executing:
             try:
                 return await self._attempt(subject, wanted, arguments, now_ms)
             except RunLostError as error:
-                log.warning("SkillLost", step=wanted.key, skill=wanted.skill, failure=error.failure, attempt=lost + 1)
+                log.warning("StepRepaired", step=wanted.key, skill=wanted.skill, failure=error.failure, attempt=lost + 1)
                 last = error
         self._fail(subject, wanted, last, now_ms)
         raise last
@@ -88,7 +104,7 @@ class Executing:
         folder = self._folder(step)
         folder.prepare(arguments)
         step = self._ledger.reserve(step, {"arguments": arguments, "folder": str(folder.path)}, now_ms)
-        log.info("SkillStarted", step=step.id, skill=wanted.skill, attempt=step.attempt)
+        log.info("StepStarted", step=step.id, skill=wanted.skill, attempt=step.attempt)
         try:
             result = await run(wanted.skill, folder, self._config)
         except RunLostError:
@@ -97,7 +113,7 @@ class Executing:
             self._ledger.fail(step, error.failure, error.message, now_ms)
             raise
         self._ledger.finish(step, result, now_ms)
-        log.info("SkillFinished", step=step.id, skill=wanted.skill)
+        log.info("StepFinished", step=step.id, skill=wanted.skill)
         return result
 
     def _take_over(self, step: Step, now_ms: int) -> Step | None:

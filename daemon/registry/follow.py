@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import structlog
-
 from daemon.errors import RegistryError
 from daemon.ledger.ledger import Ledger
 from daemon.registry.mlflow_door import Registry
 from daemon.registry.records import Training, training_of
 from streams.contracts.records import CHAMPION, Deployment
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.registry.follow")
 
 CHALLENGER = "challenger"
 _MOST_TRIES = 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import structlog
 
 from daemon.errors import RunFailedError
 from daemon.ledger.ledger import Ledger
@@ -15,8 +14,9 @@ from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.triage import CHALLENGE, Standing, triage
 from streams.runtime.clock import text_of
+from streams.runtime.logging import Log
 
-log = structlog.get_logger()
+log = Log("daemon.triaging.stage")
 
 # A storm of events adds nothing to a diagnosis after the first hundred; all of them are in the ledger.
 _MOST_EVENTS = 100

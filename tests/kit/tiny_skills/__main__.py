@@ -26,11 +26,13 @@ def main() -> int:
     if told == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if told == "hang":
+        sys.stdout.write("hanging\n")
+        sys.stdout.flush()
         signal.pause()
     if told == "gulp":
         told = {"bytes": len(bytearray(1 << 33))}
     if told == "echo":
-        told = {"asked": asked, "environment": environment(), "group": os.getpgrp() == os.getpid()}
+        told = {"options": options, "environment": environment(), "group": os.getpgrp() == os.getpid()}
     failed = isinstance(told, str)
     answer = {"ok": False, "error": {"kind": told, "message": "scripted"}} if failed else {"ok": True, "result": told}
     output = Path(options["--output"])

@@ -56,7 +56,7 @@ async def test_a_skill_lives_in_its_own_group_with_a_clean_environment(tmp_path:
     assert not set(told["environment"]) & (
         set(environment()) - {"PATH", "HOME", "LANG", "LC_CTYPE", "PYTHONHASHSEED", "PYTHONPATH", "TMPDIR"}
     )
-    assert Path(told["asked"]["work"]).is_relative_to(tmp_path / "work")
+    assert Path(told["options"]["--work"]).is_relative_to(tmp_path / "work")
 
 
 @pytest.mark.parametrize(("told", "failure"), [("no_data", "no_data"), ("gulp", "crashed"), ("evil <b>", "failed")])
@@ -105,36 +105,30 @@ async def test_a_result_that_outlived_its_daemon_is_taken_over(tmp_path: Path, l
     assert Control(tmp_path).starts() == []
 
 
+# Started by a process that ends at once, so that it is nobody's child any more.
+BREED = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:], start_new_session=True).pid, flush=True)"
+
+
 async def test_a_running_orphan_is_killed_before_the_step_runs_again(tmp_path: Path, ledger: Ledger) -> None:
     wanted = step(tmp_path, "hang")
     folder = abandon(ledger, wanted, tmp_path / "work")
-    orphan = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tiny_skills",
-        "build_dataset",
-        "--input",
-        str(folder.question),
-        "--output",
-        str(folder.answer),
-        "--work",
-        str(folder.work),
-        env={"PYTHONPATH": str(KIT)},
-        start_new_session=True,
-    )
+    skill = [sys.executable, "-m", "tiny_skills", "build_dataset", "--input", str(folder.question)]
+    skill += ["--output", str(folder.answer), "--work", str(folder.work)]
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BREED, *skill, env={"PYTHONPATH": str(KIT)}, stdout=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    assert parent.stdout is not None
+    said = sorted([await parent.stdout.readline(), await parent.stdout.readline()])
+    assert said[1] == b"hanging\n"
+    orphan = psutil.Process(int(said[0]))
     folder.pid.write_text(str(orphan.pid))
-    while not Control(tmp_path, build_dataset="hang").starts():
-        await asyncio.to_thread(orphan_started, tmp_path)
     Control(tmp_path, build_dataset={"rows": 2})
     assert await Executing(MODEL, ledger, config(tmp_path), "two").do("i", wanted, 1) == {"rows": 2}
-    assert await orphan.wait() == -9
+    await parent.communicate()  # the pipe ends with the orphan, its last holder
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
     found = ledger.step("i", "data")
     assert found is not None
     assert found.attempt == 2
-
-
-def orphan_started(tmp_path: Path) -> None:
-    (tmp_path / "lake").stat()
 
 
 async def test_a_stranger_with_a_reused_pid_is_left_alone(tmp_path: Path) -> None:

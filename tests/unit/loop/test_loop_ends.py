@@ -244,3 +244,11 @@ async def test_two_replays_write_the_same_ids_in_the_same_order(tmp_path: Path) 
             trails.append([(one.time_ms, one.kind, one.subject, one.data.get("to")) for one in ledger.trail()])
         (tmp_path / "run").rename(tmp_path / name)
     assert trails[0] == trails[1]
+
+
+async def test_too_few_outcomes_are_waited_for_not_failed_on(tmp_path: Path) -> None:
+    control = Control(tmp_path, live_challenger="no_data")
+    assert await end(control) == ("refused", "shadow_inconclusive", ["refused"])
+    other = Control(tmp_path / "two", diagnose_drift="no_data")
+    assert await end(other) == ("no_action", "no_action", ["no_action"])
+    assert other.starts() == ["diagnose_drift"] * 4
