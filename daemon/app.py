@@ -27,6 +27,7 @@ from daemon.executing.stage import Executing
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.loop import Loop, Stages
+from daemon.metrics import DaemonMetrics
 from daemon.orders import Orders
 from daemon.places import Places
 from daemon.planning.stage import Planning
@@ -43,12 +44,13 @@ from streams.runtime.clock import EventClock, SystemClock
 from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
 from streams.runtime.parent import wait_until_orphaned
-from streams.runtime.plugins import kinds_of
+from streams.runtime.plugins import kinds_of, load_kind
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.runtime.watermark import read_watermark
 
 PROCESS = "daemon"
 MONITORING = "monitoring/"
+_METRICS_SECONDS = 2.0
 log = Log("daemon.app")
 
 
@@ -68,13 +70,23 @@ class Inbox:
 class LoopService(Service):
     """Runs one model's loop on every watermark, and on every command in between."""
 
-    def __init__(self, loop: Loop, world: KafkaWorld, inbox: Inbox, model: GovernedModelSettings, store: BundleStore) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        world: KafkaWorld,
+        inbox: Inbox,
+        model: GovernedModelSettings,
+        *,
+        store: BundleStore,
+        metrics: DaemonMetrics,
+    ) -> None:
         super().__init__()
         self._driven = loop
         self._world = world
         self._inbox = inbox
         self._model = model
         self._store = store
+        self._metrics = metrics
 
     async def on_start(self) -> None:
         """Read what is deployed; deploy the first champion of the config when nothing is."""
@@ -93,6 +105,11 @@ class LoopService(Service):
             self._inbox.news.clear()
             if self._inbox.watermark_ms >= 0 and not self.should_stop:
                 await self._driven.on_watermark(self._inbox.watermark_ms)
+
+    @Service.timer(_METRICS_SECONDS)
+    async def count(self) -> None:
+        """Bring `/metrics` up to date."""
+        self._metrics.refresh()
 
 
 class ParentWatch(Service):
@@ -117,6 +134,7 @@ def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledg
         frozenset(kinds_of("skills")),
         label_wait_ms=model.triaging.label_wait.ms,
         most_waits=model.triaging.most_waits,
+        planner=load_kind("daemon.planners", model.planning.planner).build(model.policy),
     )
     deploying = Deploying(
         model.name,
@@ -233,7 +251,11 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
         loops = {model.name: loop_of(model, settings, ledger, worlds[model.name], owner) for model in settings.models}
         inboxes = {model.name: Inbox() for model in settings.models}
         services: list[Service] = [ParentWatch()] if with_parent else []
-        services += [LoopService(loops[m.name], worlds[m.name], inboxes[m.name], m, store) for m in settings.models]
+        metrics = DaemonMetrics(ledger, telemetry, [model.name for model in settings.models])
+        services += [
+            LoopService(loops[model.name], worlds[model.name], inboxes[model.name], model, store=store, metrics=metrics)
+            for model in settings.models
+        ]
         app = build(services, Door(loops, inboxes), bootstrap, loop)
         Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False).execute_from_commandline()
 

@@ -42,7 +42,7 @@ def demo(
 def up(config: Config = DEFAULT_CONFIG) -> None:
     """Run driftwake on your topics and models until it is stopped."""
     settings = settings_in(config)
-    raise typer.Exit(_call("daemon.app:run_up", settings=settings, config=config))
+    raise typer.Exit(_call("daemon.running:run_up", settings=settings, config=config))
 
 
 @app.command()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from daemon.errors import DaemonError
 from daemon.processes import ManagedProcess
 from daemon.settings import DaemonSettings
 from daemon.topics import make_topics
+from streams.runtime.logging import logging_to
 from streams.transport.broker import EmbeddedBroker
 
 DATA_PLANE = "streams.app"
@@ -22,6 +25,32 @@ class Running(NamedTuple):
 
     bootstrap: str
     processes: dict[str, ManagedProcess]
+
+
+def run_up(settings: DaemonSettings, config: Path) -> int:
+    """Run everything until a signal; return the exit status.
+
+    Raises:
+        BrokerError: the embedded broker can't be started.
+        TransportError: the topics can't be what the config says.
+        ProcessFailedError: a process died too often.
+    """
+    with logging_to(settings.folder("logs"), "up", level=settings.log.level):
+        asyncio.run(_up(settings, config))
+    return 0
+
+
+async def _up(settings: DaemonSettings, config: Path) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    async with broker_of(settings) as bootstrap:
+        try:
+            async with processes_of(settings, config, bootstrap):
+                await stopping.wait()
+        except* DaemonError as errors:
+            raise errors.exceptions[0] from None
 
 
 @asynccontextmanager

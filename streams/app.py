@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import signal
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import faust
@@ -35,6 +35,7 @@ from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
 from streams.settings import ModelSettings, StreamsSettings
 from streams.transport.admin import topic_partitions
+from streams.transport.counting import TaskMetrics
 
 PROCESS = "streams"
 log = Log("streams.app")
@@ -48,6 +49,33 @@ class ParentWatch(Service):
         """Wait for the end of standard input."""
         await wait_until_orphaned()
         signal.raise_signal(signal.SIGTERM)
+
+
+class Counting(Service):
+    """Brings what the transport counts about its tasks into `/metrics`."""
+
+    def __init__(self, metrics: Sequence[TaskMetrics]) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    @Service.timer(1.0)
+    async def count(self) -> None:
+        """Add what came since the last time."""
+        for metrics in self._metrics:
+            metrics.refresh()
+
+
+def counting_of(stage: Service, model: str, telemetry: Telemetry) -> Iterator[TaskMetrics]:
+    """Say whose tasks are counted under which stage's name."""
+    match stage:
+        case ServingStage():
+            yield TaskMetrics(telemetry, "serving", model, stage.runner.counters)
+        case JoiningStage():
+            yield TaskMetrics(telemetry, "joining", model, stage.match.counters)
+        case MeasuringStage():
+            yield TaskMetrics(telemetry, "measuring", model, stage.runner.counters)
+        case MonitoringStage():
+            yield TaskMetrics(telemetry, "monitoring", model, stage.runner.counters)
 
 
 def stages_of(
@@ -119,8 +147,12 @@ def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None
         log.info("MetricsServed", port=port)
         counts = loop.run_until_complete(_label_partitions(settings, bootstrap))
         services: list[Service] = [ParentWatch()] if with_parent else []
+        counted: list[TaskMetrics] = []
         for model in settings.models:
-            services += stages_of(model, settings, bootstrap, counts[model.name], telemetry)
+            stages = list(stages_of(model, settings, bootstrap, counts[model.name], telemetry))
+            services += stages
+            counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
+        services.append(Counting(counted))
         app = build(services, bootstrap, loop)
         worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
         worker.execute_from_commandline()
