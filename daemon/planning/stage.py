@@ -89,13 +89,12 @@ class Planning:
         told = {"rulings": [ruling._asdict() for ruling in rulings]}
         if self._config.autonomy == "observe":
             return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
-        if self._config.autonomy == "propose" and incident.requester in {plan.proposer, "driftwake"}:
+        if self._config.autonomy == "propose":
             return Move(
                 to="awaiting_approval", reason=f"{plan.action} needs a person's approval", rule="autonomy_propose",
                 waits_until_ms=plan.expires_ms, details=told,
             )  # fmt: skip
-        rule = "autonomy_act" if self._config.autonomy == "act" else "asked_for_by_a_person"
-        return self._run(plan, rule, told, now_ms)
+        return self._run(plan, "autonomy_act", told, now_ms)
 
     def hear(self, incident: Incident, now_ms: int) -> Move | None:
         """Look for a person's word on a plan that waits for it."""

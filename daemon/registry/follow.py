@@ -41,8 +41,8 @@ class Follow:
 
     async def follow(self, deployment: Deployment | None, now_ms: int) -> None:
         """Tell of new trainings, and of the aliases when they changed."""
-        for training in self._trainings():
-            if training.digest not in self._told and await self._tell(training, now_ms):
+        for training in self._untold():
+            if await self._tell(training, now_ms):
                 self._told.add(training.digest)
         if deployment is None or not self._told:
             return
@@ -75,9 +75,11 @@ class Follow:
         log.warning("RegistryFailed", model=self._model, error=str(error))
         return self._failures[what] >= _MOST_TRIES
 
-    def _trainings(self) -> list[Training]:
+    def _untold(self) -> list[Training]:
         found = []
         for step in self._ledger.trainings(self._model):
+            if step.result.get("digest") in self._told:
+                continue
             incident = self._ledger.incident(step.subject)
             plan = self._ledger.plan(incident.plan_digest or "")
             folder = self._bundles / self._model / str(step.result.get("digest", ""))
