@@ -31,8 +31,9 @@ _MOST_REFERENCES = 3
 class MonitoringTask:
     """A bucket is looked at when every writer of the summaries has passed its end, so that all partitions are in it.
 
-    Its memory is a fold of the whole summaries topic: detectors remember months. That topic is compacted, which also takes
-    watermarks away; so the state says what the writers had said and up to where events are out, and those are not said again.
+    Its memory is a fold of the whole summaries topic: detectors remember months. That topic is compacted, which leaves each
+    writer's newest watermark only, so buckets of before a restart may close again behind it; the state says up to where events
+    are out, and those are not said again.
     """
 
     def __init__(self, model: MonitoredModel, *, config: MonitoringConfig, store: BundleStore, telemetry: Telemetry) -> None:
@@ -53,16 +54,13 @@ class MonitoringTask:
     async def process(self, records: Sequence[Record], rebuilding: bool) -> Result:  # noqa: FBT001 - see Processor
         """Take in a micro-batch; each watermark that moves closes the buckets before it."""
         outputs: list[Output] = []
-        if not rebuilding:
-            outputs += await self._catch_up()
         for record in records:
             mark = read_watermark(record.key, record.headers)
             if mark is None:
                 self._add(record)
             elif self._tracker.advance("", *mark):
                 outputs += await self._close()
-        details = {"watermarks": self._tracker.seen(), "said_ms": self._said_ms} if not rebuilding else {}
-        return Result(outputs=outputs, rebuild_from=self._rebuild_from(), details=details)
+        return Result(outputs=outputs, rebuild_from=self._rebuild_from(), details={"said_ms": self._said_ms})
 
     def stop(self) -> None:
         """Close the detectors."""
@@ -72,20 +70,10 @@ class MonitoringTask:
         self._watcher.close()
         self._buckets = Buckets(self._config.most_waiting)
         self._tracker = WatermarkTracker(("", str(number)) for number in range(self._model.writers))
-        self._heard = list(details.get("watermarks", []))
         self._said_ms = int(details.get("said_ms", NEVER))
 
     def _rebuild_from(self) -> dict[str, int]:
         return {position_key(self._model.summaries, 0): 0}
-
-    async def _catch_up(self) -> list[Output]:
-        """After a rebuild, hear the watermarks that compaction took away."""
-        if not self._heard:
-            return []
-        before = self._tracker.current_ms
-        self._tracker.recall(self._heard)
-        self._heard = []
-        return await self._close() if self._tracker.current_ms > before else []
 
     def _add(self, record: Record) -> None:
         try:
