@@ -25,6 +25,9 @@ def main() -> int:
         told = script[f"live_{asked['live']['challenger_slot']}"]
     if told == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if told == "orphan":
+        os.kill(os.getppid(), signal.SIGKILL)
+        signal.pause()
     if told == "hang":
         sys.stdout.write("hanging\n")
         sys.stdout.flush()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -129,6 +130,33 @@ async def test_a_running_orphan_is_killed_before_the_step_runs_again(tmp_path: P
     found = ledger.step("i", "data")
     assert found is not None
     assert found.attempt == 2
+
+
+DAEMON = """
+import asyncio, sys
+from pathlib import Path
+from daemon.executing.stage import Executing
+from daemon.ledger.ledger import open_ledger
+from tests.unit.executing.test_executing_children import config, step
+
+folder = Path(sys.argv[1])
+with open_ledger(folder / "ledger.sqlite") as ledger:
+    asyncio.run(Executing("m", ledger, config(folder), "killed").do("i", step(folder, "orphan"), 1))
+"""
+
+
+async def test_a_child_dies_with_its_daemon_and_the_next_one_runs_the_step_again(tmp_path: Path) -> None:
+    daemon = await asyncio.create_subprocess_exec(sys.executable, "-c", DAEMON, str(tmp_path), cwd=KIT.parents[1])
+    assert await daemon.wait() == -9
+    child = int((tmp_path / "work" / "i.data" / "1" / "pid").read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(child).wait(20)
+    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        wanted = step(tmp_path, {"rows": 4})
+        assert await Executing(MODEL, ledger, config(tmp_path), "next").do("i", wanted, 1) == {"rows": 4}
+        found = ledger.step("i", "data")
+        assert found is not None
+        assert (found.attempt, found.owner) == (2, "next")
 
 
 async def test_a_stranger_with_a_reused_pid_is_left_alone(tmp_path: Path) -> None:
