@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from skills._kit.metrics import block_draws, compared, drawn_aucs, measured
 from streams.contracts.bundle import MANIFEST_FILE, Golden, Manifest, encode_manifest
 from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.features import Window
-from streams.contracts.records import Command
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
@@ -71,15 +69,13 @@ class Story:
         self.better = better
         self.shadows = shadows
 
-    async def run(self, *events: DriftEvent, commands: Sequence[Command] = ()) -> None:
+    async def run(self, *events: DriftEvent) -> None:
         await self.control.world.publish(self.control.first_deployment())
         with open_ledger(self.folder / "ledger.sqlite") as ledger:
             loop = self.control.loop(ledger)
             await loop.on_watermark(START)
             for one in events:
                 loop.on_event(one)
-            for order in commands:
-                loop.on_command(order)
             for day in range(DAYS):
                 await loop.on_watermark(START + day * DAY)
         Lake(self.control.lake).append(MODEL, "outcomes", self.outcomes(), {"t/0": 1})
