@@ -24,7 +24,7 @@ from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.replay.delivery import check_delivery
 from daemon.replay.source import Bucket, Lockstep, buckets
 from daemon.report.html import render
-from daemon.report.model import ReplayReport, encode_report
+from daemon.report.model import Delivery, ReplayReport, encode_report
 from daemon.report.outcome import outcome
 from daemon.report.terminal import LiveView, print_report
 from daemon.running import broker_of, processes_of
@@ -73,10 +73,10 @@ async def _demo(data_dir: Path, report: Path, console: Console) -> int:
         try:
             ready = await _prepare(data_dir, console)
             async with broker_of(ready.settings) as bootstrap:
-                told = await _replay(ready, bootstrap, console)
+                played = await _replay(ready, bootstrap, console)
         finally:
             stopping.set()
-    told = told._replace(seconds=clock.monotonic() - begun, memory=memory)
+    told = Told(played.bad_digest, played.delivery, clock.monotonic() - begun, memory)
     made = await asyncio.to_thread(tell, ready.settings, told)
     await asyncio.to_thread(_write, made, report)
     print_report(made, console)
@@ -106,7 +106,14 @@ async def _prepare(data_dir: Path, console: Console) -> Ready:
     return Ready(load_config(DaemonSettings, config).settings, config, stream, by_hand, champion)
 
 
-async def _replay(ready: Ready, bootstrap: str, console: Console) -> Told:
+class Played(NamedTuple):
+    """What the replay gave besides what lies in the ledger and the lake."""
+
+    bad_digest: str
+    delivery: Delivery
+
+
+async def _replay(ready: Ready, bootstrap: str, console: Console) -> Played:
     """Play March to August through all processes."""
     model, clock = ready.settings.model(MODEL), SystemClock()
     reports, deployments = (Follower(bootstrap, [topic_name(kind)]) for kind in ("workers", "deployments"))
@@ -127,9 +134,7 @@ async def _replay(ready: Ready, bootstrap: str, console: Console) -> Told:
     await deployments.start()
     try:
         async with processes_of(ready.settings, ready.config, bootstrap):
-            begun = clock.monotonic()
-            refused = await _play(ready, lockstep, players, console)
-            replay_seconds = clock.monotonic() - begun
+            bad_digest = await _play(ready, lockstep, players, console)
         delivery = await check_delivery(
             bootstrap, requests=requests, predictions=model.topic("predictions"), quarantine=topic_name("quarantine")
         )
@@ -137,7 +142,7 @@ async def _replay(ready: Ready, bootstrap: str, console: Console) -> Told:
         await deployments.stop()
         await reports.stop()
         await publisher.stop()
-    return Told(refused=refused, delivery=delivery, replay_seconds=replay_seconds)
+    return Played(bad_digest, delivery)
 
 
 async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Console) -> str:

@@ -20,7 +20,7 @@ def config(data_dir: Path, bundle: str) -> dict[str, Any]:
     model = {
         "name": MODEL,
         "schema": {"task": SCHEMA.task, "columns": columns},
-        "partitions": 2,
+        "partitions": 1,
         "bundle": bundle,
         "replay": True,
         # Facts become visible one bucket later, so that a bucket needs nothing that is made while it passes.

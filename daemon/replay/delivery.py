@@ -7,28 +7,13 @@ from collections.abc import Iterable
 
 import msgspec
 
+from daemon.report.model import Delivery
+from streams.contracts.records import MARKER_HEADER
 from streams.runtime.watermark import read_watermark
 from streams.transport.follower import Follower
 from streams.transport.records import Record
 
-MARKER_HEADER = "dw_marker"
-
 Position = tuple[int, int]
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked and what was answered, counted by source position. `missing` and `doubled` must be 0."""
-
-    requests: int
-    predictions: int
-    quarantined: int
-    missing: int
-    doubled: int
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether each request has exactly one answer."""
-        return self.missing == 0 and self.doubled == 0
 
 
 class _Source(msgspec.Struct):

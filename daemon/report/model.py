@@ -167,6 +167,11 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     doubled: int
 
     @property
+    def is_exact(self) -> bool:
+        """Whether each record has exactly one answer."""
+        return self.missing == 0 and self.doubled == 0
+
+    @property
     def is_complete(self) -> bool:
         """Each request has exactly one prediction or one quarantine entry."""
         return self.missing == 0 and self.doubled == 0 and self.requests == self.predictions + self.quarantined

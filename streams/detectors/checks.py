@@ -89,6 +89,8 @@ def check_repeatable(kind: ModuleType, task: Task = "binary") -> None:
         raise AssertionError("the same views gave other findings")
     if msgspec.json.encode(views) != before:
         raise AssertionError("it changed a view")
+    # Findings travel as JSON, which knows no numpy numbers.
+    msgspec.json.encode(runs[0])
     for finding in (one for findings in runs[0] for one in findings):
         numbers = (finding.p_value, finding.effect, finding.floor, *finding.before.values(), *finding.after.values())
         if not all(math.isfinite(number) for number in numbers) or not 0 <= finding.p_value <= 1:

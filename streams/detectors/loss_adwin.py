@@ -58,7 +58,7 @@ class LossAdwin:
         if self._adwin.drift_detected:
             # River's ADWIN begins anew after a change, so ours keeps only what came behind it too.
             before, after = _parted(np.array(self._recent))
-            self._recent = deque(after, maxlen=_MOST)
+            self._recent = deque(after.tolist(), maxlen=_MOST)
             if self._before is None and after.mean() > before.mean():
                 self._before = float(before.mean())
         if self._before is not None and self._now() - max(self._before, 0.0) < self._setup.floors.loss_std:

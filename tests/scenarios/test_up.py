@@ -13,7 +13,8 @@ import psutil
 import pytest
 import yaml
 
-from daemon.replay.delivery import Delivery, check_delivery
+from daemon.replay.delivery import check_delivery
+from daemon.report.model import Delivery
 from streams.contracts.errors import TransportError
 from streams.contracts.records import Request
 from streams.contracts.topics import topic_name
