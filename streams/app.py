@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,7 +156,17 @@ def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None
         services.append(Counting(counted))
         app = build(services, bootstrap, loop)
         worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+        spare_collector()
         worker.execute_from_commandline()
+
+
+def spare_collector() -> None:
+    """Take all that is loaded by now out of garbage collections: it stays until the end anyway.
+
+    Every full collection visits it otherwise, about 0.1 s in which nothing is answered; measured, a third of serving's time.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 async def _label_partitions(settings: StreamsSettings, bootstrap: str) -> Mapping[str, int]:

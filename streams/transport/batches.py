@@ -35,7 +35,7 @@ def new_producer(bootstrap: str, client_id: str, transactional_id: str | None = 
         linger_ms=0,
         max_batch_size=BATCH_BYTES,
         max_request_size=2 * MOST_RECORD_BYTES,
-        compression_type="lz4",
+        compression_type="zstd",
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         retry_backoff_ms=RETRY_MS,
     )

@@ -1,107 +1,254 @@
-"""Rows per second of the serving stage, exactly once, on a real broker: `python -m tests.bench.serving_throughput [BOOTSTRAP]`.
+"""How fast driftwake serves, against per-event Faust on the same broker: `python -m tests.bench.serving_throughput`.
 
-20 numeric columns, 200 trees of depth 6, four partitions, as in the comparison with per-event Faust. Without BOOTSTRAP an
-embedded broker is started. What is timed is all of it: fetch, decode, score, encode, transactions.
+20 numeric columns, 200 trees of depth 6, four partitions. Served is everything: validation, the whole prediction record with
+every column, quarantine, metrics, exactly once. Rates are read from the log: the broker's append times of the first and the last
+answer, after every request was seen to be answered exactly once. Ends with 1 when driftwake isn't 20 times as fast.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import contextlib
+import json
 import sys
 import tempfile
-import time
 import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import uvloop
 from rich.console import Console
 
-from streams.contracts.schema import Column, ModelSchema
-from streams.contracts.topics import TABLE, topic_name
-from streams.dialects import native
-from streams.inference.store import BundleStore
-from streams.runtime.clock import SystemClock
-from streams.runtime.telemetry import Telemetry
-from streams.serving.config import ServedModel
-from streams.serving.history import no_history
-from streams.serving.stage import ServingStage
-from streams.transport.admin import ensure_topics
+from daemon.topics import make_topics
+from streams.contracts.records import Label
+from streams.contracts.topics import topic_name
+from streams.runtime.watermark import read_watermark
 from streams.transport.broker import EmbeddedBroker
+from streams.transport.follower import Follower, read_partition
 from streams.transport.publisher import Publisher
-from streams.transport.records import Output
+from streams.transport.records import Output, Record, position_key
+from tests.bench.worker import FEATURES, PARTITIONS, settings_of
 from tests.kit.bundles import START_MS, make_bundle
 from tests.kit.serving import deploy
+from tests.kit.topics import make_topics as make_plain_topics
 
-ROWS = 300_000
-PARTITIONS = 4
-SCHEMA = ModelSchema(columns=tuple(Column(name=f"f{index}", kind="number") for index in range(20)))
+RATIO = 20
+CHUNK = 20_000
+CALLS = 500
+CALL_SECONDS = 0.01
+LONGEST_SECONDS = 170.0
 
-
-async def fill(publisher: Publisher, topic: str) -> None:
-    """Write the requests, 2,000 different ones over and over."""
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(2_000, len(SCHEMA.columns))).astype(np.float32)
-    values = [
-        native.example(str(i), START_MS + i, {column.name: float(v) for column, v in zip(SCHEMA.columns, row, strict=True)})
-        for i, row in enumerate(rows)
-    ]
-    for begin in range(0, ROWS, 20_000):
-        chunk = range(begin, min(begin + 20_000, ROWS))
-        await publisher.send_many([Output(topic, i % PARTITIONS, b"%d" % (i % 5_000), values[i % 2_000]) for i in chunk])
+screen = Console(highlight=False, soft_wrap=True)
 
 
-async def measure(bootstrap: str, folder: Path) -> float:
-    """Serve everything once; return rows per second from the first micro-batch to the last commit."""
-    model = f"bench-{uuid.uuid4().hex[:6]}"
-    names = {kind: topic_name(kind, model) for kind in ("requests", "predictions", "outcomes")}
-    state = topic_name("state", model, "serving")
-    kinds = {names[kind]: TABLE[kind] for kind in names} | {state: TABLE["state"]}
-    shared = {topic_name(kind): TABLE[kind] for kind in ("deployments", "workers", "quarantine")}
-    await ensure_topics(bootstrap, {**kinds, **shared}, PARTITIONS)
-    digest = make_bundle(folder / "registry", model=model, schema=SCHEMA, expressions=(), trees=200, depth=6)
-    publisher = Publisher(bootstrap)
-    await fill(publisher, names["requests"])
-    served = ServedModel(name=model, schema=SCHEMA, **names, state=state, partitions=PARTITIONS, skew_ms=0, lateness_ms=0)
-    stage = ServingStage(
-        served,
-        bootstrap=bootstrap,
-        store=BundleStore(folder / "registry"),
-        history=no_history,
-        telemetry=Telemetry([model]),
-        clock=SystemClock(),
-        epoch="bench",
+class Bench(NamedTuple):
+    """What is measured, and where."""
+
+    bootstrap: str
+    model: str
+    folder: Path
+    requests: int
+    publisher: Publisher
+    profile: Path | None
+
+
+class Answered(msgspec.Struct):
+    """What of an answer says which request it is for."""
+
+    id: str
+
+
+class Answers(NamedTuple):
+    """What a topic of answers holds."""
+
+    ids: list[str]
+    rate: float
+    ends: dict[str, int]
+
+
+def request(number: int, features: Sequence[bytes], time_ms: int | None = None) -> bytes:
+    """Write a request of about 540 bytes in the native dialect."""
+    when = START_MS + 100 * number if time_ms is None else time_ms
+    return b'{"id":"r%d","time_ms":%d,"features":%b}' % (number, when, features[number % len(features)])
+
+
+def feature_values() -> list[bytes]:
+    """Make 2,000 different rows."""
+    table = np.random.default_rng(0).normal(size=(2_000, len(FEATURES))).astype(np.float32).tolist()
+    return [msgspec.json.encode(dict(zip(FEATURES, row, strict=True))) for row in table]
+
+
+async def fill(bench: Bench, topic: str, values: Sequence[bytes]) -> None:
+    """Write values over all partitions in turn."""
+    for begin in range(0, len(values), CHUNK):
+        part = values[begin : begin + CHUNK]
+        outputs = [
+            Output(topic, number % PARTITIONS, b"k%d" % (number % 5_000), value) for number, value in enumerate(part, begin)
+        ]
+        await bench.publisher.send_many(outputs)
+
+
+async def read_answers(bootstrap: str, topic: str) -> Answers:
+    """Read every committed answer, and how fast the broker got them."""
+    decode = msgspec.json.Decoder(Answered).decode
+    ids: list[str] = []
+    times: list[int] = []
+    ends: dict[str, int] = {}
+    for partition in range(PARTITIONS):
+        records, _ = await read_partition(bootstrap, topic, partition, sys.maxsize)
+        ends[position_key(topic, partition)] = records[-1].offset + 1 if records else 0
+        for record in records:
+            if not record.headers:
+                ids.append(decode(record.value or b"").id)
+                times.append(record.timestamp_ms)
+    first, last = min(times), max(times)
+    # What came with the first answer took its time before the clock began.
+    return Answers(ids, 1_000 * (len(times) - times.count(first)) / max(last - first, 1), ends)
+
+
+async def start(module: str, *arguments: object) -> asyncio.subprocess.Process:
+    """Start a child."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+
+
+@contextlib.asynccontextmanager
+async def working(bench: Bench, stage: str, goal: int) -> AsyncIterator[dict[str, Any]]:
+    """Run a stage in a child until its goal, give what it measured, and stop it at the end."""
+    options = ["--profile", bench.profile.with_suffix(f".{stage}")] if bench.profile else []
+    child = await start("tests.bench.worker", stage, bench.bootstrap, bench.model, bench.folder, "--goal", goal, *options)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            # Faust's own worker hides the cursor first, on a line of its own.
+            while not (line := await child.stdout.readline()).startswith(b"{"):
+                if not line:
+                    raise SystemExit(f"{stage} ended early")
+        yield json.loads(line)
+    finally:
+        child.stdin.close()
+        await child.wait()
+
+
+async def naive(bench: Bench, digest: str, events: int) -> float:
+    """Let per-event Faust answer some of the requests; return records a second."""
+    topic = f"{bench.model}.naive"
+    await make_plain_topics(bench.bootstrap, topic, partitions=PARTITIONS)
+    model = settings_of(bench.model, bench.folder).folder("registry") / bench.model / digest / "model.onnx"
+    requests = topic_name("requests", bench.model)
+    child = await start("tests.bench.naive_faust", bench.bootstrap, requests, topic, model, events, bench.folder / "faust")
+    async with asyncio.timeout(LONGEST_SECONDS):
+        await child.communicate()
+    answers = await read_answers(bench.bootstrap, topic)
+    if len(answers.ids) < events:
+        raise SystemExit(f"per-event Faust answered only {len(answers.ids)} of {events}")
+    return answers.rate
+
+
+async def latencies(bench: Bench, features: Sequence[bytes], ends: Mapping[str, int]) -> list[float]:
+    """Call 100 times a second; return milliseconds from the moment each call was due to its committed prediction."""
+    requests, predictions = (topic_name(kind, bench.model) for kind in ("requests", "predictions"))
+    loop = asyncio.get_running_loop()
+    follower = Follower(bench.bootstrap, [predictions], start=ends)
+    await follower.start()
+    due: dict[str, float] = {}
+    waits: list[float] = []
+
+    async def call() -> None:
+        begin = loop.time()
+        for index in range(CALLS):
+            number = bench.requests + index
+            due[f"r{number}"] = begin + index * CALL_SECONDS
+            await asyncio.sleep(due[f"r{number}"] - loop.time())
+            await bench.publisher.send(Output(requests, number % PARTITIONS, b"k", request(number, features)))
+
+    async with asyncio.timeout(LONGEST_SECONDS), asyncio.TaskGroup() as group:
+        group.create_task(call())
+        while len(waits) < CALLS:
+            records = await follower.poll(100)
+            now = loop.time()
+            waits += [1_000 * (now - due[name]) for name in map(_answered, records) if name in due]
+    await follower.stop()
+    return waits
+
+
+def _answered(record: Record) -> str:
+    is_row = read_watermark(record.key, record.headers) is None and not record.headers
+    return msgspec.json.decode(record.value or b"", type=Answered).id if is_row else ""
+
+
+async def serve(bench: Bench, features: Sequence[bytes]) -> float:
+    """Serve every request; return records a second."""
+    async with working(bench, "serving", bench.requests) as said:
+        answers = await read_answers(bench.bootstrap, topic_name("predictions", bench.model))
+        if sorted(answers.ids) != sorted(f"r{number}" for number in range(bench.requests)):
+            raise SystemExit(f"{len(answers.ids)} answers, {len(set(answers.ids))} different, to {bench.requests} requests")
+        waits = np.percentile(await latencies(bench, features, answers.ends), (50, 99))
+    screen.print(
+        f"driftwake, exactly once        {answers.rate:10,.0f}/s   {said['cpu_us']:.1f} us of processor a record, "
+        f"peak {said['peak_mib']:.0f} MiB, at 100/s p50 {waits[0]:.1f} ms, p99 {waits[1]:.1f} ms"
     )
-    await stage.start()
-    await deploy(publisher, model, 1, digest)
-    first, began = await _until(stage, 1)
-    last, ended = await _until(stage, ROWS)
-    rate = (last - first) / (ended - began)
-    await stage.stop()
-    await publisher.stop()
-    return rate
+    return answers.rate
 
 
-async def _until(stage: ServingStage, rows: int) -> tuple[int, float]:
-    """Return how many rows were committed, and when, as soon as there are at least this many."""
-    while True:
-        done = sum(counters.records for counters in stage.runner.counters.values())
-        if done >= rows:
-            return done, time.perf_counter()
-        await asyncio.sleep(0.005)
+async def others(bench: Bench) -> None:
+    """Measure the stages behind serving, each alone, on what serving has written."""
+    labels = [
+        msgspec.json.encode(Label(f"r{number}", float(number % 2), START_MS + 100 * number)) for number in range(bench.requests)
+    ]
+    await fill(bench, topic_name("labels", bench.model), labels)
+    for stage in ("joining", "measuring", "archiving"):
+        async with working(bench, stage, 2 * bench.requests) as said:
+            screen.print(
+                f"{stage:30s} {said['rate']:10,.0f}/s   {said['cpu_us']:.1f} us of processor a record, "
+                f"peak {said['peak_mib']:.0f} MiB, {said['rows']:,} records in"
+            )
 
 
-async def main() -> None:
-    """Measure and print one line."""
-    with tempfile.TemporaryDirectory() as folder:
-        if len(sys.argv) > 1:
-            rate = await measure(sys.argv[1], Path(folder))
-        else:
-            async with EmbeddedBroker(Path(folder) / "broker") as broker:
-                rate = await measure(broker.bootstrap, Path(folder))
-    Console().print(f"serving stage, exactly once  {rate:10,.0f}/s")
+async def measure(bench: Bench, events: int, *, is_all: bool) -> float:
+    """Prepare, measure everything, print, and return how many times per-event Faust driftwake is."""
+    settings = settings_of(bench.model, bench.folder)
+    await make_topics(settings, bench.bootstrap)
+    options = {"schema": settings.models[0].schema_contract(), "expressions": (), "trees": 200, "depth": 6, "count": 20_000}
+    digest = await asyncio.to_thread(make_bundle, settings.folder("registry"), model=bench.model, **options)
+    await deploy(bench.publisher, bench.model, 1, digest)
+    features = feature_values()
+    await fill(bench, topic_name("requests", bench.model), [request(number, features) for number in range(bench.requests)])
+    faust = await naive(bench, digest, events)
+    screen.print(f"Faust, one event at a time     {faust:10,.0f}/s")
+    rate = await serve(bench, features)
+    if is_all:
+        await others(bench)
+    return rate / faust
+
+
+async def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.serving_throughput", description=__doc__)
+    parser.add_argument("--bootstrap", help="a broker that runs; without it an embedded one is started")
+    parser.add_argument("--requests", type=int, default=300_000)
+    parser.add_argument("--events", type=int, default=20_000, help="how many of the requests per-event Faust answers")
+    parser.add_argument("--all", action="store_true", help="measure the stages behind serving too")
+    parser.add_argument("--profile", type=Path, help="profile the workers' event loops into FILE.STAGE")
+    given = parser.parse_args()
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwake-bench-")))
+        bootstrap = given.bootstrap
+        if bootstrap is None:
+            bootstrap = (await stack.enter_async_context(EmbeddedBroker(folder / "broker"))).bootstrap
+        publisher = Publisher(bootstrap)
+        stack.push_async_callback(publisher.stop)
+        bench = Bench(bootstrap, f"bench-{uuid.uuid4().hex[:6]}", folder, given.requests, publisher, given.profile)
+        ratio = await measure(bench, min(given.events, given.requests), is_all=given.all)
+    screen.print(f"ratio {ratio:.1f} (at least {RATIO})")
+    return int(ratio < RATIO)
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main())
+        sys.exit(runner.run(main()))

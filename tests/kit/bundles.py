@@ -107,9 +107,9 @@ def make_bundle(
     calibration: Calibration | None = None,
     trees: int = 8,
     depth: int = 3,
+    count: int = 400,
 ) -> str:
-    """Train on generated rows, export and publish into the store at `root`; return the digest. Another seed, other answers."""
-    count = 400
+    """Train on `count` generated rows, export and publish into the store at `root`; return the digest. A seed, an answer."""
     rng = np.random.default_rng(seed)
     columns = rows_of(count, seed, schema)
     past = {window.name: [float(value) for value in rng.integers(0, 9, count)] for window in windows}
