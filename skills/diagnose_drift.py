@@ -25,12 +25,15 @@ from skills._kit.evidence import (
     row_losses,
     shifts_of,
 )
-from skills._kit.features import unflagged
+from skills._kit.features import longest_reach_ms, unflagged
 from skills._kit.frames import Floats, floats
+from skills._kit.grammar import RANGES_MS
+from skills._kit.headroom import headroom_of
 from skills._kit.metrics import measured, metric_name
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
+from skills._kit.sources import facts_of, newest_known
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
@@ -42,6 +45,7 @@ MOST_MOVED = 20
 MOST_SLICES = 10
 SLICE_ROWS = 50
 STRETCHES = 8
+LOOK_BACK = 8
 SEED = 0
 
 
@@ -93,14 +97,26 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None
 
 
+class Missed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model could gain, in the metric, from the windows of known outcomes that foretell its errors best."""
+
+    windows: list[str]
+    metric: str
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """The diagnosis, numbers and enums only."""
+    """The diagnosis, numbers and enums only. `headroom` is None when too little is known to measure it."""
 
     causes: list[WeighedCause]
     moved: list[Moved]
     slices: list[SliceLoss]
     label_state: LabelState
     performance: Performance
+    headroom: Missed | None = None
 
 
 SPEC = Spec(
@@ -148,7 +164,35 @@ def run(request: Input, work: Path) -> Output:
             coverage=labels.coverage, delay_ms_p50=labels.delay_ms_p50, delay_ms_p90=labels.delay_ms_p90, rows=labels.rows
         ),
         performance=performance,
+        headroom=_headroom(request, scorer, performance.metric),
     )
+
+
+def _headroom(request: Input, scorer: Scorer, metric: str) -> Missed | None:
+    """Look back over more than the recent range: a feature that was always missing is worth as much as one that is now."""
+    manifest, lake = scorer.manifest, Lake(request.lake)
+    if not lake.exists(request.model, "outcomes"):
+        return None
+    first_ms = max(0, request.now_ms - LOOK_BACK * request.recent_ms)
+    declared = [column.name for column in manifest.schema.columns]
+    wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "flags"]
+    known = lake.read(request.model, "outcomes", wanted, since_ms=first_ms, until_ms=request.now_ms)
+    rows = unflagged(newest_known(known, request.now_ms)).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    reach_ms = max(longest_reach_ms(manifest.windows, manifest.skew_ms), max(RANGES_MS) + manifest.skew_ms)
+    facts = facts_of(
+        lake,
+        request.model,
+        manifest.schema,
+        manifest.skew_ms,
+        since_ms=max(0, first_ms - reach_ms),
+        until_ms=request.now_ms,
+    )
+    found = headroom_of(scorer, rows, facts, SEED)
+    if found is None:
+        return None
+    gain = found.gain
+    windows = [window.text for window in found.windows]
+    return Missed(windows=windows, metric=metric, value=gain.value, low=gain.low, high=gain.high, rows=found.rows)
 
 
 def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:

@@ -75,6 +75,13 @@ class Players:
         await self._order(Command(id="bad-model", kind="challenge", model=MODEL, by="demo", arguments={"digest": digest}))
         return digest
 
+    async def send_bad_records(self, requests: str, time_ms: int) -> None:
+        """Write what no request looks like into the requests: each must end in quarantine, and nowhere else."""
+        late = msgspec.json.encode({"id": "no-columns", "time_ms": time_ms, "features": {}})
+        never = msgspec.json.encode({"id": "no-time", "time_ms": -1, "features": {}})
+        outputs = [Output(requests, 0, b"bad", value) for value in (b"{not json", b"\xff\xfe", late, never)]
+        await self._publisher.send_many(outputs)
+
     async def look(self) -> Deployment | None:
         """Read the newest deployment."""
         for record in await self._deployments.poll(timeout_ms=0):

@@ -14,7 +14,7 @@ import pandas as pd
 from rich.console import Console
 
 from daemon.demo.by_hand import ByHand
-from daemon.demo.calendar import Month, months, stop_ms
+from daemon.demo.calendar import months, stop_ms
 from daemon.demo.flights import MODEL, Stream, load
 from daemon.demo.players import Players
 from daemon.demo.resources import MemoryWatch
@@ -151,7 +151,7 @@ async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Con
     start_ms, end_ms = calendar[0].start_ms, calendar[-1].end_ms
     stream = _during(ready.stream, start_ms, end_ms)
     console.print("Starting the data plane and the daemon …")
-    await lockstep.release(Bucket(start_ms, start_ms, stream.requests.iloc[:0], stream.labels.iloc[:0]))
+    await lockstep.advance(start_ms)
     await players.take_seats(ready.champion)
     upcoming, bad_at_ms, bad = list(calendar[1:]), calendar[_BAD_MONTH].start_ms + _BAD_AFTER_MS, ""
     pace = _Pace(SystemClock().monotonic())
@@ -160,8 +160,9 @@ async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Con
             buckets(stream.requests, stream.labels, since_ms=start_ms, until_ms=stop_ms(end_ms), bucket_ms=BUCKET_MS)
         ):
             if upcoming and bucket.start_ms >= upcoming[0].start_ms:
-                month: Month = upcoming.pop(0)
+                month = upcoming.pop(0)
                 await players.retrain(month.label, month.start_ms)
+                await players.send_bad_records(ready.settings.model(MODEL).topic("requests"), bucket.start_ms)
             if not bad and bucket.start_ms >= bad_at_ms:
                 bad = await players.submit_bad_model(bucket.start_ms)
             await lockstep.release(bucket)
@@ -169,7 +170,7 @@ async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Con
             if number % _LOOK_EVERY == 0:
                 await _show(view, bucket, pace, players, ledger)
         stop = stop_ms(end_ms)
-        await lockstep.release(Bucket(stop, stop, stream.requests.iloc[:0], stream.labels.iloc[:0]))
+        await lockstep.advance(stop)
         await lockstep.archived(stop)
     return bad
 

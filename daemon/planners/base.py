@@ -44,6 +44,15 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
+class Headroom(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model could gain, in its metric, from a window over known outcomes that it hasn't got, with the interval."""
+
+    value: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    rows: int = 0
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """What the diagnosis found; numbers and enums only."""
 
@@ -52,6 +61,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     slices: tuple[dict[str, Any], ...] = ()
     label_state: LabelState = LabelState()
     performance: Performance = Performance()
+    headroom: Headroom | None = None
 
     @property
     def likely(self) -> Cause | None:

@@ -44,7 +44,8 @@ class PolicyConfig(Section):
     """Cost and risk of each action in points of quality: machine time, attention, and the chance that a swap goes wrong."""
 
     missing_feature_points: float = Field(default=1.0, ge=0)
-    """What a search is expected to find beyond the loss, when a cause is harmful: the missing feature is the usual reason."""
+    """What a search is expected to find beyond the loss when a cause is harmful and the headroom could not be measured: the
+    missing feature is the usual reason."""
 
     unseen_harm_points: float = Field(default=1.0, ge=0)
     """Assumed loss while too few labels are known to measure it, for data breaks that show in the inputs alone."""
@@ -89,8 +90,12 @@ class PolicyPlanner:
 
     def _utility(self, action: Action, situation: Situation) -> float:
         lost = self._lost_points(situation)
-        upside = self._config.missing_feature_points if action == "search_features_and_retrain" else 0.0
-        gain = 0.0
+        searches = action == "search_features_and_retrain"
+        missed = self._missed_points(situation)
+        upside = self._config.missing_feature_points if searches and missed is None else 0.0
+        # Measured headroom is worth the search whatever opened the incident, as far as the data can be trusted.
+        sound = 1.0 - sum(one.probability for one in situation.diagnosis.causes if one.cause in _BROKEN)
+        gain = sound * missed if searches and missed is not None else 0.0
         for one in situation.diagnosis.causes:
             share = RECOVERY[action].get(one.cause, 0.0)
             # The harm of training on what is broken doesn't depend on what is already lost.
@@ -119,6 +124,13 @@ class PolicyPlanner:
     def _knows_labels(self, situation: Situation) -> bool:
         labels = situation.diagnosis.label_state
         return (labels.coverage or 0.0) >= self._config.label_coverage and labels.rows >= self._config.label_rows
+
+    def _missed_points(self, situation: Situation) -> float | None:
+        """Quality to gain from a feature that is missing, in points: halfway between what was measured and what is certain."""
+        seen = situation.diagnosis.headroom
+        if seen is None or not self._knows_labels(situation):
+            return None
+        return 50.0 * (max(0.0, seen.value) + max(0.0, seen.low)) if seen.low > 0 else 0.0
 
     def _patience(self, situation: Situation) -> float | None:
         """Waiting is worth a little while nothing is known, and nothing once it is."""

@@ -84,12 +84,23 @@ class Lockstep:
         self._archived_ms = -1
 
     async def release(self, bucket: Bucket) -> None:
-        """Write a bucket and its watermark, and return when the daemon has reported it."""
+        """Write a bucket and its watermark, and return when the daemon has reported it.
+
+        Where empty buckets were left out, event time is first brought to the bucket's start: a row may need facts up to
+        shortly before it, and only a watermark says that there are none.
+        """
+        await self.advance(bucket.start_ms)
         requests_topic, labels_topic = self._topics
         outputs = [self._request(requests_topic, row) for row in bucket.requests.to_dict("records")]
         outputs += [self._label(labels_topic, row) for row in bucket.labels.to_dict("records")]
         await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
         await self._wait_for(bucket.end_ms)
+
+    async def advance(self, watermark_ms: int) -> None:
+        """Bring event time to a point without any row, and return when the daemon has reported it."""
+        if watermark_ms > self.reported_ms:
+            await self._publisher.send_many(self._watermarks(watermark_ms))
+            await self._wait_for(watermark_ms)
 
     def _request(self, topic: str, row: dict[Any, Any]) -> Output:
         identity, time_ms = str(row.pop("id")), int(row.pop("time_ms"))
