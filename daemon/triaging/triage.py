@@ -16,6 +16,8 @@ SERVING = "serving"
 CHALLENGE = "challenge"
 # Causes whose repair may train a model; a model has at most one such incident at a time.
 TRAINING = frozenset({"feature_drift", "score_drift", "loss_drift", "performance", CHALLENGE})
+# What is said of the inputs alone: one diagnosis speaks for both, since it looks at all inputs and at the score.
+SHIFT = frozenset({"feature_drift", "score_drift"})
 _KNOWN = TRAINING | {DATA, SERVING}
 
 
@@ -61,6 +63,8 @@ def _home(kind: str, under_way: Sequence[Incident]) -> Incident | None:
 
 
 def _calms(incident: Incident, kind: str) -> bool:
-    """Whether an ended incident speaks for this kind: its own cause, or any training cause after the model was swapped."""
+    """Whether an ended incident speaks for this kind: its own cause, both of the inputs, or any training after a swap."""
     swapped = incident.state in {"closed", "rolled_back"}
-    return incident.cause == kind or (swapped and kind in TRAINING and incident.cause in TRAINING)
+    return (
+        incident.cause == kind or {kind, incident.cause} <= SHIFT or (swapped and kind in TRAINING and incident.cause in TRAINING)
+    )

@@ -28,6 +28,9 @@ from streams.transport.records import Output, Record
 logger = structlog.get_logger(__name__)
 
 
+REPLAY_FETCH_WAIT_MS, LIVE_FETCH_WAIT_MS = 4, 100
+
+
 class Reader(NamedTuple):
     """A feed and what reads the log for it."""
 
@@ -125,7 +128,9 @@ class Preparer:
         feed = Feed(specs, skew_ms=model.skew_ms, schema=model.schema, topics=topics, skip=past.positions, reached_ms=reached_ms)
         back = self._board.config.lookback if model.replay else 0
         start = {place: max(offset - back, 0) for place, offset in past.positions.items()}
-        follower = Follower(self._bootstrap, [model.predictions, model.outcomes], start=start)
+        # In a replay every bucket waits for these facts; live, a tenth of a second is nothing beside the skew.
+        wait_ms = REPLAY_FETCH_WAIT_MS if model.replay else LIVE_FETCH_WAIT_MS
+        follower = Follower(self._bootstrap, [model.predictions, model.outcomes], start=start, fetch_wait_ms=wait_ms)
         records = await follower.start()
         await asyncio.to_thread(_fold_all, feed, past, records)
         logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=len(records))

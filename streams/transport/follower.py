@@ -38,12 +38,17 @@ class Follower:
         bootstrap: `host:port` of the broker.
         topics: their partitions are those that exist at the start.
         start: offsets to begin at, keyed `topic/partition`; partitions it does not name begin at their beginning.
+        fetch_wait_ms: how long the broker may hold a fetch back. All partitions share one, so this is also how long one that
+            was read late waits for idle others; shorter asks the broker more often.
     """
 
-    def __init__(self, bootstrap: str, topics: Sequence[str], *, start: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, topics: Sequence[str], *, start: Mapping[str, int] | None = None, fetch_wait_ms: int = 100
+    ) -> None:
         self._bootstrap = bootstrap
         self._topics = tuple(topics)
         self._start = dict(start or {})
+        self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
 
     async def start(self) -> list[Record]:
@@ -55,8 +60,7 @@ class Follower:
         partitions = []
         for topic in self._topics:
             partitions += [TopicPartition(topic, number) for number in range(await topic_partitions(self._bootstrap, topic))]
-        # Partitions that are idle hold a fetch back this long when others were read late, so it is short.
-        consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=100)
+        consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=self._fetch_wait_ms)
         consumer.assign(partitions)
         try:
             async with asyncio.timeout(START_SECONDS):
