@@ -23,7 +23,7 @@ class Request(faust.Record, serializer="json"):
 def build(given: argparse.Namespace) -> faust.App:
     """Make the app."""
     app = faust.App(
-        f"naive-{given.requests}",
+        given.answers,
         broker=f"kafka://{given.bootstrap}",
         store="memory://",
         topic_partitions=4,

@@ -30,7 +30,7 @@ from streams.settings import StreamsSettings
 PARTITIONS = 4
 FEATURES = tuple(f"f{number}" for number in range(20))
 STAGES = {"serving": ServingStage, "joining": JoiningStage, "measuring": MeasuringStage, "archiving": ArchivingStage}
-_SAMPLE_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.05
 
 
 def settings_of(model: str, folder: Path) -> StreamsSettings:
