@@ -28,8 +28,8 @@ def config(data_dir: Path, bundle: str) -> dict[str, Any]:
         "skew": "1h",
         "label_horizon": "3d",
         # alibi-detect's tests run beside ours on the same samples; the report puts their p-values side by side.
-        "monitoring": {"cooldown": "14d", "detectors": [*MonitoringConfig().detectors, "alibi_tabular"]},
-        "triaging": {"cooldown": "14d", "recent": "7d", "label_wait": "2d"},
+        "monitoring": {"cooldown": "10d", "detectors": [*MonitoringConfig().detectors, "alibi_tabular"]},
+        "triaging": {"cooldown": "10d", "recent": "7d", "label_wait": "2d"},
         "planning": {"autonomy": "act", "promotions_per_30d": 1, "train": "120d", "sealed": "7d", "search_seconds": 60},
         "judging": {"shadow": "3d", "probation": "7d", "recheck": "2d"},
     }

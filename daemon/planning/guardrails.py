@@ -98,7 +98,8 @@ def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 
 
 def _promotion_budget(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    if plan.action == "rollback":
+    # Judging what somebody submitted promotes nothing yet; the budget is asked again before any swap.
+    if plan.action in {"rollback", "judge_submitted"}:
         return ""
     earliest_ms = facts.now_ms + plan.budget_ms + config.shadow.ms
     room_ms = promotion_room_ms(earliest_ms, facts.promoted_ms, config.promotions_per_30d)

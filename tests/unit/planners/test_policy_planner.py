@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.ledger.records import Lesson
-from daemon.planners.base import TRAINS, Cause, Diagnosis, LabelState, Performance, Situation
+from daemon.planners.base import TRAINS, Cause, Diagnosis, Headroom, LabelState, Performance, Situation
 from daemon.planners.policy import RECOVERY, PolicyConfig, build
 
 CAUSES = (
@@ -45,6 +45,25 @@ def test_a_harmful_change_is_met_by_looking_for_the_missing_feature() -> None:
 
 def test_a_harmless_shift_is_left_alone() -> None:
     assert action({"harmless_shift": 0.9}, KNOWN, Performance(reference=0.75, recent=0.749, low=0.74, high=0.76)) == "no_action"
+
+
+CALM = Performance(reference=0.75, recent=0.749, low=0.74, high=0.76)
+
+
+def with_headroom(causes: dict[str, float], **numbers: float) -> str:
+    asked = situation(causes, KNOWN, CALM)
+    room = Headroom(**numbers, rows=9_000)
+    return (
+        build().decide(msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, headroom=room))).action
+    )
+
+
+def test_measured_headroom_is_worth_a_search_although_nothing_got_worse() -> None:
+    assert with_headroom({"harmless_shift": 0.9}, value=0.04, low=0.03, high=0.05) == "search_features_and_retrain"
+    assert with_headroom({"harmless_shift": 0.9}, value=0.01, low=-0.002, high=0.02) == "no_action", "it may be luck"
+    assert with_headroom({"upstream_data_break": 0.95}, value=0.04, low=0.03, high=0.05) not in TRAINS, (
+        "the data can't be trusted"
+    )
 
 
 def test_broken_data_is_reported_and_never_trained_on() -> None:

@@ -183,3 +183,23 @@ def test_nothing_recent_is_no_diagnosis(served: Served, tmp_path: Path):
     much_later = {"lake": str(tmp_path / "lake"), "now_ms": served.given.end_ms + 90 * DAY_MS}
     with pytest.raises(NoDataError):
         diagnose_drift.run(diagnose_drift.Input(**{**served.common, **much_later}, events=[], recent_ms=DAY_MS), tmp_path)
+
+
+def test_labels_that_follow_their_own_past_show_headroom(served: Served, tmp_path: Path):
+    """Each shop has good and bad stretches of twelve hours that no column knows of; labels known before tell."""
+    shops, times = served.given.table["shop"].to_pylist(), served.given.table["time_ms"].to_numpy()
+    rng = np.random.default_rng(4)
+    moods = {name: rng.random(80) < 0.5 for name in sorted(set(shops))}
+    stretch = (times - times.min()) // (12 * HOUR_MS)
+    bad = np.array([moods[shop][place] for shop, place in zip(shops, stretch, strict=True)])
+    labels = (rng.random(len(bad)) < np.where(bad, 0.8, 0.2)).astype(float)
+    found = diagnosed(served, tmp_path, label=labels.tolist())
+    assert found.headroom is not None
+    assert found.headroom.low > 0.1
+    assert any("by shop" in text for text in found.headroom.windows)
+
+
+def test_labels_without_memory_leave_no_headroom(served: Served, tmp_path: Path):
+    found = diagnosed(served, tmp_path)
+    assert found.headroom is not None
+    assert found.headroom.low <= 0.01
