@@ -19,6 +19,8 @@ STOP_SECONDS = 20.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 MOST_RESTARTS = 8
+# Who ran this long has recovered: what it dies of next is counted from the beginning.
+STEADY_SECONDS = 600.0
 
 
 class ProcessFailedError(DaemonError):
@@ -28,8 +30,8 @@ class ProcessFailedError(DaemonError):
 class ManagedProcess:
     """One Python module as a child process that ends with this one (see `streams/runtime/parent.py`).
 
-    It is started again after a crash, with a pause that doubles, at most `MOST_RESTARTS` times; its standard output and
-    error go to `log_file`.
+    It is started again after a crash, with a pause that doubles, until it has died `MOST_RESTARTS` times without running
+    `STEADY_SECONDS` in between; its standard output and error go to `log_file`.
     """
 
     def __init__(self, name: str, module: str, arguments: Sequence[str], log_file: Path) -> None:
@@ -50,18 +52,22 @@ class ManagedProcess:
         Raises:
             ProcessFailedError: it died too often.
         """
-        pause = FIRST_PAUSE_SECONDS
-        for _ in range(MOST_RESTARTS):
+        loop = asyncio.get_running_loop()
+        pause, deaths = FIRST_PAUSE_SECONDS, 0
+        while deaths < MOST_RESTARTS and not self._stopping.is_set():
+            began = loop.time()
             code = await self._run_once()
             if self._stopping.is_set():
                 return
+            if loop.time() - began >= STEADY_SECONDS:
+                pause, deaths = FIRST_PAUSE_SECONDS, 0
+            deaths += 1
             log.warning("ProcessDied", process=self.name, exit_code=code, restart_in_seconds=pause)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-            if self._stopping.is_set():
-                return
-        raise ProcessFailedError(f"{self.name} died {MOST_RESTARTS} times; its last words are in {self._log_file}")
+        if not self._stopping.is_set():
+            raise ProcessFailedError(f"{self.name} died {MOST_RESTARTS} times; its last words are in {self._log_file}")
 
     async def _run_once(self) -> int:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,14 +76,19 @@ class ManagedProcess:
                 *self._command, stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output
             )
         log.info("ProcessStarted", process=self.name, pid=self._process.pid)
+        if self._stopping.is_set():
+            # Told to stop while it was being started: `stop` found nothing to end.
+            await self._end(self._process)
         return await self._process.wait()
 
     async def stop(self) -> None:
         """End it gently, then firmly."""
         self._stopping.set()
         process = self._process
-        if process is None or process.returncode is not None:
-            return
+        if process is not None and process.returncode is None:
+            await self._end(process)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGTERM)
         try:
