@@ -124,14 +124,14 @@ class Deploying:
         generation = int(step.payload["generation"])
 
         def is_decided(reports: Reports) -> bool:
-            return refusal_of(reports, digest) is not None or self._is_ready(reports, digest, generation)
+            return refusal_of(reports, digest, generation) is not None or self._is_ready(reports, digest, generation)
 
         if not await self._world.until(is_decided, self._config.ready_deadline.seconds):
             raise SwapFailedError(f"serving wasn't ready for {digest[:12]} within {self._config.ready_deadline}")
-        if refusal_of(self._world.reports(), digest) is not None and not self._is_ready(
-            self._world.reports(), digest, generation
-        ):
-            raise SwapFailedError(f"serving refused {digest[:12]}: {refusal_of(self._world.reports(), digest)}")
+        reports = self._world.reports()
+        refusal = refusal_of(reports, digest, generation)
+        if refusal is not None and not self._is_ready(reports, digest, generation):
+            raise SwapFailedError(f"serving refused {digest[:12]}: {refusal}")
 
     async def put_shadow(self, subject: str, name: str, digest: str | None, now_ms: int, effective_ms: int) -> Step:
         """Put a prepared bundle into a shadow, or empty it."""

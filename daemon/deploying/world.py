@@ -60,6 +60,7 @@ def serving_of(reports: Reports, generation: int, partitions: int) -> list[Worke
     return found if len({report.partition for report in found}) >= partitions else None
 
 
-def refusal_of(reports: Reports, digest: str) -> str | None:
-    """Why a worker refused a bundle, None when none did."""
-    return next((report.refused[digest] for report in of_stage(reports, "serving") if digest in report.refused), None)
+def refusal_of(reports: Reports, digest: str, generation: int) -> str | None:
+    """Why a worker that has read a generation refused a bundle, None when none did; earlier refusals have had their time."""
+    found = (report for report in of_stage(reports, "serving") if report.generation >= generation)
+    return next((report.refused[digest] for report in found if digest in report.refused), None)
