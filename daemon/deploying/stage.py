@@ -101,7 +101,7 @@ class KafkaWorld:
                     report = msgspec.json.decode(record.value, type=WorkerReport)
                     if report.model == self._model:
                         self._reports[report.stage, report.partition] = report
-            except (msgspec.MsgspecError, StopIteration):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, StopIteration):
                 log.warning("RecordRefused", topic=record.topic, partition=record.partition, offset=record.offset)
 
     def _accept(self, deployment: Deployment) -> None:

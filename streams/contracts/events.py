@@ -86,5 +86,5 @@ def decode_event(value: bytes, headers: list[tuple[str, bytes]]) -> DriftEvent:
         raise ContractError("not a CloudEvent 1.0 in binary mode: header ce_specversion is missing or not 1.0")
     try:
         return msgspec.json.decode(value, type=DriftEvent)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"event data: {error}") from error

@@ -120,7 +120,7 @@ class MeasuringTask:
                 rows.append((place, record.offset, self._predictions.decode(record.value or b"")))
             else:
                 known.append((place, record.offset, self._outcomes.decode(record.value or b"")))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             # Only serving and joining write these topics; whatever else is there counts nowhere.
             logger.warning("RecordUnreadable", place=place, offset=record.offset, error=str(error))
 

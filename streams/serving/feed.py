@@ -133,7 +133,7 @@ class Feed:
                 outcome = self._decode_outcome(record.value or b"")
                 if not outcome.prediction.flags:
                     outcomes.append(outcome)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error))
 
     def _take_decoded(self, predictions: list[Any], outcomes: list[Any]) -> None:

@@ -156,7 +156,7 @@ class ServingStage(Service):
     def _decoded(self, record: Record) -> Deployment | None:
         try:
             deployment = msgspec.json.decode(record.value or b"", type=Deployment)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             logger.warning("DeploymentIgnored", model=self._model.name, offset=record.offset, error=str(error))
             return None
         if deployment.model != self._model.name or [slot.name for slot in deployment.active].count(CHAMPION) != 1:
