@@ -63,11 +63,11 @@ class Follower:
         consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=self._fetch_wait_ms)
         consumer.assign(partitions)
         try:
-            async with asyncio.timeout(START_SECONDS):
+            async with asyncio.timeout(START_SECONDS) as limit:
                 await consumer.start()
                 ends = await consumer.end_offsets(partitions)
                 await self._seek(consumer, partitions)
-                records = await _read_to(consumer, ends)
+                records = await _read_to(consumer, ends, limit)
         except BaseException as error:
             await consumer.stop()
             if isinstance(error, KafkaError | TimeoutError | OSError):
@@ -103,12 +103,19 @@ class Follower:
             self._consumer = None
 
 
-async def _read_to(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[Record]:
-    """Read until every position has reached its end. Positions count: records have gaps (markers, compaction)."""
+async def _read_to(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], limit: asyncio.Timeout | None = None
+) -> list[Record]:
+    """Read until every position has reached its end. Positions count: records have gaps (markers, compaction).
+
+    A limit begins anew with whatever comes: a long topic may take its time, a silent broker may not.
+    """
     records: list[Record] = []
     while [partition for partition, end in ends.items() if await consumer.position(partition) < end]:
         fetched = await consumer.getmany(timeout_ms=50)
         records += [from_wire(message) for messages in fetched.values() for message in messages]
+        if fetched and limit is not None:
+            limit.reschedule(asyncio.get_running_loop().time() + START_SECONDS)
     return records
 
 
