@@ -58,11 +58,21 @@ def run_demo(data_dir: Path, report: Path) -> int:
     Args:
         data_dir: emptied first; it must be empty, absent, or an earlier demo's.
         report: the HTML file; the same as JSON goes beside it.
+
+    Raises:
+        DaemonError: something didn't come as far as it must.
+        StreamsError: the data, the broker or a folder can't be used.
     """
     console = Console()
     _empty(data_dir)
-    with logging_to(data_dir / "logs", "demo", console=(data_dir / "demo.out").open("w", encoding="utf-8")):
-        return asyncio.run(_demo(data_dir.resolve(), report.resolve(), console))
+    with (
+        (data_dir / "demo.out").open("w", encoding="utf-8") as output,
+        logging_to(data_dir / "logs", "demo", console=output),
+    ):
+        try:
+            return asyncio.run(_demo(data_dir.resolve(), report.resolve(), console))
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
 
 
 async def _demo(data_dir: Path, report: Path, console: Console) -> int:
@@ -218,3 +228,10 @@ def _empty(folder: Path) -> None:
         raise StreamsError(f"{folder} holds something that is no demo; name another folder with --data-dir, or empty it")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    # From now on it is a demo's, also if it is interrupted before there is a config to write.
+    (folder / CONFIG_FILE).touch()
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
