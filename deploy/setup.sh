@@ -12,7 +12,8 @@ if [ -z "${found:-}" ]; then
   echo "driftwake needs Python 3.11 or 3.12; none was found. Install one, or call: make PYTHON=/path/to/python3.12 ..." >&2
   exit 2
 fi
-[ -x "$folder/bin/python" ] || "$found" -m venv "$folder"
+# Without pip it is what a venv that failed half-way has left, for want of python3-venv on Debian for instance.
+[ -x "$folder/bin/pip" ] || "$found" -m venv --clear "$folder"
 echo "Installing the locked packages into $folder (the first time takes a few minutes)"
 "$folder/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . 
