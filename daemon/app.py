@@ -47,6 +47,7 @@ from streams.runtime.parent import wait_until_orphaned
 from streams.runtime.plugins import kinds_of, load_kind
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.runtime.watermark import read_watermark
+from streams.transport.follower import Follower
 
 PROCESS = "daemon"
 MONITORING = "monitoring/"
@@ -185,11 +186,28 @@ class Door:
         """Take a command; it is applied at once when the model has a watermark."""
         try:
             command = msgspec.json.decode(value or b"", type=Command)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             log.warning("CommandRefused", reason=str(error))
             return
         if command.model in self._loops and self._loops[command.model].on_command(command):
             self._inboxes[command.model].news.set()
+
+
+async def catch_up(door: Door, bootstrap: str) -> None:
+    """Take in all events that are still there, once more; those that were known change nothing.
+
+    Faust goes on behind a watermark as soon as it was noted, also when the daemon died before all was done that it called for.
+    Who waits for that watermark to be reported, as a replay does, would wait for ever; and the next may be long in coming.
+
+    Raises:
+        TransportError: the events can't be read.
+    """
+    follower = Follower(bootstrap, [topic_name("events")])
+    try:
+        for record in await follower.start():
+            door.take_event(record.key, record.value, list(record.headers))
+    finally:
+        await follower.stop()
 
 
 def build(services: list[Service], door: Door, bootstrap: str, loop: asyncio.AbstractEventLoop) -> faust.App:
@@ -236,6 +254,7 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
 
     Raises:
         SystemExit: always at the end; 1 when a loop crashed.
+        TransportError: what came before can't be read.
     """
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -256,7 +275,9 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
             LoopService(loops[model.name], worlds[model.name], inboxes[model.name], model, store=store, metrics=metrics)
             for model in settings.models
         ]
-        app = build(services, Door(loops, inboxes), bootstrap, loop)
+        door = Door(loops, inboxes)
+        loop.run_until_complete(catch_up(door, bootstrap))
+        app = build(services, door, bootstrap, loop)
         Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False).execute_from_commandline()
 
 
