@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skills._kit.errors import InputError, NoDataError
-from skills._kit.export import score_table
 from skills._kit.features import longest_reach_ms, unflagged
 from skills._kit.frames import Booleans, Floats, floats, integers, read_table, with_columns
 from skills._kit.metrics import Estimate, calibration_error, compared, metric_name
+from skills._kit.scoring import score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import Slice, slices_of
 from skills._kit.sources import facts_of, newest_known, windows_of

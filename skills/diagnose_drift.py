@@ -26,7 +26,7 @@ from skills._kit.evidence import (
     shifts_of,
 )
 from skills._kit.features import longest_reach_ms, unflagged
-from skills._kit.frames import Floats, floats
+from skills._kit.frames import Floats, floats, integers
 from skills._kit.grammar import RANGES_MS
 from skills._kit.headroom import headroom_of
 from skills._kit.metrics import measured, metric_name
@@ -246,15 +246,18 @@ def _drop(performance: Performance) -> float:
 
 
 def _stretches(request: Input, schema: ModelSchema) -> list[pa.Table]:
-    """Read earlier stretches of the recent range's length, newest first."""
-    lake, ends = Lake(request.lake), request.now_ms - request.recent_ms
-    starts = [ends - count * request.recent_ms for count in range(1, STRETCHES + 1)]
-    names = [*schema.numbers, "flags"]
-    return [
-        unflagged(lake.read(request.model, "predictions", names, since_ms=start, until_ms=start + request.recent_ms))
-        for start in starts
-        if start >= 0
-    ]
+    """Return earlier stretches of the recent range's length, newest first; read at once, since opening a table costs most."""
+    ends = request.now_ms - request.recent_ms
+    starts = [start for count in range(1, STRETCHES + 1) if (start := ends - count * request.recent_ms) >= 0]
+    if not starts:
+        return []
+    names = ["time_ms", *schema.numbers, "flags"]
+    rows = unflagged(Lake(request.lake).read(request.model, "predictions", names, since_ms=starts[-1], until_ms=ends))
+    times = integers(rows, "time_ms")
+    order = np.argsort(times, kind="stable")
+    edges = np.searchsorted(times[order], [*starts[::-1], ends])
+    parts = [rows.take(pa.array(order[first:last])) for first, last in pairwise(edges)]
+    return parts[::-1]
 
 
 def _slices(schema: ModelSchema, mine: pa.Table, found: Floats, usual: float) -> list[SliceLoss]:

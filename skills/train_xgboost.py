@@ -13,7 +13,6 @@ import pyarrow as pa
 from skills._kit.boosting import DEFAULTS, Fitted, Fold, fit, predict
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.export import (
-    Inputs,
     categories_of,
     draft,
     golden_of,
@@ -22,12 +21,12 @@ from skills._kit.export import (
     libraries,
     matrix_of,
     merged,
-    score_table,
 )
 from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, floats, integers, read_table, with_columns
 from skills._kit.metrics import block_draws, drawn_means, estimate, log_losses, measured, metric_name, squared_errors
 from skills._kit.profiles import profile_of, reference_of
+from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, manifest_of
 from streams.contracts.bundle import Golden, Interval, Manifest, Profile

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skills._kit.export import score_table
 from skills._kit.features import unflagged
 from skills._kit.frames import Floats, codes, column_of, floats, integers, row_blocks, with_columns
 from skills._kit.metrics import losses
+from skills._kit.scoring import score_table
 from skills._kit.shifts import Shift, category_shift, number_shares, number_shift, psi
 from streams.contracts.bundle import Profile
 from streams.contracts.features import Window

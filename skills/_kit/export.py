@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -14,24 +13,16 @@ import xgboost
 from skills._kit.boosting import predict, trees_of
 from skills._kit.design import order_of_codes
 from skills._kit.errors import ParityError
-from skills._kit.frames import Booleans, Floats, Singles, codes, column_of, floats, integers, pylist
+from skills._kit.frames import Booleans, Floats, Singles, codes, column_of, floats, integers
+from skills._kit.scoring import Inputs, rows_of
 from streams.contracts.bundle import Golden, Manifest
-from streams.contracts.features import Expression, Window
 from streams.contracts.schema import ModelSchema
 from streams.inference.graph import preprocessing_graph, with_trees
-from streams.inference.session import Scorer, feature_matrix
+from streams.inference.session import feature_matrix
 
 GOLDEN_ROWS = 20
 TOLERANCE = 1e-5
 _LIBRARIES = ("xgboost", "onnx", "onnxmltools", "onnxruntime", "numpy", "pyarrow")
-
-
-class Inputs(NamedTuple):
-    """A bundle's inputs: its columns, windows and expressions."""
-
-    schema: ModelSchema
-    windows: tuple[Window, ...]
-    expressions: tuple[Expression, ...]
 
 
 def categories_of(schema: ModelSchema, table: pa.Table, learning: Booleans) -> dict[str, list[str]]:
@@ -53,19 +44,6 @@ def matrix_of(inputs: Inputs, categories: Mapping[str, Sequence[str]], table: pa
     columns, values = rows_of(inputs, table)
     times = integers(table, "time_ms").tolist()
     return graph, feature_matrix(graph, inputs.schema, inputs.windows, columns=columns, values=values, time_ms=times)
-
-
-def rows_of(inputs: Inputs, table: pa.Table) -> tuple[dict[str, list[float | str | None]], dict[str, list[float | str | None]]]:
-    """Return the feature columns and the window columns of a table the way a scorer takes them."""
-    columns = {column.name: pylist(table, column.name, column.kind) for column in inputs.schema.features}
-    return columns, {window.name: pylist(table, window.name, "number") for window in inputs.windows}
-
-
-def score_table(scorer: Scorer, table: pa.Table) -> Floats:
-    """Score the rows of a table with a loaded bundle; return float64 [rows]."""
-    manifest = scorer.manifest
-    columns, values = rows_of(Inputs(manifest.schema, manifest.windows, manifest.expressions), table)
-    return scorer.score(columns, values, integers(table, "time_ms").tolist()).astype(np.float64)
 
 
 def merged(graph: onnx.ModelProto, booster: xgboost.Booster, inputs: Inputs, features: int) -> onnx.ModelProto:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.export import score_table
 from skills._kit.features import Facts
 from skills._kit.frames import Floats, Singles, floats, integers, row_blocks, with_columns
 from skills._kit.grammar import candidates
 from skills._kit.metrics import Estimate, compared
+from skills._kit.scoring import score_table
 from skills._kit.screening import Residuals, binned, gains, residuals
 from streams.contracts.features import LABEL, Window
 from streams.inference.session import Scorer

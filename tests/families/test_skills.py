@@ -10,7 +10,7 @@ import pytest
 
 from skills import build_dataset, train_xgboost
 from skills._kit.checks import CHECKS, Example
-from skills._kit.export import score_table
+from skills._kit.scoring import score_table
 from skills._kit.skill import names
 from streams.inference.session import load
 from streams.inference.store import BundleStore

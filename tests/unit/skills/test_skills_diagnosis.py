@@ -8,9 +8,9 @@ import pytest
 from skills import build_dataset, diagnose_drift, train_xgboost
 from skills._kit.causes import Cause, Signs, weigh
 from skills._kit.errors import NoDataError
-from skills._kit.export import score_table
 from skills._kit.frames import floats
 from skills._kit.profiles import category_profile, number_profile
+from skills._kit.scoring import score_table
 from skills._kit.shifts import category_shift, number_shift, psi
 from skills._kit.slices import safe, slices_of
 from streams.contracts.events import DriftEvent
