@@ -72,7 +72,8 @@ class Players:
         await self._lockstep.archived(until_ms)
         data = await self._by_hand.dataset("bad", until_ms, TRAIN_MS, NEWEST_MS)
         digest = await self._by_hand.train("bad", str(_shuffled(Path(data["train"]))))
-        await self._order(Command(id="bad-model", kind="challenge", model=MODEL, by="demo", arguments={"digest": digest}))
+        command = Command(id="bad-model", kind="challenge", model=MODEL, by="demo", arguments={"digest": digest})
+        await self._lockstep.settled(self._order(command))
         return digest
 
     async def send_bad_records(self, requests: str, time_ms: int) -> None:
@@ -100,7 +101,10 @@ class Players:
                 raise ReplayStalledError(f"the daemon didn't put {digest[:12]} into the slot {name}; its log says why")
 
     def _holds(self, name: str, digest: str) -> bool:
-        return self.deployed is not None and any(slot.name == name and slot.digest == digest for slot in self.deployed.active)
+        """Whether the slot holds the bundle and serving knows it: the next bucket's rows must find it in place."""
+        if self.deployed is None or self._lockstep.served_generation < self.deployed.generation:
+            return False
+        return any(slot.name == name and slot.digest == digest for slot in self.deployed.active)
 
     async def _order(self, command: Command) -> None:
         await self._publisher.send(Output(topic_name("commands"), 0, MODEL.encode(), msgspec.json.encode(command)))

@@ -8,7 +8,7 @@ measuring and monitoring, and the daemon waits for a later time. So the speed of
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -76,12 +76,19 @@ class Lockstep:
         self._reports = reports
         self._clock = clock
         self._keys = {f"{stage}/{model}/0".encode(): stage for stage in ("daemon", "archiving")}
+        self._generations = {f"serving/{model}/{partition}".encode(): 0 for partition in range(partitions)}
         self._topics = (requests_topic, labels_topic)
         self._partitions = partitions
         self._patience_seconds = patience_seconds
         self._encoder = msgspec.json.Encoder()
         self.reported_ms = -1
         self._archived_ms = -1
+        self._reported = 0
+
+    @property
+    def served_generation(self) -> int:
+        """The newest generation that serving has read on every partition: rows released from now on can be answered by it."""
+        return min(self._generations.values())
 
     async def release(self, bucket: Bucket) -> None:
         """Write a bucket and its watermark, and return when the daemon has reported it.
@@ -123,6 +130,19 @@ class Lockstep:
         for record in await self._reports.poll(timeout_ms=20):
             self._learn(record)
 
+    async def settled(self, order: Awaitable[None]) -> None:
+        """Write an order to the daemon, and return when it has done what it could at the present event time.
+
+        An order that is only written would be found now or some buckets later, as the machine pleases.
+
+        Raises:
+            ReplayStalledError: that takes too long.
+        """
+        await self.breathe()
+        before = self._reported
+        await order
+        await self._until(lambda: self._reported > before, "that the daemon acts on an order")
+
     async def archived(self, until_ms: int) -> None:
         """Wait until the lake is complete up to an event time.
 
@@ -146,10 +166,15 @@ class Lockstep:
                 )
 
     def _learn(self, record: Record) -> None:
-        if record.key not in self._keys or not record.value:
+        if not record.value or record.key is None:
+            return
+        if record.key in self._generations:
+            self._generations[record.key] = msgspec.json.decode(record.value, type=WorkerReport).generation
+        if record.key not in self._keys:
             return
         watermark_ms = msgspec.json.decode(record.value, type=WorkerReport).watermark_ms
         if self._keys[record.key] == "daemon":
             self.reported_ms = max(self.reported_ms, watermark_ms)
+            self._reported += 1
         else:
             self._archived_ms = max(self._archived_ms, watermark_ms)
