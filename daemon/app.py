@@ -63,9 +63,10 @@ class Inbox:
         self.news = asyncio.Event()
 
     def advance(self, watermark_ms: int) -> None:
-        """Note a watermark."""
-        self.watermark_ms = max(self.watermark_ms, watermark_ms)
-        self.news.set()
+        """Note a watermark; one that was passed already is delivered again, and no news."""
+        if watermark_ms > self.watermark_ms:
+            self.watermark_ms = watermark_ms
+            self.news.set()
 
 
 class LoopService(Service):
