@@ -65,6 +65,9 @@ class Loop:
     async def on_watermark(self, now_ms: int) -> None:
         """Do all that can be done at this event time, then report it: a replay's source waits for that."""
         self._clock.advance(now_ms)
+        if await self._world.deployment() is None:
+            await self._world.report(now_ms, self._ledger.head())
+            return
         await self._do.deploying.settle(now_ms)
         await self._do.orders.apply(now_ms)
         self._do.triaging.triage(await self._do.deploying.champion(), now_ms)

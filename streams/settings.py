@@ -141,7 +141,7 @@ class ModelSettings(Section):
     """Partitions of the requests topic when driftwake makes it; it must equal those of one that exists."""
 
     bundle: str | None = None
-    """Digest in the registry, or folder, of the first champion. None waits until one is deployed."""
+    """Digest in the registry, or folder, of the first champion. Until one is named here requests wait, unanswered."""
 
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     """Exactly once costs a transaction a micro-batch, and a few milliseconds with it."""

@@ -252,3 +252,15 @@ async def test_too_few_outcomes_are_waited_for_not_failed_on(tmp_path: Path) -> 
     other = Control(tmp_path / "two", diagnose_drift="no_data")
     assert await end(other) == ("no_action", "no_action", ["no_action"])
     assert other.starts() == ["diagnose_drift"] * 4
+
+
+async def test_before_the_first_champion_time_passes_and_nothing_is_done(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    with open_ledger(control.folder / "ledger.sqlite") as ledger:
+        made = control.loop(ledger)
+        made.on_event(event(START))
+        made.on_command(command("freeze"))
+        await made.on_watermark(START)
+        assert list(ledger.incidents()) == []
+        assert [order.state for order in ledger.commands(MODEL)] == ["new"]
+    assert control.world.history == []
