@@ -28,16 +28,17 @@ WINDOW = Window(aggregate="mean", source="outcomes", column="label", by=("owner"
 
 def main(folder: Path) -> None:
     """Fill a folder with a ledger (one incident from event to lesson), a registry and a lake."""
-    folder.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as made:
-        digest = make_bundle(Path(made) / "registry", model=MODEL, windows=(WINDOW,))
-        shutil.copytree(Path(made) / "registry", folder / "registry")
-    lake = Lake(folder / "lake")
-    lake.append(MODEL, PREDICTIONS, _rows(PREDICTIONS, digest), {f"{MODEL}.predictions/0": ROWS})
-    lake.append(MODEL, OUTCOMES, _rows(OUTCOMES, digest), {f"{MODEL}.outcomes/0": ROWS})
-    with tempfile.TemporaryDirectory() as work:
-        asyncio.run(run(Path(work), "once"))
-        shutil.copy(Path(work) / "ledger.sqlite", folder / "ledger.sqlite")
+    # Made elsewhere: tables and ledger remember where they were written, and that is nobody's business.
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place)
+        digest = make_bundle(made / "bundles" / "registry", model=MODEL, windows=(WINDOW,))
+        lake = Lake(made / "lake")
+        lake.append(MODEL, PREDICTIONS, _rows(PREDICTIONS, digest), {f"{MODEL}.predictions/0": ROWS})
+        lake.append(MODEL, OUTCOMES, _rows(OUTCOMES, digest), {f"{MODEL}.outcomes/0": ROWS})
+        asyncio.run(run(made / "control", "once"))
+        shutil.copytree(made / "bundles" / "registry", folder / "registry")
+        shutil.copytree(made / "lake", folder / "lake")
+        shutil.copy(made / "control" / "ledger.sqlite", folder / "ledger.sqlite")
 
 
 def _rows(table: str, digest: str) -> pa.Table:
