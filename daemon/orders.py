@@ -76,8 +76,9 @@ class Orders:
             raise PlanRefusedError("a shadow's name is lower case and none of champion, challenger, previous")
         if digest is not None:
             self._places.manifest(str(digest))
-            await self._deploying.prepare(command.id, str(digest), now_ms)
-        step = await self._deploying.put_shadow(command.id, name, str(digest) if digest is not None else None, now_ms, now_ms)
+            await self._deploying.prepare(_subject(command), str(digest), now_ms)
+        wanted = str(digest) if digest is not None else None
+        step = await self._deploying.put_shadow(_subject(command), name, wanted, now_ms, now_ms)
         generation = step.payload["generation"]
         self._ledger.settle_command(
             command, "applied", f"shadow {name} as generation {generation}", now_ms, generation=generation
@@ -85,7 +86,7 @@ class Orders:
 
     async def _roll_back(self, command: Command, now_ms: int) -> None:
         """Bring the previous champion back, and end the probation of the one it replaces."""
-        said = await self._deploying.roll_back(command.id, now_ms)
+        said = await self._deploying.roll_back(_subject(command), now_ms)
         trial = [one for one in self._ledger.incidents(command.model, only_open=True) if one.state == "probation"]
         if not trial:
             self._ledger.settle_command(command, "applied", said, now_ms)
@@ -103,3 +104,8 @@ class Orders:
     def _reject(self, command: Command, reason: str, now_ms: int) -> None:
         self._ledger.settle_command(command, "rejected", reason, now_ms)
         log.warning("CommandRefused", command=command.id, kind=command.kind, model=command.model, reason=reason)
+
+
+def _subject(command: Command) -> str:
+    """Name a command's steps apart from incidents' steps: ids of commands come from outside and may be anything."""
+    return f"command/{command.id}"

@@ -9,10 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from daemon.deploying.first import published
 from daemon.errors import DaemonError
 from daemon.processes import ManagedProcess
 from daemon.settings import DaemonSettings
 from daemon.topics import make_topics
+from streams.contracts.errors import BundleRefused, ConfigError
+from streams.inference.store import BundleStore
 from streams.runtime.logging import logging_to
 from streams.transport.broker import EmbeddedBroker
 
@@ -31,13 +34,32 @@ def run_up(settings: DaemonSettings, config: Path) -> int:
     """Run everything until a signal; return the exit status.
 
     Raises:
+        ConfigError: a first champion can't be trusted; nothing was started.
         BrokerError: the embedded broker can't be started.
         TransportError: the topics can't be what the config says.
         ProcessFailedError: a process died too often.
     """
+    check_bundles(settings)
     with logging_to(settings.folder("logs"), "up", level=settings.log.level):
         asyncio.run(_up(settings, config))
     return 0
+
+
+def check_bundles(settings: DaemonSettings) -> None:
+    """Verify the first champions that the config names, before anything runs.
+
+    Raises:
+        ConfigError: with a finding for each bundle that is refused.
+    """
+    store, findings = BundleStore(settings.folder("registry").resolve()), []
+    for place, model in enumerate(settings.models):
+        try:
+            if model.bundle is not None:
+                published(store, model.name, model.bundle)
+        except BundleRefused as error:
+            findings.append(f"models[{place}].bundle: {error}; name the folder of a bundle, or the digest of one in the registry")
+    if findings:
+        raise ConfigError(findings)
 
 
 async def _up(settings: DaemonSettings, config: Path) -> None:

@@ -24,13 +24,18 @@ async def deploy_first(world: World, store: BundleStore, model: str, bundle: str
     """
     if bundle is None or await world.deployment() is not None:
         return False
-    digest = await asyncio.to_thread(_published, store, model, bundle)
+    digest = await asyncio.to_thread(published, store, model, bundle)
     slot = Slot(name=CHAMPION, digest=digest)
     await world.publish(Deployment(model=model, generation=1, active=(slot,), effective_ms=0, reason="the first champion"))
     return True
 
 
-def _published(store: BundleStore, model: str, bundle: str) -> str:
+def published(store: BundleStore, model: str, bundle: str) -> str:
+    """Return the digest of a configured bundle, in the store and verified; a folder is published first.
+
+    Raises:
+        BundleRefused: it can't be trusted, or is another model's.
+    """
     digest = store.publish(model, Path(bundle)) if Path(bundle).is_dir() else bundle
     store.verify(model, digest)
     return digest
