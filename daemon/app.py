@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import signal
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -195,20 +196,34 @@ class Door:
 
 
 async def catch_up(door: Door, bootstrap: str) -> None:
-    """Take in all events that are still there, once more; those that were known change nothing.
+    """Take in all events and commands that are still there, once more; those that were known change nothing.
 
     Faust goes on behind a watermark as soon as it was noted, also when the daemon died before all was done that it called for.
     Who waits for that watermark to be reported, as a replay does, would wait for ever; and the next may be long in coming.
 
     Raises:
-        TransportError: the events can't be read.
+        TransportError: they can't be read.
     """
-    follower = Follower(bootstrap, [topic_name("events")])
+    follower = Follower(bootstrap, [topic_name("events"), topic_name("commands")])
     try:
         for record in await follower.start():
-            door.take_event(record.key, record.value, list(record.headers))
+            if record.topic == topic_name("events"):
+                door.take_event(record.key, record.value, list(record.headers))
+            else:
+                door.take_command(record.value)
     finally:
         await follower.stop()
+
+
+@contextlib.contextmanager
+def ending_on_failure(what: str) -> Iterator[None]:
+    """End the process when something could not be taken in: Faust acknowledges it all the same, the next start reads it again."""
+    try:
+        yield
+    except Exception:
+        log.warning("RecordRefused", what=what, reason="it could not be stored; the process ends and reads it again")
+        signal.raise_signal(signal.SIGTERM)
+        raise
 
 
 def build(services: list[Service], door: Door, bootstrap: str, loop: asyncio.AbstractEventLoop) -> faust.App:
@@ -231,12 +246,14 @@ def build(services: list[Service], door: Door, bootstrap: str, loop: asyncio.Abs
     @app.agent(app.topic(topic_name("events"), value_serializer="raw", key_serializer="raw"))
     async def events(stream: Any) -> None:
         async for event in stream.events():
-            door.take_event(event.message.key, event.message.value, list(event.message.headers or ()))
+            with ending_on_failure("event"):
+                door.take_event(event.message.key, event.message.value, list(event.message.headers or ()))
 
     @app.agent(app.topic(topic_name("commands"), value_serializer="raw", key_serializer="raw"))
     async def commands(stream: Any) -> None:
         async for event in stream.events():
-            door.take_command(event.message.value)
+            with ending_on_failure("command"):
+                door.take_command(event.message.value)
 
     class Root(Service):
         """Holds the services, so that Faust starts and stops them in order."""
