@@ -1,1 +1,0 @@
-"""Family of rollouts, one file a strategy."""
