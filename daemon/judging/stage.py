@@ -7,7 +7,7 @@ from typing import Any, cast
 from daemon.gates.base import Gate, Limits
 from daemon.judging.config import JudgingConfig
 from daemon.judging.verdict import Verdict, read_evidence, weigh, weigh_probation
-from daemon.ledger.records import Incident, Move, PlanStep
+from daemon.ledger.records import Incident, Move, PlanStep, State
 from daemon.places import Places
 from streams.contracts.records import CHAMPION
 from streams.runtime.plugins import load_kind
@@ -81,8 +81,8 @@ class Judging:
         since = int(incident.details["shadow_ms"])
         if verdict.outcome == "inconclusive" and now_ms < since + self._config.longest_shadow.ms:
             return self._wait(incident, verdict, now_ms)
-        to, rule = ("promoting", "shadow_pass") if verdict.outcome == "pass" else ("refused", f"shadow_{verdict.outcome}")
-        return Move(to=to, reason=verdict.reason, rule=rule, details={"shadow": verdict})  # type: ignore[arg-type]
+        to: State = "promoting" if verdict.outcome == "pass" else "refused"
+        return Move(to=to, reason=verdict.reason, rule=f"shadow_{verdict.outcome}", details={"shadow": verdict})
 
     def weigh_probation(self, incident: Incident, answer: dict[str, Any], now_ms: int) -> Move:
         """Judge a new champion: keep it, roll it back, or wait for more outcomes."""
@@ -90,9 +90,9 @@ class Judging:
         since = int(incident.details["promoted_ms"])
         if verdict.outcome == "inconclusive" and now_ms < since + self._config.longest_probation.ms:
             return self._wait(incident, verdict, now_ms)
-        to = "rolled_back" if verdict.outcome == "fail" else "closed"
+        to: State = "rolled_back" if verdict.outcome == "fail" else "closed"
         details = {"probation": verdict}
-        return Move(to=to, reason=verdict.reason, rule=f"probation_{verdict.outcome}", details=details)  # type: ignore[arg-type]
+        return Move(to=to, reason=verdict.reason, rule=f"probation_{verdict.outcome}", details=details)
 
     def _wait(self, incident: Incident, verdict: Verdict, now_ms: int) -> Move:
         checks = f"{incident.state}_checks"

@@ -8,7 +8,7 @@ import msgspec
 
 from daemon.errors import PlanRefusedError
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.records import Approval, Incident, Move, Plan, Spend
+from daemon.ledger.records import Approval, Incident, Move, Plan, Spend, State
 from daemon.places import Places
 from daemon.planners.base import TRAINS, Diagnosis, Planner, Proposal, Situation
 from daemon.planning.compose import Basis, compose
@@ -162,9 +162,9 @@ class Planning:
         if not objections:
             return None
         first = objections[0]
-        to = "expired" if first.rule == "plan_expiry" else "refused"
+        to: State = "expired" if first.rule == "plan_expiry" else "refused"
         told = {"rulings": [ruling._asdict() for ruling in rulings]}
-        return Move(to=to, reason=first.reason, rule=first.rule, details=told)  # type: ignore[arg-type]
+        return Move(to=to, reason=first.reason, rule=first.rule, details=told)
 
     def _counts(self, approval: Approval, plan: Plan) -> bool:
         fresh = approval.state == "given" and self._ledger.wall_ms() < approval.expires_wall_ms
