@@ -21,7 +21,7 @@ from streams.inference.store import Bundle, BundleStore
 GOLDEN_TOLERANCE = 1e-5
 MAX_GOLDEN_ROWS = 10_000
 
-Column = Sequence[float | str | None]
+Column = Sequence[float | str | None] | NDArray[np.float64]
 Columns = Mapping[str, Column]
 
 
@@ -71,7 +71,7 @@ class Scorer:
         """Score rows given as columns; return float32 [rows], in order.
 
         `columns` has at least every feature column, `windows` every window of the bundle by its name, each as long as
-        `time_ms`; None (and an infinite number) is missing. No rows give no scores.
+        `time_ms`; None, NaN and an infinite number are missing. No rows give no scores.
         """
         if len(time_ms) == 0:
             return np.empty(0, np.float32)

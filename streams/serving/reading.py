@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.watermark import read_watermark
@@ -12,13 +11,7 @@ from streams.transport.records import Record
 SOURCE = "source"
 
 What = Row | Refusal | int
-
-
-class Entry(NamedTuple):
-    """A record and what it is; an integer is a watermark in milliseconds."""
-
-    record: Record
-    what: What
+"""What a record is; an integer is a watermark in milliseconds."""
 
 
 def reader(dialect: Dialect, ahead_ms: int, *, is_replay: bool) -> Callable[[Record], What]:

@@ -19,7 +19,7 @@ from streams.serving.suspicion import Suspicion
 
 logger = structlog.get_logger(__name__)
 
-Columns = Mapping[str, Sequence[Any]]
+Columns = Mapping[str, Any]
 
 
 class Batch(NamedTuple):
@@ -38,19 +38,23 @@ class Bench(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """Per row: the champion's score (NaN where it failed), flags, shadow scores. And how many shadow runs failed."""
+    """The champion's score of each row (NaN where it failed); by row number, flags and shadow scores where there are any."""
 
     scores: list[float]
-    flags: list[list[str]]
-    shadows: list[list[ShadowScore]]
+    flags: Mapping[int, list[str]]
+    shadows: Mapping[int, list[ShadowScore]]
     shadow_failures: int
 
 
-def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Sequence[Any]]:
-    """Turn rows into columns of all declared names."""
+def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Any]:
+    """Turn rows into columns of all declared names: float64 arrays with NaN for null, or lists of strings and None."""
     # Column by column, not row by row: a tuple per row would be one more object for the garbage collector to visit.
     features = [row.features for row in rows]
-    return {column.name: list(map(operator.attrgetter(column.name), features)) for column in schema.columns}
+    columns: dict[str, Any] = {}
+    for column in schema.columns:
+        values = list(map(operator.attrgetter(column.name), features))
+        columns[column.name] = np.array(values, np.float64) if column.kind == "number" else values
+    return columns
 
 
 def answer(batch: Batch, shares: Sequence[Share], bench: Bench) -> Answers:
@@ -60,24 +64,27 @@ def answer(batch: Batch, shares: Sequence[Share], bench: Bench) -> Answers:
     """
     rows = len(batch.times)
     scores = np.empty(rows, np.float64)
-    flags: list[list[str]] = [[] for _ in range(rows)]
-    shadows: list[list[ShadowScore]] = [[] for _ in range(rows)]
+    flags: dict[int, list[str]] = {}
+    shadows: dict[int, list[ShadowScore]] = {}
     failures = 0
     for share in shares:
         part = batch if len(share.rows) == rows else _selected(batch, share.rows)
         champion = share.deployment.champion
         scores[share.rows] = _champion_scores(bench.ready[champion], part)
         found = bench.suspicions[champion].flags(part.columns, len(part.times))
-        for row, marks in zip(share.rows.tolist(), found, strict=True):
-            flags[row] = marks
+        flags |= {int(share.rows[row]): marks for row, marks in found.items()}
         failures += _add_shadows(share, part, bench, shadows)
     return Answers(scores.tolist(), flags, shadows, failures)
 
 
 def _selected(batch: Batch, rows: NDArray[np.intp]) -> Batch:
     which = rows.tolist()
-    columns, windows = ({name: [values[row] for row in which] for name, values in side.items()} for side in batch[1:])
+    columns, windows = ({name: _at(values, which) for name, values in side.items()} for side in batch[1:])
     return Batch([batch.times[row] for row in which], columns, windows)
+
+
+def _at(values: Any, rows: list[int]) -> Any:
+    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
 
 
 def _champion_scores(scorer: Scorer, part: Batch) -> NDArray[np.float64]:
@@ -96,7 +103,7 @@ def _single_score(scorer: Scorer, part: Batch, row: int) -> float:
         return float("nan")
 
 
-def _add_shadows(share: Share, part: Batch, bench: Bench, shadows: list[list[ShadowScore]]) -> int:
+def _add_shadows(share: Share, part: Batch, bench: Bench, shadows: dict[int, list[ShadowScore]]) -> int:
     failures = 0
     for slot in share.deployment.active:
         scorer = bench.ready.get(slot.digest)
@@ -110,5 +117,5 @@ def _add_shadows(share: Share, part: Batch, bench: Bench, shadows: list[list[Sha
             continue
         for row, score in zip(share.rows.tolist(), scores, strict=True):
             if score == score:  # noqa: PLR0124 - only NaN differs from itself
-                shadows[row].append(ShadowScore(slot.name, slot.digest, score))
+                shadows.setdefault(row, []).append(ShadowScore(slot.name, slot.digest, score))
     return failures

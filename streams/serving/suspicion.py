@@ -17,7 +17,7 @@ from streams.contracts.schema import ModelSchema
 FAR_OUTSIDE = "far_outside"
 ALL_MISSING = "all_missing"
 
-Column = Sequence[float | str | None]
+Column = Sequence[float | str | None] | NDArray[np.float64]
 
 
 class Suspicion:
@@ -38,29 +38,28 @@ class Suspicion:
                 reach = factor * max(known.high - known.low, abs(known.high), abs(known.low))
                 self._bounds[name] = (known.low - reach, known.high + reach)
 
-    def flags(self, columns: Mapping[str, Column], rows: int) -> list[list[str]]:
-        """Return each row's flags; most rows have none."""
+    def flags(self, columns: Mapping[str, Column], rows: int) -> dict[int, list[str]]:
+        """Return the flags of the rows that have any, by row number. Columns are lists, or float64 arrays with NaN."""
         marks = {FAR_OUTSIDE: self._far_outside(columns, rows), ALL_MISSING: self._all_missing(columns, rows)}
-        flags: list[list[str]] = [[] for _ in range(rows)]
+        flags: dict[int, list[str]] = {}
         for flag, where in marks.items():
-            for row in np.flatnonzero(where):
-                flags[row].append(flag)
+            for row in np.flatnonzero(where).tolist():
+                flags.setdefault(row, []).append(flag)
         return flags
 
     def _far_outside(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
         far = np.zeros(rows, np.bool_)
-        if not self._bounds:
-            return far
-        values = np.array([columns[name] for name in self._bounds], np.float64)
-        lows, highs = (np.array(side)[:, None] for side in zip(*self._bounds.values(), strict=True))
-        # A comparison with NaN is false: a missing value is never far outside.
-        return np.asarray(((values < lows) | (values > highs)).any(axis=0))
+        for name, (low, high) in self._bounds.items():
+            values = np.asarray(columns[name], np.float64)
+            # A comparison with NaN is false: a missing value is never far outside.
+            far |= (values < low) | (values > high)
+        return far
 
     def _all_missing(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
-        first, *others = self._features
-        empty = [row for row, value in enumerate(columns[first]) if value is None]
-        for name in others:
-            empty = [row for row in empty if columns[name][row] is None]
-        found = np.zeros(rows, np.bool_)
-        found[empty] = True
-        return found
+        missing = np.ones(rows, np.bool_)
+        for name in self._features:
+            if not missing.any():
+                break
+            values = columns[name]
+            missing &= np.isnan(values) if isinstance(values, np.ndarray) else np.array([v is None for v in values], np.bool_)
+        return missing

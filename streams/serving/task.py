@@ -18,13 +18,19 @@ from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.board import Board
 from streams.serving.encoding import Served, encode, marker_output, window_rows
-from streams.serving.reading import Entry, reader
+from streams.serving.reading import What, reader
 from streams.serving.scoring import Answers, Batch, Bench, answer, as_columns
 from streams.serving.slots import Share
 from streams.transport.quarantine import rejected_output
 from streams.transport.records import Output, Record, Result
 
 logger = structlog.get_logger(__name__)
+
+Answered = tuple[Deployment, bytes | None]
+"""The deployment that answers a row, and the encoded prediction; no bytes where the champion gave no score."""
+
+_NO_ROW = (int, Refusal)
+_NOTHING: list[Any] = []
 
 
 class Places(NamedTuple):
@@ -83,13 +89,13 @@ class ServingTask:
             StageClosed: the stage stops.
         """
         began = self._clock.monotonic()
-        entries, taken = await self._take(records)
-        outputs = await self._answer(entries)
+        whats = list(map(self._read, records))
+        taken = await self._answerable(whats)
+        outputs = self._outputs(records[:taken], whats[:taken], await self._answer(records[:taken], whats[:taken]))
         model = self._places.model
         self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=model)
-        if taken:
-            waited_s = self._clock.now().timestamp() - records[0].timestamp_ms / 1_000
-            self._telemetry.observe("driftwake_serving_latency_seconds", max(waited_s, 0.0), model=model)
+        waited_s = self._clock.now().timestamp() - records[0].timestamp_ms / 1_000
+        self._telemetry.observe("driftwake_serving_latency_seconds", max(waited_s, 0.0), model=model)
         return self._result(outputs, consumed=taken)
 
     def idle(self) -> Result | None:
@@ -97,16 +103,17 @@ class ServingTask:
         outputs = self._live_watermark()
         return self._result(outputs, consumed=None) if outputs else None
 
-    async def _take(self, records: Sequence[Record]) -> tuple[list[Entry], int]:
-        entries: list[Entry] = []
-        for index, record in enumerate(records):
-            what = self._read(record)
-            if not isinstance(what, int | Refusal) and not self._board.answers(what.time_ms):
+    async def _answerable(self, whats: Sequence[What]) -> int:
+        """How many, from the first on, can be answered together; waits until the first can."""
+        board = self._board
+        if not board.replay and board.slots.is_serving:
+            return len(whats)
+        for index, what in enumerate(whats):
+            if not isinstance(what, int | Refusal) and not board.answers(what.time_ms):
                 if index > 0:
-                    return entries, index
+                    return index
                 await self._wait(what.time_ms)
-            entries.append(Entry(record, what))
-        return entries, len(records)
+        return len(whats)
 
     async def _wait(self, time_ms: int) -> None:
         """Live, only a first champion is waited for, for as long as it takes; in a replay patience ends."""
@@ -122,10 +129,12 @@ class ServingTask:
                 f"partition {self._number} waited {board.config.patience_s} s: {board.explain(time_ms)}"
             ) from error
 
-    async def _answer(self, entries: Sequence[Entry]) -> list[Output]:
-        rows = [entry.what for entry in entries if not isinstance(entry.what, int | Refusal)]
-        if not rows:
-            return self._outputs(entries, {})
+    async def _answer(self, records: Sequence[Record], whats: Sequence[What]) -> list[Answered]:
+        """Score the rows among them, in order."""
+        placed = [(record.offset, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW]
+        if not placed:
+            return []
+        offsets, rows = zip(*placed, strict=True)
         board = self._board
         times = [row.time_ms for row in rows]
         columns = as_columns(board.schema, rows)
@@ -135,27 +144,26 @@ class ServingTask:
         answers = await asyncio.to_thread(answer, Batch(times, columns, windows), shares, bench)
         self._newest_ms = max(self._newest_ms, *times)
         self._count(answers)
-        offsets = [entry.record.offset for entry in entries if not isinstance(entry.what, int | Refusal)]
-        return self._outputs(entries, self._encoded(rows, offsets, windows, shares, answers))
+        return self._encoded(rows, offsets, windows, shares, answers)
 
     def _encoded(
         self, rows: Sequence[Row], offsets: Sequence[int], windows: Any, shares: Sequence[Share], answers: Answers
-    ) -> dict[int, tuple[Deployment, bytes | None]]:
-        """Return each row's deployment and encoded prediction by offset; no bytes where the champion gave no score."""
+    ) -> list[Answered]:
         by_row = window_rows(windows, len(rows))
-        encoded: dict[int, tuple[Deployment, bytes | None]] = {}
+        encoded: list[Any] = [None] * len(rows)
+        scores, number = answers.scores, self._number
+        flags, shadows = answers.flags.get, answers.shadows.get
         for deployment, which in shares:
-            number, digest, generation = self._number, deployment.champion, deployment.generation
+            digest, generation = deployment.champion, deployment.generation
             for i in which.tolist():
-                row, offset, score = rows[i], offsets[i], answers.scores[i]
+                row, score = rows[i], scores[i]
                 if not abs(score) < math.inf:
-                    encoded[offset] = (deployment, None)
+                    encoded[i] = (deployment, None)
                     continue
-                flags, shadows = answers.flags[i], answers.shadows[i]
                 served = Served(
                     row.id,
                     number,
-                    offset,
+                    offsets[i],
                     row.time_ms,
                     row.features,
                     by_row[i],
@@ -163,29 +171,30 @@ class ServingTask:
                     digest,
                     generation,
                     CHAMPION,
-                    flags,
-                    shadows,
+                    flags(i, _NOTHING),
+                    shadows(i, _NOTHING),
                 )
-                encoded[offset] = (deployment, encode(served))
+                encoded[i] = (deployment, encode(served))
         return encoded
 
-    def _outputs(self, entries: Sequence[Entry], encoded: dict[int, tuple[Deployment, bytes | None]]) -> list[Output]:
+    def _outputs(self, records: Sequence[Record], whats: Sequence[What], answered: Sequence[Answered]) -> list[Output]:
         outputs: list[Output] = []
-        topic, number = self._places.predictions, self._number
-        for record, what in entries:
+        topic, number, answers = self._places.predictions, self._number, iter(answered)
+        for record, what in zip(records, whats, strict=True):
             if isinstance(what, int):
                 outputs += self._watermark(what)
-            elif isinstance(what, Refusal):
+                continue
+            if isinstance(what, Refusal):
                 outputs.append(self._rejected(record, what.reason, what.detail))
-            else:
-                deployment, value = encoded[record.offset]
-                if value is None:
-                    outputs.append(self._rejected(record, "not_scored", f"bundle {deployment.champion} gave no finite score"))
-                    continue
-                if deployment.generation > self._marked:
-                    self._mark(deployment.generation)
-                    outputs.append(marker_output(topic, deployment, number, record.offset))
-                outputs.append(Output(topic, number, record.key, value))
+                continue
+            deployment, value = next(answers)
+            if value is None:
+                outputs.append(self._rejected(record, "not_scored", f"bundle {deployment.champion} gave no finite score"))
+                continue
+            if deployment.generation > self._marked:
+                self._mark(deployment.generation)
+                outputs.append(marker_output(topic, deployment, number, record.offset))
+            outputs.append(Output(topic, number, record.key, value))
         if not self._board.replay:
             if self._newest_ms != NEVER:
                 self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())
@@ -242,4 +251,4 @@ class ServingTask:
         model = self._places.model
         self._telemetry.count("driftwake_serving_batches_total", model=model)
         self._telemetry.count("driftwake_serving_records_total", len(answers.scores), model=model, route="champion")
-        self._telemetry.count("driftwake_serving_flagged_total", sum(1 for flags in answers.flags if flags), model=model)
+        self._telemetry.count("driftwake_serving_flagged_total", len(answers.flags), model=model)

@@ -31,7 +31,8 @@ class Processor(Protocol):
     async def process(self, records: Sequence[Record], rebuilding: bool) -> Result:  # noqa: FBT001 - the one question there is
         """Take one micro-batch: in offset order per partition, watermark records included, never empty.
 
-        The outputs, in order, and the state record are committed together before the next call. While rebuilding, the
+        The outputs, in order, and the state record are committed together, in the background: the next call may come before that
+        is done, and a commit that fails cancels it and leads to `restore`. While rebuilding, the
         result is dropped: what it would say was committed before. An exception stops the stage. It may wait for what the
         committed outputs of *other* tasks cause (serving in a replay does): the tasks of a runner don't wait for each other.
         """

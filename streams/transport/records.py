@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -12,7 +12,7 @@ from streams.contracts.errors import ContractError
 Headers = Sequence[tuple[str, bytes]]
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as read. `timestamp_ms` is the broker's append time, not event time."""
 
     topic: str
@@ -24,7 +24,7 @@ class Record(NamedTuple):
     timestamp_ms: int
 
 
-class Output(NamedTuple):
+class Output(msgspec.Struct, frozen=True, gc=False):
     """One record to write. Without a partition the key decides, as every Kafka client's default does (murmur2).
 
     A null value is a tombstone and needs a key.
@@ -77,7 +77,7 @@ def from_wire(message: Any) -> Record:
         message.offset,
         message.key,
         message.value,
-        tuple(message.headers),
+        tuple(message.headers) if message.headers else (),
         message.timestamp,
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -12,9 +13,11 @@ from streams.contracts.records import TaskState
 from streams.transport.commits import LIBRARY_ERRORS, AmbiguousError, Committer
 from streams.transport.inputs import Inputs, Place
 from streams.transport.processor import TaskCounters, TaskSpec
-from streams.transport.records import Record, Result, by_topic, position_key
+from streams.transport.records import Output, Record, Result, by_topic, position_key
 
 log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 OnIdle = Callable[[int], Awaitable[Result | None]]
 
@@ -60,6 +63,8 @@ class Task:
         self._on_idle = on_idle
         self._goals: dict[Place, int] = {}
         self._left: list[Record] = []
+        self._uncommitted = 0
+        self._committing: asyncio.Task[None] | None = None
         self._latest = Result()
         self._is_moved = False
         self._committed_at = 0.0
@@ -93,18 +98,25 @@ class Task:
 
     async def _work(self, stopping: asyncio.Event) -> None:
         await self._assign(stopping)
-        while not stopping.is_set():
-            try:
-                await self._step()
-            except AmbiguousError as error:
-                self.counters.aborted += 1
-                self.counters.recoveries += 1
-                log.warning("CommitDoubted", task=self._name, error=str(error))
-                await self._assign(stopping)
         try:
+            while not stopping.is_set():
+                try:
+                    await self._step()
+                except AmbiguousError as error:
+                    self.counters.aborted += 1
+                    self.counters.recoveries += 1
+                    log.warning("CommitDoubted", task=self._name, error=str(error))
+                    await self._assign(stopping)
             await self._settle(is_last=True)
+            await self._committed()
         except AmbiguousError as error:
             log.warning("CommitDoubted", task=self._name, error=str(error))
+        except asyncio.CancelledError:
+            if self._committing is not None:
+                self._committing.cancel()
+            raise
+        finally:
+            await self._end_commit()
 
     # Taking over: fence, read the last state, go back to where it says.
 
@@ -130,6 +142,7 @@ class Task:
         wanted = by_topic(self._spec.processor.restore(state))
         self._latest = Result(rebuild_from=state.rebuild_from, details=state.details) if state else Result()
         self._left, self._is_moved, self._goals = [], False, {}
+        self._committing, self._uncommitted = None, 0
         starts = {}
         for place in self._inputs.places:
             first, end = bounds[place]
@@ -147,16 +160,15 @@ class Task:
         self._inputs.seek(starts)
         log.info("TaskAssigned", task=self._name, starts={position_key(*place): start for place, start in starts.items()})
 
-    # One turn of the loop.
+    # One turn of the loop. What it made is committed in the background, while the next records are processed.
 
     async def _step(self) -> None:
         if self._goals:
             await self._rebuild()
         elif records := self._next():
-            taken, result = await self._process(records, is_rebuilding=False)
-            self.counters.records += len(taken)
+            taken, result = await self._beside_commit(self._process(records, is_rebuilding=False))
             await self._accept(taken, result)
-        elif not await self._inputs.wait(self._idle_seconds):
+        elif not await self._beside_commit(self._inputs.wait(self._idle_seconds)):
             await self._idle()
 
     def _next(self) -> list[Record]:
@@ -191,34 +203,65 @@ class Task:
         result = await self._on_idle(self._spec.number) if self._on_idle is not None else None
         if result is not None:
             self._latest = result
-        if result is not None and result.outputs:
-            await self._commit(result)
-        else:
-            await self._settle()
+        await self._settle(result.outputs if result is not None else ())
 
     async def _accept(self, taken: list[Record], result: Result) -> None:
-        for record in taken:
-            self.positions[record.topic, record.partition] = record.offset + 1
+        self.positions |= _next_offsets(taken, len(self._inputs.places))
         self._latest, self._is_moved = result, True
-        if result.outputs:
-            await self._commit(result)
-        else:
-            await self._settle()
+        self._uncommitted += len(taken)
+        await self._settle(result.outputs)
 
-    async def _settle(self, *, is_last: bool = False) -> None:
-        """Commit positions that moved without outputs, when it is time."""
+    async def _settle(self, outputs: Sequence[Output] = (), *, is_last: bool = False) -> None:
+        """Begin to commit: outputs at once, positions that moved without any when it is time."""
         is_due = asyncio.get_running_loop().time() - self._committed_at >= QUIET_COMMIT_SECONDS
-        if self._is_moved and (is_last or is_due):
-            await self._commit(Result(rebuild_from=self._latest.rebuild_from, details=self._latest.details))
-
-    async def _commit(self, result: Result) -> None:
+        if not outputs and not (self._is_moved and (is_last or is_due)):
+            return
         positions = {position_key(*place): offset for place, offset in self.positions.items()}
-        state = TaskState(positions=positions, rebuild_from=result.rebuild_from, details=result.details)
-        await self._committer.commit(result.outputs, state)
-        self._is_moved = False
+        state = TaskState(positions=positions, rebuild_from=self._latest.rebuild_from, details=self._latest.details)
+        await self._committed()
+        self._committing = asyncio.create_task(  # noqa: TID251 - the loop itself waits for it
+            self._commit(outputs, state, self._uncommitted)
+        )
+        self._is_moved, self._uncommitted = False, 0
+
+    async def _commit(self, outputs: Sequence[Output], state: TaskState, records: int) -> None:
+        await self._committer.commit(outputs, state)
         self._committed_at = asyncio.get_running_loop().time()
+        self.counters.records += records
         self.counters.transactions += 1
-        self.counters.outputs += len(result.outputs)
+        self.counters.outputs += len(outputs)
+
+    async def _committed(self) -> None:
+        if self._committing is not None:
+            await self._committing
+
+    async def _beside_commit(self, doing: Coroutine[Any, Any, _T]) -> _T:
+        """Do something unless the commit in flight fails: then what is done would have to be done again."""
+        task = asyncio.create_task(doing)  # noqa: TID251 - ended below, whatever happens
+        try:
+            if self._committing is not None:
+                await asyncio.wait((self._committing, task), return_when=asyncio.FIRST_COMPLETED)
+                if self._committing.done():
+                    self._committing.result()
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _end_commit(self) -> None:
+        """Whatever ended the loop, a commit in flight is worth waiting for: nobody then has to do its batch again."""
+        if self._committing is not None:
+            await asyncio.wait((self._committing,))
+
+
+def _next_offsets(records: Sequence[Record], places: int) -> dict[Place, int]:
+    """Where each place among the records goes on; of many records only the last ones are looked at."""
+    found: dict[Place, int] = {}
+    for record in reversed(records):
+        found.setdefault((record.topic, record.partition), record.offset + 1)
+        if len(found) == places:
+            break
+    return found
 
 
 def _ahead(place: Place, position: int, end: int) -> str:

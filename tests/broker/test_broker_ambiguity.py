@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -101,7 +102,7 @@ async def test_a_topic_made_anew_is_refused(broker: EmbeddedBroker, unique: Uniq
         await read_until(broker.bootstrap, output, 10)
     (record, *_) = reversed(await read_all(broker.bootstrap, state))
     forged = (record.value or b"").replace(b'/0":10', b'/0":11')
-    await publish(broker.bootstrap, [numbers(state, 1)[0]._replace(value=forged)])
+    await publish(broker.bootstrap, [msgspec.structs.replace(numbers(state, 1)[0], value=forged)])
     with pytest.raises(TransportError, match="deleted and made again"):
         await runner_of(broker.bootstrap, model, (source, output, state)).run(asyncio.Event())
 

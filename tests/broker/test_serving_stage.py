@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest_asyncio
 
@@ -231,7 +232,7 @@ async def test_a_killed_worker_leaves_no_request_without_and_none_with_two_answe
     total = 6_000
     outputs = [bench.request(number, START_MS + number) for number in range(total)]
     for number in range(0, total, 50):
-        outputs[number] = outputs[number]._replace(value=b"junk")
+        outputs[number] = msgspec.structs.replace(outputs[number], value=b"junk")
     await bench.send(*outputs)
     kills = 0
     for goal in (200, 1_000, 2_500, total):

@@ -226,7 +226,7 @@ async def test_live_watermarks_are_made_here_and_foreign_ones_are_bad_records(sc
     bed = Bed(replay=False)
     bed.deploy(1, scorers[0], 0)
     bed.board.accept(scorers[0])
-    future = request(3, START_MS)._replace(timestamp_ms=START_MS - 3_600_001)
+    future = msgspec.structs.replace(request(3, START_MS), timestamp_ms=START_MS - 3_600_001)
     result = await bed.task.process([source(0, START_MS + 10**9), request(1, START_MS), future], rebuilding=False)
     assert list(kinds(result.outputs)) == [
         "rejected 0 not_json",
