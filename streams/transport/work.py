@@ -64,7 +64,8 @@ class Task:
         self._goals: dict[Place, int] = {}
         self._left: list[Record] = []
         self._uncommitted = 0
-        self._committing: asyncio.Task[None] | None = None
+        self._group = asyncio.TaskGroup()
+        self._committing: asyncio.Task[AmbiguousError | None] | None = None
         self._latest = Result()
         self._is_moved = False
         self._committed_at = 0.0
@@ -78,8 +79,8 @@ class Task:
         """
         try:
             await self._inputs.start()
-            async with asyncio.TaskGroup() as group:
-                pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
+            async with self._group:
+                pumps = [self._group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
                 await self._work(stopping)
                 for pump in pumps:
                     pump.cancel()
@@ -219,34 +220,40 @@ class Task:
         positions = {position_key(*place): offset for place, offset in self.positions.items()}
         state = TaskState(positions=positions, rebuild_from=self._latest.rebuild_from, details=self._latest.details)
         await self._committed()
-        self._committing = asyncio.create_task(  # noqa: TID251 - the loop itself waits for it
-            self._commit(outputs, state, self._uncommitted)
-        )
+        self._committing = self._group.create_task(self._commit(outputs, state, self._uncommitted))
         self._is_moved, self._uncommitted = False, 0
 
-    async def _commit(self, outputs: Sequence[Output], state: TaskState, records: int) -> None:
-        await self._committer.commit(outputs, state)
+    async def _commit(self, outputs: Sequence[Output], state: TaskState, records: int) -> AmbiguousError | None:
+        """Return a doubt instead of raising it: in a group, what raises ends everything."""
+        try:
+            await self._committer.commit(outputs, state)
+        except AmbiguousError as error:
+            return error
         self._committed_at = asyncio.get_running_loop().time()
         self.counters.records += records
         self.counters.transactions += 1
         self.counters.outputs += len(outputs)
+        return None
 
     async def _committed(self) -> None:
-        if self._committing is not None:
-            await self._committing
+        """Wait for the commit in flight.
+
+        Raises:
+            AmbiguousError: nobody can say whether it went through.
+        """
+        if self._committing is not None and (doubt := await asyncio.shield(self._committing)) is not None:
+            raise doubt
 
     async def _beside_commit(self, doing: Coroutine[Any, Any, _T]) -> _T:
         """Do something unless the commit in flight fails: then what is done would have to be done again."""
-        task = asyncio.create_task(doing)  # noqa: TID251 - ended below, whatever happens
         try:
-            if self._committing is not None:
-                await asyncio.wait((self._committing, task), return_when=asyncio.FIRST_COMPLETED)
-                if self._committing.done():
-                    self._committing.result()
-            return await task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            async with asyncio.TaskGroup() as turn:
+                watching = turn.create_task(self._committed())
+                done = await doing
+                watching.cancel()
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+        return done
 
     async def _end_commit(self) -> None:
         """Whatever ended the loop, a commit in flight is worth waiting for: nobody then has to do its batch again."""
