@@ -1,0 +1,86 @@
+"""Whether promotions were right, judged by what was measured once the labels had matured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from skills._kit.frames import Floats
+from skills._kit.metrics import Estimate
+from tests.bench.closed_loop.metrics.measures import Metric, difference
+
+NOTHING_TO_RETRAIN = frozenset({"C0", "C5", "C8", "C9", "C10", "C15"})
+"""Scenarios where every promotion of a newly trained bundle is needless."""
+
+LEAST_ROWS = 20
+MARGIN = 0.01
+"""Differences under this mean nothing."""
+
+
+class Compared(NamedTuple):
+    """A new bundle against the one before it, on rows that both scored. `gain`: new less old; None: it isn't computable."""
+
+    rows: int
+    gain: Estimate | None
+
+    @property
+    def is_harmful(self) -> bool | None:
+        """Whether the new one is worse beyond doubt: its whole 99.9 % interval lies below zero; None when not computable."""
+        return None if self.gain is None else self.gain.high999 < 0
+
+
+class GateQuality(NamedTuple):
+    """Shares of the gate's verdicts that proved right, and how many verdicts each is over; None over none."""
+
+    rightly_promoted: float | None
+    promoted: int
+    rightly_refused: float | None
+    refused: int
+
+
+def compared(metric: Metric, label: Floats, new: Floats, old: Floats, *, seed: int) -> Compared:
+    """Compare what served after a promotion with the old champion's shadow, over the rows from one promotion to the next.
+
+    Columns are in order of event time [rows]. Rows where any of the three is NaN are left out. The measure is over all rows
+    together, also where live quality is averaged by period. Not computable under `LEAST_ROWS` rows, where the measure has no
+    value (one class only), or where most bootstrap draws have none.
+    """
+    both = np.isfinite(label) & np.isfinite(new) & np.isfinite(old)
+    rows = int(both.sum())
+    if rows < LEAST_ROWS:
+        return Compared(rows, None)
+    gain = difference(metric, label[both], new[both], old[both], seed=seed)
+    return Compared(rows, gain if np.isfinite(gain).all() else None)
+
+
+def harmful_swaps(promotions: Iterable[Compared]) -> int | None:
+    """Count the harmful promotions: 0 without any promotion, None when there are some and none could be judged."""
+    verdicts = [one.is_harmful for one in promotions]
+    judged = [verdict for verdict in verdicts if verdict is not None]
+    return sum(judged) if judged or not verdicts else None
+
+
+def needless_retrains(scenario: str, trained_promotions: int) -> int | None:
+    """Return how many promotions of newly trained bundles were needless; None in scenarios where a retrain may be right.
+
+    Bringing an archived bundle back and rolling back are no such promotions.
+    """
+    return trained_promotions if scenario in NOTHING_TO_RETRAIN else None
+
+
+def gate_quality(verdicts: Iterable[tuple[bool, Compared]]) -> GateQuality:
+    """Judge the gate: pairs of (was it promoted, challenger compared with champion on rows after the verdict).
+
+    A promotion was right when the challenger proved better, a refusal when it proved worse. Verdicts over differences below
+    `MARGIN` either way, and over ones that aren't computable, are left out.
+    """
+    judged = [(promoted, one.gain.value) for promoted, one in verdicts if one.gain is not None and abs(one.gain.value) >= MARGIN]
+    promoted = [gain > 0 for was_promoted, gain in judged if was_promoted]
+    refused = [gain < 0 for was_promoted, gain in judged if not was_promoted]
+    return GateQuality(_share(promoted), len(promoted), _share(refused), len(refused))
+
+
+def _share(claims: list[bool]) -> float | None:
+    return sum(claims) / len(claims) if claims else None
