@@ -46,6 +46,28 @@ def up(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def replay(  # noqa: PLR0917 - the command's options, given by name
+    data: Annotated[Path, typer.Option(help="A recorded log: a parquet file with the columns that the model's `log` names.")],
+    config: Config = DEFAULT_CONFIG,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Which model, where the config has several.")] = None,
+    data_dir: Annotated[Path, typer.Option(help="Where the replay keeps its data; emptied first.")] = Path(".driftwake/replay"),
+    report: Annotated[Path, typer.Option(help="The report's file.")] = Path("driftwake-replay.html"),
+    train_days: Annotated[int, typer.Option(min=1, help="Days of the log that train the first champion.")] = 60,
+    bucket_minutes: Annotated[int, typer.Option(min=1, help="Event time that is released at once.")] = 60,
+) -> None:
+    """Show what driftwake would have done on your own log: it runs the whole loop on it and reports."""
+    from daemon.replay.run import Request
+
+    settings = settings_in(config)
+    names = [one.name for one in settings.models]
+    chosen = model or names[0]
+    if chosen not in names or (model is None and len(names) > 1):
+        raise BadInputError(f"--model: name one of {', '.join(names)}")
+    request = Request(config, chosen, data, data_dir, report, train_days, bucket_minutes * 60_000)
+    raise typer.Exit(_call("daemon.replay.run:run_replay", request=request))
+
+
+@app.command()
 def broker(
     data_dir: Annotated[Path, typer.Option(help="Where Kafka keeps its data.")] = Path(".driftwake/broker"),
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port on loopback; 0 takes a free one.")] = 0,

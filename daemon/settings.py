@@ -11,6 +11,7 @@ from daemon.executing.config import ExecutingConfig
 from daemon.judging.config import JudgingConfig
 from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
+from daemon.replay.config import LogConfig
 from daemon.triaging.config import TriagingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
@@ -34,6 +35,9 @@ class GovernedModelSettings(ModelSettings):
 
     deploying: DeployingConfig = DeployingConfig()
     """How long the data plane may take to follow."""
+
+    log: LogConfig = LogConfig()
+    """Which columns of a recorded log hold what, for `driftwake replay`."""
 
     def planning_config(self) -> PlanningConfig:
         """Return planning's settings, with the shadow's length as judging has it."""

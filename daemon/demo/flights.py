@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from daemon.replay.log import Log
 from streams.contracts.errors import StreamsError
 from streams.contracts.schema import Column, ModelSchema
 
@@ -35,18 +35,7 @@ SCHEMA = ModelSchema(
 )
 
 
-class Stream(NamedTuple):
-    """Requests (`id`, `time_ms`, the schema's columns) and labels (`id`, `time_ms` of knowing, `label`), each sorted by time."""
-
-    requests: pd.DataFrame
-    labels: pd.DataFrame
-
-    def between(self, since_ms: int, until_ms: int) -> Stream:
-        """Requests with event time, and labels with time of knowing, in [since, until)."""
-        return Stream(*(table[(table["time_ms"] >= since_ms) & (table["time_ms"] < until_ms)] for table in self))
-
-
-def load() -> Stream:
+def load() -> Log:
     """Read the flights and their weather, and say when each outcome was known.
 
     Raises:
@@ -69,7 +58,7 @@ def load() -> Stream:
     ]
     flights = flights.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True)
     requests = flights[["id", "time_ms", *CATEGORIES, *NUMBERS]].astype(dict.fromkeys(NUMBERS, "float64"))
-    return Stream(requests, _labels(flights))
+    return Log(requests, _labels(flights))
 
 
 def _labels(flights: pd.DataFrame) -> pd.DataFrame:

@@ -12,22 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from daemon.demo.by_hand import ByHand
 from daemon.demo.calendar import DAY_MS
 from daemon.demo.flights import MODEL
 from daemon.demo.setting import ALONE, MONTHLY
-from daemon.replay.source import Lockstep, ReplayStalledError
-from streams.contracts.records import Command, Deployment
-from streams.contracts.topics import topic_name
-from streams.runtime.clock import WallClock
-from streams.transport.follower import Follower
-from streams.transport.publisher import Publisher
+from daemon.replay.by_hand import ByHand
+from daemon.replay.stage import Stage
+from streams.contracts.records import Command
 from streams.transport.records import Output
 
 TRAIN_MS = 60 * DAY_MS
 # The newest day is left out, as a team would that trains on finished days.
 NEWEST_MS = DAY_MS
-_PATIENCE_SECONDS = 120.0
 
 
 class Players:
@@ -35,45 +30,29 @@ class Players:
 
     Args:
         by_hand: the skills.
-        lockstep: the replay, for how far the lake is.
-        publisher: writes commands.
-        deployments: follows what the daemon made of them.
-        clock: for deadlines.
+        stage: what the replay plays on.
     """
 
-    def __init__(
-        self, *, by_hand: ByHand, lockstep: Lockstep, publisher: Publisher, deployments: Follower, clock: WallClock
-    ) -> None:
+    def __init__(self, by_hand: ByHand, stage: Stage) -> None:
         self._by_hand = by_hand
-        self._lockstep = lockstep
-        self._publisher = publisher
-        self._deployments = deployments
-        self._clock = clock
-        self.deployed: Deployment | None = None
+        self._stage = stage
 
     async def take_seats(self, champion: str) -> None:
         """Put the first champion into the slots of both policies."""
         for name in (ALONE, MONTHLY):
-            await self._shadow(name, champion, f"{name}-0")
+            await self._stage.seats.put(name, champion)
 
     async def retrain(self, month: str, start_ms: int) -> str:
         """Retrain on the last 60 finished days, without any window, and put the result into the monthly slot."""
-        until_ms = start_ms - start_ms % DAY_MS
-        await self._lockstep.archived(until_ms)
-        name = f"{MONTHLY}-{month.lower()}"
-        data = await self._by_hand.dataset(name, until_ms, TRAIN_MS, NEWEST_MS)
-        digest = await self._by_hand.train(name, str(data["train"]))
-        await self._shadow(MONTHLY, digest, name)
+        digest = await self._trained(f"{MONTHLY}-{month.lower()}", start_ms)
+        await self._stage.seats.put(MONTHLY, digest)
         return digest
 
     async def submit_bad_model(self, now_ms: int) -> str:
         """Train on labels that were shuffled, and ask the daemon to make the result champion."""
-        until_ms = now_ms - now_ms % DAY_MS
-        await self._lockstep.archived(until_ms)
-        data = await self._by_hand.dataset("bad", until_ms, TRAIN_MS, NEWEST_MS)
-        digest = await self._by_hand.train("bad", str(_shuffled(Path(data["train"]))))
+        digest = await self._trained("bad", now_ms, shuffle=True)
         command = Command(id="bad-model", kind="challenge", model=MODEL, by="demo", arguments={"digest": digest})
-        await self._lockstep.settled(self._order(command))
+        await self._stage.lockstep.settled(self._stage.seats.order(command))
         return digest
 
     async def send_bad_records(self, requests: str, time_ms: int) -> None:
@@ -81,33 +60,14 @@ class Players:
         late = msgspec.json.encode({"id": "no-columns", "time_ms": time_ms, "features": {}})
         never = msgspec.json.encode({"id": "no-time", "time_ms": -1, "features": {}})
         outputs = [Output(requests, 0, b"bad", value) for value in (b"{not json", b"\xff\xfe", late, never)]
-        await self._publisher.send_many(outputs)
+        await self._stage.publisher.send_many(outputs)
 
-    async def look(self) -> Deployment | None:
-        """Read the newest deployment."""
-        for record in await self._deployments.poll(timeout_ms=0):
-            if record.value and record.key == MODEL.encode():
-                self.deployed = msgspec.json.decode(record.value, type=Deployment)
-        return self.deployed
-
-    async def _shadow(self, name: str, digest: str, order: str) -> None:
-        arguments = {"name": name, "digest": digest}
-        await self._order(Command(id=order, kind="shadow", model=MODEL, by="demo", arguments=arguments))
-        deadline = self._clock.monotonic() + _PATIENCE_SECONDS
-        while not self._holds(name, digest):
-            await self._lockstep.breathe()
-            await self.look()
-            if self._clock.monotonic() > deadline:
-                raise ReplayStalledError(f"the daemon didn't put {digest[:12]} into the slot {name}; its log says why")
-
-    def _holds(self, name: str, digest: str) -> bool:
-        """Whether the slot holds the bundle and serving knows it: the next bucket's rows must find it in place."""
-        if self.deployed is None or self._lockstep.served_generation < self.deployed.generation:
-            return False
-        return any(slot.name == name and slot.digest == digest for slot in self.deployed.active)
-
-    async def _order(self, command: Command) -> None:
-        await self._publisher.send(Output(topic_name("commands"), 0, MODEL.encode(), msgspec.json.encode(command)))
+    async def _trained(self, name: str, now_ms: int, *, shuffle: bool = False) -> str:
+        until_ms = now_ms - now_ms % DAY_MS
+        await self._stage.lockstep.archived(until_ms)
+        data = await self._by_hand.dataset(name, until_ms, TRAIN_MS, NEWEST_MS)
+        table = str(_shuffled(Path(data["train"]))) if shuffle else str(data["train"])
+        return await self._by_hand.train(name, table)
 
 
 def _shuffled(table: Path) -> Path:

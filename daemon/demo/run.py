@@ -10,32 +10,32 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 from rich.console import Console
 
-from daemon.demo.by_hand import ByHand
 from daemon.demo.calendar import months, stop_ms
-from daemon.demo.flights import MODEL, Stream, load
+from daemon.demo.flights import MODEL, load
 from daemon.demo.players import Players
-from daemon.demo.resources import MemoryWatch
 from daemon.demo.setting import BUCKET_MS, CONFIG_FILE, write_config
 from daemon.demo.telling import Told, tell
 from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.replay.by_hand import ByHand
 from daemon.replay.delivery import check_delivery
-from daemon.replay.source import Bucket, Lockstep, buckets
+from daemon.replay.log import Log
+from daemon.replay.resources import MemoryWatch
+from daemon.replay.seats import Seats
+from daemon.replay.source import Bucket, buckets
+from daemon.replay.stage import Stage, staged
 from daemon.report.html import render
 from daemon.report.model import Delivery, ReplayReport, encode_report
 from daemon.report.outcome import outcome
 from daemon.report.terminal import LiveView, print_report
-from daemon.running import broker_of, processes_of
+from daemon.running import broker_of
 from daemon.settings import DaemonSettings
 from streams.contracts.errors import StreamsError
 from streams.contracts.topics import topic_name
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load as load_config
 from streams.runtime.logging import logging_to
-from streams.transport.follower import Follower
-from streams.transport.publisher import Publisher
 
 # When the bad model is submitted: in the middle of the fourth month, while nothing else must happen.
 _BAD_MONTH, _BAD_AFTER_MS = 3, 10 * 86_400_000
@@ -47,7 +47,7 @@ class Ready(NamedTuple):
 
     settings: DaemonSettings
     config: Path
-    stream: Stream
+    log: Log
     by_hand: ByHand
     champion: str
 
@@ -102,18 +102,16 @@ def _write(made: ReplayReport, report: Path) -> None:
 async def _prepare(data_dir: Path, console: Console) -> Ready:
     """Read the flights, import January and February, train the first champion."""
     console.print("Reading New York's flights of 2013 …")
-    stream = await asyncio.to_thread(load)
+    log = await asyncio.to_thread(load)
     first = months()[0]
-    settings = load_config(DaemonSettings, write_config(data_dir, bundle="0" * 64)).settings
-    lake, registry = settings.folder("lake").resolve(), settings.folder("registry").resolve()
-    by_hand = ByHand(lake, registry, settings.executing_config())
+    by_hand = ByHand(load_config(DaemonSettings, write_config(data_dir, bundle="0" * 64)).settings, MODEL)
     console.print("Importing January and February, training the first champion …")
-    await by_hand.import_history(await asyncio.to_thread(_history, stream, first.start_ms, data_dir))
-    span_ms = first.start_ms - int(stream.requests["time_ms"].iloc[0])
+    await by_hand.import_history(await asyncio.to_thread(log.history, first.start_ms), "before-the-replay")
+    span_ms = first.start_ms - int(log.requests["time_ms"].iloc[0])
     data = await by_hand.dataset("first", first.start_ms, span_ms + 1, 1)
     champion = await by_hand.train("first", str(data["train"]))
     config = write_config(data_dir, bundle=champion)
-    return Ready(load_config(DaemonSettings, config).settings, config, stream, by_hand, champion)
+    return Ready(load_config(DaemonSettings, config).settings, config, log, by_hand, champion)
 
 
 class Played(NamedTuple):
@@ -125,63 +123,44 @@ class Played(NamedTuple):
 
 async def _replay(ready: Ready, bootstrap: str, console: Console) -> Played:
     """Play March to August through all processes."""
-    model, clock = ready.settings.model(MODEL), SystemClock()
-    reports, deployments = (Follower(bootstrap, [topic_name(kind)]) for kind in ("workers", "deployments"))
-    publisher = Publisher(bootstrap, "driftwake.demo")
-    requests, labels = model.topic("requests"), model.topic("labels")
-    lockstep = Lockstep(
-        publisher=publisher,
-        reports=reports,
-        clock=clock,
-        model=MODEL,
-        requests_topic=requests,
-        labels_topic=labels,
-        partitions=model.partitions,
+    model = ready.settings.model(MODEL)
+    console.print("Starting the data plane and the daemon …")
+    async with staged(ready.settings, ready.config, MODEL, bootstrap) as stage:
+        bad_digest = await _play(ready, stage, console)
+    delivery = await check_delivery(
+        bootstrap,
+        requests=model.topic("requests"),
+        predictions=model.topic("predictions"),
+        quarantine=topic_name("quarantine"),
     )
-    players = Players(by_hand=ready.by_hand, lockstep=lockstep, publisher=publisher, deployments=deployments, clock=clock)
-    await publisher.start()
-    await reports.start()
-    await deployments.start()
-    try:
-        async with processes_of(ready.settings, ready.config, bootstrap):
-            bad_digest = await _play(ready, lockstep, players, console)
-        delivery = await check_delivery(
-            bootstrap, requests=requests, predictions=model.topic("predictions"), quarantine=topic_name("quarantine")
-        )
-    finally:
-        await deployments.stop()
-        await reports.stop()
-        await publisher.stop()
     return Played(bad_digest, delivery)
 
 
-async def _play(ready: Ready, lockstep: Lockstep, players: Players, console: Console) -> str:
+async def _play(ready: Ready, stage: Stage, console: Console) -> str:
     """Release bucket after bucket; return the digest of the bad model."""
-    calendar = months()
+    calendar, players = months(), Players(ready.by_hand, stage)
     start_ms, end_ms = calendar[0].start_ms, calendar[-1].end_ms
-    stream = _during(ready.stream, start_ms, end_ms)
-    console.print("Starting the data plane and the daemon …")
-    await lockstep.advance(start_ms)
+    stop = stop_ms(end_ms)
+    log = ready.log.played(start_ms, end_ms)
+    await stage.lockstep.advance(start_ms)
     await players.take_seats(ready.champion)
     upcoming, bad_at_ms, bad = list(calendar[1:]), calendar[_BAD_MONTH].start_ms + _BAD_AFTER_MS, ""
     pace = _Pace(SystemClock().monotonic())
+    cut = buckets(log.requests, log.labels, since_ms=start_ms, until_ms=stop, bucket_ms=BUCKET_MS)
     with LiveView(console, start_ms, end_ms) as view, open_ledger(ready.settings.ledger_place, read_only=True) as ledger:
-        for number, bucket in enumerate(
-            buckets(stream.requests, stream.labels, since_ms=start_ms, until_ms=stop_ms(end_ms), bucket_ms=BUCKET_MS)
-        ):
+        for number, bucket in enumerate(cut):
             if upcoming and bucket.start_ms >= upcoming[0].start_ms:
                 month = upcoming.pop(0)
                 await players.retrain(month.label, month.start_ms)
                 await players.send_bad_records(ready.settings.model(MODEL).topic("requests"), bucket.start_ms)
             if not bad and bucket.start_ms >= bad_at_ms:
                 bad = await players.submit_bad_model(bucket.start_ms)
-            await lockstep.release(bucket)
+            await stage.lockstep.release(bucket)
             pace.requests += len(bucket.requests)
             if number % _LOOK_EVERY == 0:
-                await _show(view, bucket, pace, players, ledger)
-        stop = stop_ms(end_ms)
-        await lockstep.advance(stop)
-        await lockstep.archived(stop)
+                await _show(view, bucket, pace, stage.seats, ledger)
+        await stage.lockstep.advance(stop)
+        await stage.lockstep.archived(stop)
     return bad
 
 
@@ -194,8 +173,8 @@ class _Pace:
         return self.requests / max(SystemClock().monotonic() - self.begun, 1e-9)
 
 
-async def _show(view: LiveView, bucket: Bucket, pace: _Pace, players: Players, ledger: Ledger) -> None:
-    deployed = await players.look()
+async def _show(view: LiveView, bucket: Bucket, pace: _Pace, seats: Seats, ledger: Ledger) -> None:
+    deployed = await seats.look()
     incidents = ledger.incidents(MODEL)
     view.update(
         bucket.end_ms,
@@ -206,21 +185,6 @@ async def _show(view: LiveView, bucket: Bucket, pace: _Pace, players: Players, l
         digest=deployed.champion if deployed is not None else "",
         note=f"{incidents[-1].id}: {incidents[-1].state}" if incidents else "",
     )
-
-
-def _during(stream: Stream, start_ms: int, end_ms: int) -> Stream:
-    """Requests of the replay, and the labels of those alone: the history has its own."""
-    requests = stream.requests[(stream.requests["time_ms"] >= start_ms) & (stream.requests["time_ms"] < end_ms)]
-    return Stream(requests, stream.labels[stream.labels["id"].isin(requests["id"])])
-
-
-def _history(stream: Stream, until_ms: int, folder: Path) -> Path:
-    """Write the labelled rows before the replay as one table."""
-    rows = stream.requests[stream.requests["time_ms"] < until_ms]
-    known = stream.labels.rename(columns={"time_ms": "known_ms"})
-    file = folder / "history.parquet"
-    pd.merge(rows, known, on="id", validate="one_to_one").to_parquet(file, index=False)
-    return file
 
 
 def _empty(folder: Path) -> None:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from daemon.demo.calendar import months
 from daemon.demo.flights import MODEL
-from daemon.demo.resources import MemoryWatch
 from daemon.demo.setting import ALONE, MONTHLY
 from daemon.ledger.ledger import open_ledger
+from daemon.replay.resources import MemoryWatch
 from daemon.report.collect import Collection, collect
 from daemon.report.collect_checks import Limits
 from daemon.report.model import Delivery, ReplayReport, Resources, Slot

@@ -32,7 +32,7 @@ class Collection(NamedTuple):
     """What a report is made of. Times are epoch ms, [start, end) is event time.
 
     `months` are label, start and end, `slots` the champion's first, then names of shadow slots; `refused` is the incident of
-    the challenger that was bad on purpose, None when there was none.
+    the challenger that was bad on purpose, None when there was none. `limits` are the bars that are numbers, if there are any.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Collection(NamedTuple):
     slots: Sequence[Slot]
     wall_seconds: float
     rows: int
-    limits: bars.Limits
+    limits: bars.Limits | None = None
     delivery: Delivery | None = None
     resources: Resources | None = None
     refused: str | None = None
@@ -130,14 +130,14 @@ def _checks(
 ) -> tuple[Check, ...]:
     promotions = [reign for reign in found if reign.is_promotion]
     own = {one.window.name: incident for incident in incidents for one in proposed(request.ledger.steps(incident), "accepted")}
-    checks = [
-        bars.few_promotions(promotions, request.limits.most_promotions),
-        bars.no_harm(promotions, served, request.task),
-        bars.own_feature(promotions, own, windows),
-        bars.whole_audit(request.ledger),
-        bars.in_time(request.wall_seconds, request.limits.minutes),
-        bars.in_memory(request.resources, request.limits.peak_memory_bytes),
-    ]
+    checks = [bars.no_harm(promotions, served, request.task), bars.whole_audit(request.ledger)]
+    if (limits := request.limits) is not None:
+        checks.insert(0, bars.few_promotions(promotions, limits.most_promotions))
+        checks.insert(2, bars.own_feature(promotions, own, windows))
+        checks += [
+            bars.in_time(request.wall_seconds, limits.minutes),
+            bars.in_memory(request.resources, limits.peak_memory_bytes),
+        ]
     if request.refused is not None:
-        checks.insert(3, bars.bad_one_refused(request.refused, incidents))
+        checks.insert(-1, bars.bad_one_refused(request.refused, incidents))
     return tuple(checks)

@@ -1,4 +1,4 @@
-"""How much memory all processes of the demo hold at most, together."""
+"""How much memory all processes of a replay hold at most, together."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""Calling skills by hand, as `driftwake skill NAME` does: for a replay's first champion, and for those it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from daemon.executing.child import Folder, run
+from daemon.settings import DaemonSettings
+from streams.contracts.features import Window
+
+
+class ByHand:
+    """One model's skills over the data folder of its settings."""
+
+    def __init__(self, settings: DaemonSettings, model: str) -> None:
+        given = settings.model(model)
+        lake, registry = (str(settings.folder(name).resolve()) for name in ("lake", "registry"))
+        self._common = {"lake": lake, "registry": registry, "model": model}
+        self._own = {"schema": msgspec.to_builtins(given.schema_contract()), "skew_ms": given.skew.ms}
+        self._config = settings.executing_config()
+
+    async def import_history(self, rows: pd.DataFrame, name: str) -> None:
+        """Store labelled rows (`Log.history`) in the lake.
+
+        Raises:
+            RunFailedError: they can't be stored; so do the other methods when a skill fails.
+        """
+        folder = self._folder(f"{name}-history")
+        folder.path.parent.mkdir(parents=True, exist_ok=True)
+        table = folder.path.with_suffix(".parquet")
+        rows.to_parquet(table, index=False)
+        common = {"lake": self._common["lake"], "model": self._common["model"], "schema": self._own["schema"]}
+        await self._call("import_history", folder, common | {"table": str(table), "name": name})
+
+    async def dataset(
+        self, name: str, until_ms: int, train_ms: int, sealed_ms: int, windows: Sequence[Window] = ()
+    ) -> dict[str, Any]:
+        """Build the rows with event time in [until - train, until - sealed) with the labels known by then, and some windows."""
+        ranges = {"until_ms": until_ms, "train_ms": train_ms, "sealed_ms": sealed_ms, "windows": _plain(windows)}
+        return await self._call("build_dataset", self._folder(f"{name}-data"), self._common | self._own | ranges)
+
+    async def train(self, name: str, table: str, windows: Sequence[Window] = (), parameters: dict[str, Any] | None = None) -> str:
+        """Train on a table and return the bundle's digest."""
+        arguments = {"train": table, "seed": 0, "lineage": {"policy": name}, "windows": _plain(windows)}
+        arguments["parameters"] = parameters or {}
+        result = await self._call("train_xgboost", self._folder(f"{name}-train"), self._common | self._own | arguments)
+        return str(result["digest"])
+
+    def _folder(self, name: str) -> Folder:
+        return Folder((self._config.work / "by-hand" / name).absolute())
+
+    async def _call(self, skill: str, folder: Folder, arguments: dict[str, Any]) -> dict[str, Any]:
+        folder.prepare(arguments)
+        return await run(skill, folder, self._config)
+
+
+def _plain(windows: Sequence[Window]) -> list[Any]:
+    return [msgspec.to_builtins(window) for window in windows]

@@ -1,0 +1,110 @@
+"""Reading a recorded log by its column roles: everything that is wrong with it is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from daemon.errors import DaemonError
+from daemon.replay.config import LogConfig
+from daemon.replay.log import Log
+from streams.contracts.schema import Column, ModelSchema
+
+Floats = NDArray[np.float64]
+
+
+class LogRefusedError(DaemonError):
+    """A recorded log can't be replayed; the message has every finding."""
+
+    def __init__(self, file: Path, findings: list[str]) -> None:
+        super().__init__("\n".join([f"{file} can't be replayed:", *(f"  {finding}" for finding in findings)]))
+        self.findings = findings
+
+
+def read_log(file: Path, roles: LogConfig, schema: ModelSchema) -> Log:
+    """Read a parquet file by the config's roles.
+
+    Raises:
+        LogRefusedError: it can't be read, columns are missing, or values make no sense.
+    """
+    try:
+        names = pq.read_schema(file).names
+    except (OSError, pa.ArrowException) as error:
+        raise LogRefusedError(file, [f"it isn't a readable parquet file: {error}"]) from error
+    wanted = [*([roles.id] if roles.id else []), roles.time, roles.label, roles.label_time]
+    wanted += [column.name for column in schema.columns]
+    missing = [f"no column {name!r}{_role(roles, name)}" for name in dict.fromkeys(wanted) if name not in names]
+    if missing:
+        raise LogRefusedError(file, [*missing, f"it has: {', '.join(names)}"])
+    table = pd.read_parquet(file, columns=list(dict.fromkeys(wanted)))
+    findings: list[str] = []
+    time_ms, known_ms = (_times(table[name], name, findings) for name in (roles.time, roles.label_time))
+    label = _numbers(table[roles.label], roles.label, findings)
+    ids = table[roles.id].astype(str) if roles.id else pd.Series([f"row-{number}" for number in range(len(table))])
+    columns = {column.name: _column(table[column.name], column, findings) for column in schema.columns}
+    findings += _findings(ids, time_ms, known_ms, label, schema)
+    if findings:
+        raise LogRefusedError(file, findings)
+    requests = pd.DataFrame({"id": ids.to_numpy(), "time_ms": time_ms.astype(np.int64), **columns})
+    is_known = np.isfinite(known_ms) & np.isfinite(label)
+    labels = pd.DataFrame(
+        {"id": ids.to_numpy()[is_known], "time_ms": known_ms[is_known].astype(np.int64), "label": label[is_known]}
+    )
+    return Log(*(frame.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True) for frame in (requests, labels)))
+
+
+def _role(roles: LogConfig, name: str) -> str:
+    role = next((role for role, given in roles.model_dump().items() if given == name), None)
+    return f" (the log's {role}: name another with `log.{role}` of the model)" if role else " (declared in the model's schema)"
+
+
+def _times(values: pd.Series, name: str, findings: list[str]) -> Floats:
+    """Epoch ms as float64 [rows], NaN for null."""
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return values.to_numpy(np.float64, na_value=np.nan)
+    try:
+        moments = pd.to_datetime(values, utc=True)
+    except (ValueError, TypeError, OverflowError) as error:
+        findings.append(f"column {name!r}: neither timestamps nor epoch milliseconds ({str(error)[:100]})")
+        return np.full(len(values), np.nan)
+    found = moments.dt.as_unit("ms").astype("int64").to_numpy(np.float64)
+    return np.where(moments.isna(), np.nan, found)
+
+
+def _numbers(values: pd.Series, name: str, findings: list[str]) -> Floats:
+    try:
+        return pd.to_numeric(values).to_numpy(np.float64, na_value=np.nan)
+    except (ValueError, TypeError):
+        findings.append(f"column {name!r}: holds something that is no number")
+        return np.full(len(values), np.nan)
+
+
+def _column(values: pd.Series, column: Column, findings: list[str]) -> NDArray[Any]:
+    if column.kind == "number":
+        return _numbers(values, column.name, findings)
+    return values.astype(object).where(values.isna(), values.astype(str)).where(values.notna(), None).to_numpy()
+
+
+def _findings(ids: pd.Series, time_ms: Floats, known_ms: Floats, label: Floats, schema: ModelSchema) -> Iterator[str]:
+    if len(ids) == 0:
+        yield "it has no rows"
+        return
+    if (doubled := int(ids.duplicated().sum())) > 0:
+        yield f"{doubled} ids stand there more than once, like {ids[ids.duplicated()].iloc[0]!r}: a label would have two requests"
+    if (absent := int((~np.isfinite(time_ms)).sum())) > 0:
+        yield f"{absent} rows have no time"
+    if (early := int((known_ms < time_ms).sum())) > 0:
+        yield f"{early} labels are known before their request: a replay would see the future"
+    if (lost := int((np.isfinite(label) & ~np.isfinite(known_ms)).sum())) > 0:
+        yield f"{lost} labels have no time of knowing: leave the label null, or say when it was known"
+    if not np.isfinite(label).any():
+        yield "no row has a label"
+    elif schema.task == "binary" and not np.isin(label[np.isfinite(label)], (0.0, 1.0)).all():
+        yield "a binary task has labels 0 and 1 only"
