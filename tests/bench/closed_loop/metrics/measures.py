@@ -115,7 +115,8 @@ def _everything_once(rows: int) -> tuple[Integers, Integers]:
 
 
 def _right(labels: Floats, scores: Floats) -> Floats:
-    return ((scores > 0.5) == (labels > 0.5)).astype(np.float64)
+    right: Floats = np.equal(scores > 0.5, labels > 0.5).astype(np.float64)
+    return right
 
 
 def _kappa(right: Floats, repeated: Floats) -> Floats:
