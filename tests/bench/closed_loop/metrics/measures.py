@@ -16,6 +16,9 @@ from skills._kit.metrics import Estimate, auc, block_draws, drawn_means, estimat
 
 Metric = Literal["average_precision", "auc", "accuracy", "kappa_temporal", "negative_brier", "negative_rmse"]
 
+RANKED: frozenset[Metric] = frozenset({"average_precision", "auc"})
+"""Those that only ask for the order of the scores, and need rows of both classes."""
+
 DRAWS = 4_000
 """So many that two draws lie beyond each end of a 99.9 % interval."""
 

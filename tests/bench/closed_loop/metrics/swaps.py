@@ -9,12 +9,15 @@ import numpy as np
 
 from skills._kit.frames import Floats
 from skills._kit.metrics import Estimate
-from tests.bench.closed_loop.metrics.measures import Metric, difference
+from tests.bench.closed_loop.metrics.measures import RANKED, Metric, difference
 
 NOTHING_TO_RETRAIN = frozenset({"C0", "C5", "C8", "C9", "C10", "C15"})
 """Scenarios where every promotion of a newly trained bundle is needless."""
 
 LEAST_ROWS = 20
+LEAST_OF_A_CLASS = 10
+"""Ranks of fewer rows of a class say nothing about a bundle, whatever the bootstrap makes of them."""
+
 MARGIN = 0.01
 """Differences under this mean nothing."""
 
@@ -45,11 +48,11 @@ def compared(metric: Metric, label: Floats, new: Floats, old: Floats, *, seed: i
 
     Columns are in order of event time [rows]. Rows where any of the three is NaN are left out. The measure is over all rows
     together, also where live quality is averaged by period. Not computable under `LEAST_ROWS` rows, where the measure has no
-    value (one class only), or where most bootstrap draws have none.
+    value, and for average precision and AUC under `LEAST_OF_A_CLASS` rows of either class.
     """
     both = np.isfinite(label) & np.isfinite(new) & np.isfinite(old)
     rows = int(both.sum())
-    if rows < LEAST_ROWS:
+    if rows < LEAST_ROWS or (metric in RANKED and _rarer(label[both]) < LEAST_OF_A_CLASS):
         return Compared(rows, None)
     gain = difference(metric, label[both], new[both], old[both], seed=seed)
     return Compared(rows, gain if np.isfinite(gain).all() else None)
@@ -80,6 +83,11 @@ def gate_quality(verdicts: Iterable[tuple[bool, Compared]]) -> GateQuality:
     promoted = [gain > 0 for was_promoted, gain in judged if was_promoted]
     refused = [gain < 0 for was_promoted, gain in judged if not was_promoted]
     return GateQuality(_share(promoted), len(promoted), _share(refused), len(refused))
+
+
+def _rarer(label: Floats) -> int:
+    positives = int((label > 0.5).sum())
+    return min(positives, len(label) - positives)
 
 
 def _share(claims: list[bool]) -> float | None:
