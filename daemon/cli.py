@@ -17,7 +17,7 @@ import typer
 from daemon.commands import orders, views
 from daemon.commands.errors import BadInputError
 from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, screen, settings_in
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, LogRefusedError
 from streams.contracts.errors import ConfigError, StreamsError
 
 app = typer.Typer(
@@ -110,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except ConfigError as error:
         return _complain(f"the config can't be used, {len(error.findings)} findings:", *error.findings, code=BAD_INPUT)
+    except LogRefusedError as error:
+        return _complain(f"{error.file} can't be replayed, {len(error.findings)} findings:", *error.findings, code=BAD_INPUT)
     except BadInputError as error:
         return _complain(str(error), code=BAD_INPUT)
     except (DaemonError, StreamsError) as error:

@@ -7,10 +7,14 @@ DaemonError
 ├── RunFailedError       a step failed for good; the incident closes as failed, with the class of the failure
 │   └── RunLostError     the process died without an answer; it is run again once
 ├── SwapFailedError      the data plane didn't do what a deployment says in time: roll back or try again later
-└── RegistryError        the model registry said no; noted in the audit, and the loop goes on
+├── RegistryError        the model registry said no; noted in the audit, and the loop goes on
+└── LogRefusedError      a recorded log can't be replayed; nothing was started
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
 
 
 class DaemonError(Exception):
@@ -53,3 +57,12 @@ class SwapFailedError(DaemonError):
 
 class RegistryError(DaemonError):
     """The model registry could not be reached or said no."""
+
+
+class LogRefusedError(DaemonError):
+    """A recorded log can't be replayed. `findings` say everything that is wrong with it."""
+
+    def __init__(self, file: Path, findings: Sequence[str]) -> None:
+        super().__init__(f"{file} can't be replayed: {'; '.join(findings)}")
+        self.file = file
+        self.findings = tuple(findings)

@@ -50,6 +50,12 @@ class ByHand:
         result = await self._call("train_xgboost", self._folder(f"{name}-train"), self._common | self._own | arguments)
         return str(result["digest"])
 
+    async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
+        """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""
+        bundles = {"champion": champion, "challenger": challenger, "sealed": sealed}
+        result = await self._call("compare_models", self._folder(f"{name}-compare"), self._common | bundles)
+        return float(result["metric"]["difference"]["value"]) >= 0.0
+
     def _folder(self, name: str) -> Folder:
         return Folder((self._config.work / "by-hand" / name).absolute())
 

@@ -12,20 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from daemon.errors import DaemonError
+from daemon.errors import LogRefusedError
 from daemon.replay.config import LogConfig
 from daemon.replay.log import Log
 from streams.contracts.schema import Column, ModelSchema
 
 Floats = NDArray[np.float64]
-
-
-class LogRefusedError(DaemonError):
-    """A recorded log can't be replayed; the message has every finding."""
-
-    def __init__(self, file: Path, findings: list[str]) -> None:
-        super().__init__("\n".join([f"{file} can't be replayed:", *(f"  {finding}" for finding in findings)]))
-        self.findings = findings
 
 
 def read_log(file: Path, roles: LogConfig, schema: ModelSchema) -> Log:
@@ -70,7 +62,7 @@ def _times(values: pd.Series, name: str, findings: list[str]) -> Floats:
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return values.to_numpy(np.float64, na_value=np.nan)
     try:
-        moments = pd.to_datetime(values, utc=True)
+        moments = pd.to_datetime(values, utc=True, format="ISO8601")
     except (ValueError, TypeError, OverflowError) as error:
         findings.append(f"column {name!r}: neither timestamps nor epoch milliseconds ({str(error)[:100]})")
         return np.full(len(values), np.nan)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import yaml
 from rich.console import Console
 
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, LogRefusedError
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import Incident
 from daemon.replay.by_hand import ByHand
@@ -106,7 +106,7 @@ def _span(log: Log, request: Request) -> tuple[int, int]:
     start_ms = -(-(first + request.train_days * DAY_MS) // DAY_MS) * DAY_MS
     if start_ms > last:
         days = (last - first) / DAY_MS
-        raise DaemonError(f"{request.data} spans {days:.1f} days: fewer than the {request.train_days} that --train-days takes")
+        raise LogRefusedError(request.data, [f"it spans {days:.1f} days, fewer than the {request.train_days} of --train-days"])
     return start_ms, last + 1
 
 
