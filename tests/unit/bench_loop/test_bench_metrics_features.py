@@ -35,6 +35,14 @@ def test_others_are_not(other: Window):
     assert found_feature(PLANTED, [other]) is None
 
 
+def test_the_column_counts_and_the_delay_does_not():
+    planted = Planted(frozenset({"shop"}), "mean", "outcomes", HOUR, "label")
+    late = Window(aggregate="mean", source="outcomes", column="label", by=("shop",), range_ms=HOUR, delay_ms=5)
+    other = Window(aggregate="mean", source="outcomes", column="amount", by=("shop",), range_ms=HOUR)
+    assert found_feature(planted, [other]) is None
+    assert found_feature(planted, [other, late]) == late
+
+
 def test_of_several_the_shortest_is_named():
     assert found_feature(PLANTED, [window("shop", "till"), window("shop", "till", hours=0.2)]) == window(
         "shop", "till", hours=0.2

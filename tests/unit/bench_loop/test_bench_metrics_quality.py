@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from tests.bench.closed_loop.metrics.quality import PeriodQuality, Quality, live_quality, recovered_share, shared_means
+from tests.bench.closed_loop.metrics.quality import (
+    PeriodQuality,
+    Quality,
+    live_quality,
+    recovered_share,
+    share_of_oracle,
+    shared_means,
+    shortfall,
+)
 from tests.bench.closed_loop.metrics.scored import DAY_MS, Scored, Span, equal_spans, spans_of
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -144,3 +152,13 @@ def test_recovered_share():
 @pytest.mark.parametrize(("oracle", "is_computable"), [(0.51, True), (0.5099, False), (0.4, False), (None, False)])
 def test_recovered_share_needs_something_to_recover(oracle: float | None, is_computable: bool):  # noqa: FBT001 - a parameter of the test
     assert (recovered_share(quality(0.505), quality(0.5), quality(oracle)) is not None) == is_computable
+
+
+def test_against_another_policy_shared_periods_count():
+    ours, other = quality(0.6, 0.9, None), quality(0.8, None, 0.1)
+    assert share_of_oracle(ours, other) == pytest.approx(0.75)
+    assert shortfall(ours, other) == pytest.approx(0.2)
+    assert shortfall(other, ours) == pytest.approx(-0.2)
+    assert share_of_oracle(quality(None), quality(0.5)) is None
+    assert shortfall(quality(None), quality(0.5)) is None
+    assert share_of_oracle(quality(0.5), quality(0.0)) is None

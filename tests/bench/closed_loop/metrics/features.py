@@ -13,19 +13,23 @@ from tests.bench.closed_loop.metrics.measures import Metric, measure
 
 
 class Planted(NamedTuple):
-    """The window that a scenario hides: key columns, aggregate, facts, and the longest range that still shows it, in ms."""
+    """The window that a scenario hides: key columns, aggregate, facts, and the longest range that still shows it, in ms.
+
+    `column` is the one that is aggregated, None for a count.
+    """
 
     by: frozenset[str]
     aggregate: Aggregate
     source: Source
     at_most_range_ms: int
+    column: str | None = None
 
 
 def found_feature(planted: Planted, promoted: Iterable[Window]) -> Window | None:
     """Return the window of a promoted bundle that is the planted one, the shortest if there are several; None if none is.
 
-    The same key columns (their order doesn't matter: a further key would count something else), the same aggregate over the
-    same facts, and a range no longer than the planted one's.
+    The same key columns (their order doesn't matter; a further key would count something else), the same aggregate of the same
+    column over the same facts, and a range no longer than the planted one's. The delay doesn't matter.
     """
     return min((window for window in promoted if _is_planted(planted, window)), key=lambda window: window.range_ms, default=None)
 
@@ -44,6 +48,7 @@ def _is_planted(planted: Planted, window: Window) -> bool:
     return (
         frozenset(window.by) == planted.by
         and window.aggregate == planted.aggregate
+        and window.column == planted.column
         and window.source == planted.source
         and window.range_ms <= planted.at_most_range_ms
     )

@@ -81,6 +81,18 @@ def recovered_share(policy: Quality, never: Quality, oracle: Quality) -> float |
     return (ours - alone) / (best - alone) if best - alone >= LEAST_GAP - 1e-12 else None
 
 
+def share_of_oracle(policy: Quality, oracle: Quality) -> float | None:
+    """Return policy / oracle over the periods that both have a value for; None without any, and where the oracle isn't above 0."""
+    means = shared_means([policy, oracle])
+    return means[0] / means[1] if means is not None and means[1] > 0 else None
+
+
+def shortfall(policy: Quality, other: Quality) -> float | None:
+    """Return how far a policy is below another over the periods that both have a value for; below 0: it is better."""
+    means = shared_means([policy, other])
+    return means[1] - means[0] if means is not None else None
+
+
 def _period(rows: Scored, metric: Metric, span: Span) -> PeriodQuality:
     usable = rows.usable()
     found = PeriodQuality(span, len(rows.labelled().label), len(usable.label), None)
