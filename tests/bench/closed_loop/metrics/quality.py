@@ -82,7 +82,7 @@ def recovered_share(policy: Quality, never: Quality, oracle: Quality) -> float |
 
 
 def share_of_oracle(policy: Quality, oracle: Quality) -> float | None:
-    """Return policy / oracle over the periods that both have a value for; None without any, and where the oracle isn't above 0."""
+    """Return policy / oracle over the periods both have a value for; None without any, and where the oracle is not above 0."""
     means = shared_means([policy, oracle])
     return means[0] / means[1] if means is not None and means[1] > 0 else None
 
