@@ -1,0 +1,72 @@
+"""Scenario files: all of them are right, and what is wrong in one is said in words."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from streams.contracts.errors import ConfigError
+from tests.bench.closed_loop.data.catalogue import LOADERS
+from tests.bench.closed_loop.scenario import load_scenario, scenario_files
+
+FILES = scenario_files()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_is_a_scenario_on_known_data(name: str):
+    scenario = load_scenario(FILES[name])
+    assert scenario.id == name
+    assert scenario.data in LOADERS
+    last = max((one.last_day for one in scenario.injections), default=0)
+    assert last <= scenario.replay.last_day
+    assert all(scenario.replay.first_day <= fault.day <= scenario.replay.last_day for fault in scenario.faults)
+
+
+def test_files_come_in_the_order_of_their_numbers():
+    names = list(FILES)
+    assert names.index("C8") < names.index("C11a")
+
+
+def wrong(tmp_path: Path, **changes: object) -> str:
+    content = yaml.safe_load(FILES["C8"].read_text()) | changes
+    file = tmp_path / "X.yaml"
+    file.write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigError) as raised:
+        load_scenario(file)
+    return str(raised.value)
+
+
+def test_all_findings_come_at_once(tmp_path: Path):
+    said = wrong(
+        tmp_path,
+        bucket=5,
+        colour="red",
+        injections=[{"kind": "scale", "column": "amount", "first_day": 1, "last_day": 2}],
+        bars=[{"metric": "happiness", "at_least": 1}],
+    )
+    for part in (
+        "bucket: must be a duration",
+        "colour: there is no such setting",
+        "factor: is required",
+        "'happiness' is no metric",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"replay": {"first_day": 62, "last_day": 121}}, "within the champion's days"),
+        ({"replay": {"first_day": 80, "last_day": 70}}, "lies before first_day"),
+        ({"score": {"first_day": 60, "last_day": 121}}, "isn't within the replay"),
+        ({"skew": "1m"}, "shorter than the bucket"),
+        ({"injections": [{"kind": "flood", "first_day": 1, "last_day": 2}]}, "flood"),
+        ({"injections": [{"kind": "dead_column", "column": "amount", "first_day": 3, "last_day": 2}]}, "before the first"),
+        ({"bars": [{"metric": "incidents"}]}, "exactly one of at_least and at_most"),
+        ({"bars": [{"metric": "incidents", "at_most": 1, "last_day": 130}]}, "aren't within the score"),
+        ({"truth": {"onset_day": 1, "diagnosis": ["bad_luck"]}}, "'bad_luck' is no cause"),
+        ({"truth": {"onset_day": 1, "actions": ["retrain"], "forbidden": ["retrain"]}}, "both right and forbidden"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, changes: dict[str, object], said: str):
+    assert said in wrong(tmp_path, **changes)
