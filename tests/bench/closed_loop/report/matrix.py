@@ -83,7 +83,7 @@ def _barred(scenario: ScenarioResult, metric: str) -> Cell:
     if bars:
         return Cell([_bar(bar) for bar in bars], _worst(bars))
     values = scenario.values.get(metric, {})
-    return Cell(value_text(metric, values[OURS]) if OURS in values and scenario.failed is None else None)
+    return Cell(value_text(metric, values[OURS]) if OURS in values and scenario.failed is None else None, "plain")
 
 
 def _others(scenario: ScenarioResult, columns: Sequence[str]) -> Cell:
@@ -96,7 +96,7 @@ def _bar(bar: Bar, name: str = "") -> Content:
     days = days_text(bar)
     value = "" if bar.held is None else f" {value_text(bar.metric, bar.value)}"
     asked = f"{name}{who}{limit_text(bar)}{', ' if days else ''}{days}"
-    return _two_lines([held_tag(held=bar.held), value], asked)
+    return element("span", _two_lines([held_tag(held=bar.held), value], asked), class_="one-bar")
 
 
 def _two_lines(said: Content, asked: str) -> Content:
@@ -117,7 +117,7 @@ def _qualities(scenario: ScenarioResult, name: str, place: int, policies: Sequen
     found = {policy.name: policy for policy in scenario.policies}
     means = {one.name: one.mean_quality for one in scenario.policies if one.mean_quality is not None and finite(one.mean_quality)}
     best = max(means.values(), default=None)
-    cells: list[Content | Cell] = [_name(scenario, name, place), Cell(scenario.quality_metric, "small")]
+    cells: list[Content | Cell] = [_name(scenario, name, place), Cell(scenario.quality_metric, "soft")]
     for policy in policies:
         if policy not in found:
             cells.append(Cell(MISSING, "number"))

@@ -160,8 +160,11 @@ def encode_report(report: BenchReport) -> bytes:
 
     Raises:
         TypeError: it holds something else than numbers and texts.
+        msgspec.ValidationError: a field holds something of another type than it declares.
     """
-    return msgspec.json.format(msgspec.json.encode(report, enc_hook=_builtin, order="deterministic"), indent=1) + b"\n"
+    # Read once, a whole number in a field for any number becomes 0.0 from 0, as it would on its next way through JSON.
+    known = decode_report(msgspec.json.encode(report, enc_hook=_builtin))
+    return msgspec.json.format(msgspec.json.encode(known, order="deterministic"), indent=1) + b"\n"
 
 
 def decode_report(data: bytes) -> BenchReport:

@@ -20,6 +20,8 @@ from tests.bench.closed_loop.report.tally import (
 )
 from tests.bench.closed_loop.report.words import days_text, held_tag, limit_text, metric_text, value_text
 
+_LISTED = 12
+
 
 def summary(report: BenchReport, names: Sequence[str]) -> Markup:
     """Say first how many bars were held, then which were not."""
@@ -36,7 +38,7 @@ def summary(report: BenchReport, names: Sequence[str]) -> Markup:
         element(
             "div",
             element("strong", ("✓ " if is_good else "✗ ") + found.text),
-            folded("Which were not held", element("ul", missed), is_open=len(missed) <= 8) if missed else None,
+            folded("Which were not held", element("ul", missed), is_open=len(missed) <= _LISTED) if missed else None,
             class_="outcome good" if is_good else "outcome bad",
         ),
         element(
@@ -91,16 +93,17 @@ def _short_of(report: BenchReport, names: Sequence[str]) -> list[str | list[str 
     for place, scenario in enumerate(report.scenarios):
         link = element("a", names[place], href=f"#scenario-{place + 1}")
         if scenario.failed is not None:
-            lines.append([link, f" did not run to its end: {scenario.failed}"])
+            lines.append([link, f", did not run to its end: {scenario.failed}"])
         else:
-            lines += [[link, " ", _said(bar)] for bar in bars_of(scenario) if bar.held is not True]
-    return lines + [["All scenarios ", _said(bar)] for bar in report.bars if bar.held is not True]
+            lines += [[link, ", ", _said(bar)] for bar in bars_of(scenario) if bar.held is not True]
+    return lines + [["all scenarios, ", _said(bar)] for bar in report.bars if bar.held is not True]
 
 
 def _said(bar: Bar) -> str:
     whose = "" if bar.policy == OURS else f" of {bar.policy}"
-    asked = f"{limit_text(bar)} {days_text(bar)}".rstrip()
-    return f"{metric_text(bar.metric)}{whose}: {value_text(bar.metric, bar.value)}, the bar is {asked}"
+    days = days_text(bar)
+    asked = f"{limit_text(bar)}{', ' if days else ''}{days}"
+    return f"{metric_text(bar.metric)}{whose}: {value_text(bar.metric, bar.value)} (bar: {asked})"
 
 
 def _facts(report: BenchReport) -> list[tuple[str, str]]:

@@ -24,13 +24,16 @@ h2 { scroll-margin-top: .5rem; }
 .onset { stroke: var(--ink); stroke-width: 1.2; } .onset-name { fill: var(--ink); font-weight: 600; }
 .lane { stroke: var(--rule); stroke-width: 1; } .promoted { stroke: var(--colour); stroke-width: 2; }
 .plot { overflow: visible; }
-table.matrix, .matrix table { font-size: .84rem; }
+.matrix table { font-size: .84rem; }
+.matrix th.name { min-width: 11.5rem; } .matrix td.plain { padding-left: calc(.5rem + 3px); }
 .matrix th, .matrix td { padding: .28rem .7rem .28rem 0; }
 .matrix thead th { vertical-align: bottom; }
+.matrix .one-bar { display: block; } .matrix .one-bar + .one-bar { margin-top: .25rem; }
 .matrix td .bar-said { display: block; white-space: nowrap; }
-.matrix td .bar-asked { display: block; font-size: .76rem; color: var(--soft); line-height: 1.3; }
+.matrix td .bar-asked { display: block; font-size: .76rem; color: var(--soft); font-weight: 400;
+  line-height: 1.3; }
 .matrix td.held, .matrix td.missed, .matrix td.unmeasured { padding-left: .5rem; border-left: 3px solid; }
-.matrix td.held { border-left-color: var(--good); background: var(--good-back); }
+.matrix td.held { border-left-color: var(--good); }
 .matrix td.missed { border-left-color: var(--bad); background: var(--bad-back); }
 .matrix td.unmeasured { border-left: 3px dashed var(--unclear); background: var(--unclear-back); }
 .matrix th.name a { text-decoration: none; color: inherit; display: block; }
@@ -43,9 +46,13 @@ table.matrix, .matrix table { font-size: .84rem; }
 .scenario header p { margin: 0; flex-basis: 100%; max-width: none; }
 .scenario ul.legend { gap: 0 1.1rem; font-size: .84rem; margin: .6rem 0 0; }
 .scenario figure { margin: .3rem 0; }
+.scenario table { font-size: .86rem; } .scenario th, .scenario td { padding-top: .2rem; padding-bottom: .2rem; }
 .pair-of-tables { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 0 2rem; }
 @media screen and (max-width: 42rem) {
-  .matrix td.held, .matrix td.missed, .matrix td.unmeasured { padding: .15rem .5rem; border-left: 3px solid; margin: .15rem 0; }
+  .matrix td.held, .matrix td.missed, .matrix td.unmeasured { padding: .15rem .5rem;
+    border-left-width: 3px; border-left-style: solid; margin: .15rem 0; }
+  .matrix td.held { border-left-color: var(--good); } .matrix td.missed { border-left-color: var(--bad); }
+  .matrix td.unmeasured { border-left: 3px dashed var(--unclear); }
   .matrix td .bar-said, .matrix td .bar-asked { display: inline; white-space: normal; }
   .scenario { padding: .8rem .75rem .4rem; } }
 """

@@ -54,7 +54,7 @@ def _plot(scenario: ScenarioResult, places: dict[str, int]) -> Content:
         return element("p", f"Quality over time: {NOT_MEASURED}.", class_="soft")
     keys = [element("li", swatch(policy.name, places), policy.name) for policy in scenario.policies]
     marks = [
-        "Lines upright: driftwake promoted a bundle." if _promotes(scenario) else "",
+        "Dotted upright lines: driftwake promoted a bundle." if _promotes(scenario) else "",
         "Shaded: " + "; ".join(_span(one.what, one.start_ms, one.end_ms) for one in scenario.injected) + "."
         if scenario.injected
         else "",
@@ -102,8 +102,13 @@ def _policies(scenario: ScenarioResult) -> Markup | None:
     found = scenario.policies
     rows: list[tuple[Content | Cell, ...]] = [
         (f"mean {scenario.quality_metric}", *(Cell(_mean(policy.mean_quality), "number") for policy in found)),
-        ("retrains", *(Cell(number(policy.retrains), "number") for policy in found)),
-        ("promotions", *(Cell(number(len(policy.promotions)), "number") for policy in found)),
+    ]
+    counts = {"retrains": [policy.retrains for policy in found], "promotions": [len(policy.promotions) for policy in found]}
+    # A metric of the same name is the one that bars are held against; it is shown instead.
+    rows += [
+        (name, *(Cell(number(count), "number") for count in shown))
+        for name, shown in counts.items()
+        if name not in scenario.values
     ]
     for metric, values in sorted(scenario.values.items()):
         cells = (
@@ -126,8 +131,8 @@ def _incidents(scenario: ScenarioResult) -> Content:
             f"{place}",
             Cell(moment(incident.opened_ms), "nowrap"),
             Cell(MISSING if incident.closed_ms is None else moment(incident.closed_ms), "nowrap"),
-            listed([incident.cause] if incident.cause else []),
-            listed([incident.action] if incident.action else []),
+            incident.cause.replace("_", " ") or "none named",
+            incident.action.replace("_", " ") or "none taken",
             Cell(tag(incident.state), "nowrap"),
         )
         for place, incident in enumerate(scenario.incidents, 1)

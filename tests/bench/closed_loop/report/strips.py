@@ -9,8 +9,9 @@ from daemon.report.markup import Content, Markup, element
 from daemon.report.wording import clean, day
 from tests.bench.closed_loop.report.model import OURS, IncidentResult, ScenarioResult
 from tests.bench.closed_loop.report.sheet import colour_of
+from tests.bench.closed_loop.report.words import plural
 
-_LANE = 13.0
+_LANE = 14.0
 _INCIDENT_LANE = 17.0
 _INCIDENT_LANES = 4
 
@@ -29,22 +30,21 @@ def promotion_strip(
     for lane, policy in enumerate(sorted(found, key=lambda item: places.get(item.name, 0))):
         middle = top + (lane + 0.5) * _LANE
         colour = colour_of(policy.name, places)
-        count = len(policy.promotions)
         marks = [
             element("line", x1=(x := across.at(one.time_ms)), x2=x, y1=middle - 4, y2=middle + 4, class_=f"promoted {colour}")
             for one in policy.promotions
         ]
-        said = f"{policy.name}: {count} promotion{'' if count == 1 else 's'}"
+        said = f"{clean(policy.name, 14)}, {plural(len(policy.promotions), 'swap')}"
         content.append(
             element(
                 "g",
-                element("title", said),
+                element("title", f"{policy.name}: {plural(len(policy.promotions), 'promotion')}"),
                 element("line", x1=across.start, x2=across.end, y1=middle, y2=middle, class_="lane"),
                 marks,
-                element("text", f"{clean(policy.name, 18)} {count}", x=across.end + 8, y=middle + 4, class_="axis"),
+                element("text", said, x=across.end + 8, y=middle + 4, class_="axis"),
             )
         )
-    return content, top + len(found) * _LANE + 4
+    return content, top + len(found) * _LANE + 6
 
 
 def incident_strip(scenario: ScenarioResult, across: Scale, top: float, *, name_at: float | None) -> tuple[Content, float]:

@@ -51,7 +51,7 @@ def timeline(scenario: ScenarioResult, places: Mapping[str, int], frame: Frame) 
     if not drawn:
         return None
     across = Scale(scenario.start_ms, scenario.end_ms, *frame.ends)
-    up = covering((point.value for _, runs in drawn for run in runs for point in run), frame.height, frame.top)
+    up = _upward([point.value for _, runs in drawn for run in runs for point in run], frame)
     promoted, bottom = promotion_strip(scenario, places, across, frame.height + 24.0, is_wide=frame.is_wide)
     incidents, bottom = incident_strip(
         scenario, across, bottom, name_at=frame.width - frame.right + 8.0 if frame.is_wide else None
@@ -69,6 +69,14 @@ def timeline(scenario: ScenarioResult, places: Mapping[str, int], frame: Frame) 
         incidents,
     ]
     return element("svg", *content, viewBox=f"0 0 {frame.width} {bottom + 4:.0f}", role="img", class_="plot")
+
+
+def _upward(values: Sequence[float], frame: Frame) -> Scale:
+    """Make the scale of quality. Shares of one get a tenth at least, so that noise doesn't look like an event."""
+    if all(0 <= value <= 1 for value in values):
+        middle = min(0.95, max(0.05, (min(values) + max(values)) / 2))
+        values = [*values, middle - 0.05, middle + 0.05]
+    return covering(values, frame.height, frame.top)
 
 
 def _runs(scenario: ScenarioResult, policy: PolicyResult) -> list[list[Point]]:
