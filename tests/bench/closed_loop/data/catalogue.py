@@ -7,13 +7,29 @@ from pathlib import Path
 from typing import Final
 
 from streams.contracts.errors import StreamsError
-from tests.bench.closed_loop.data import flights, fraud, fraud_with_risk
+from tests.bench.closed_loop.data import (
+    bike,
+    car_loan,
+    elec2,
+    elec2_without_price,
+    flights,
+    fraud,
+    fraud_with_risk,
+    hotel,
+    synthetic,
+)
 from tests.bench.closed_loop.data.base import DataSet
 
 LOADERS: Final[Mapping[str, Callable[[Path], DataSet]]] = {
+    bike.NAME: bike.load,
+    car_loan.NAME: car_loan.load,
+    elec2.NAME: elec2.load,
+    elec2_without_price.NAME: elec2_without_price.load,
+    flights.NAME: flights.load,
     fraud.NAME: fraud.load,
     fraud_with_risk.NAME: fraud_with_risk.load,
-    flights.NAME: flights.load,
+    hotel.NAME: hotel.load,
+    **synthetic.LOADERS,
 }
 
 

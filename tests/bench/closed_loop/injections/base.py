@@ -64,10 +64,10 @@ def single(choice: OneOf[Value]) -> Value:
     """Return the value of a choice that has been drawn.
 
     Raises:
-        ValueError: it still has several; call `resolved` first.
+        TypeError: it still has several; call `resolved` first.
     """
     if isinstance(choice, tuple):
-        raise ValueError(f"injection: nothing was drawn from {choice!r}; call resolved() on the options first")
+        raise TypeError(f"injection: nothing was drawn from {choice!r}; call resolved() on the options first")
     return choice
 
 
