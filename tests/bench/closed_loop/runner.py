@@ -1,0 +1,217 @@
+"""One scenario from its file to its result: through the product's own topics, stages and daemon, one replay for all policies.
+
+The runner writes only to topics (requests, labels, commands) and reads only topics, the lake and the ledger; what a policy
+trains, it trains with the product's skills, as a person would by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from daemon.ledger.ledger import open_ledger
+from daemon.replay.by_hand import ByHand
+from daemon.replay.delivery import check_delivery
+from daemon.replay.log import Log
+from daemon.replay.resources import MemoryWatch
+from daemon.replay.source import buckets
+from daemon.replay.stage import Stage, staged
+from daemon.report.collect_incidents import incident_report
+from daemon.report.model import Delivery, IncidentReport
+from daemon.running import broker_of
+from daemon.settings import DaemonSettings
+from streams.contracts.features import Window
+from streams.contracts.records import Deployment
+from streams.contracts.topics import topic_name
+from streams.inference.store import BundleStore
+from streams.lake.lake import Lake
+from streams.runtime.clock import SystemClock
+from streams.runtime.config import load as load_config
+from streams.runtime.logging import logging_to
+from streams.transport.follower import Follower
+from tests.bench.closed_loop.cast import Cast, Trained, before
+from tests.bench.closed_loop.data.base import DataSet
+from tests.bench.closed_loop.matured import Matured
+from tests.bench.closed_loop.policies.base import World
+from tests.bench.closed_loop.policies.making import make
+from tests.bench.closed_loop.rows import labels_of, requests_of
+from tests.bench.closed_loop.served import Served, read_served
+from tests.bench.closed_loop.setting import MODEL, config, write_config
+
+DRIFTWAKE = "driftwake"
+DAY_MS = 86_400_000
+
+
+class Job(NamedTuple):
+    """What is run: a scenario's data after its injections, and who plays.
+
+    Times are epoch ms. `policies` may or may not name driftwake; without it the daemon only observes.
+    """
+
+    data: DataSet
+    champion_since_ms: int
+    champion_until_ms: int
+    start_ms: int
+    end_ms: int
+    bucket_ms: int
+    horizon_ms: int
+    world: World
+    policies: Sequence[str]
+    seed: int
+    data_dir: Path
+
+
+class Played(NamedTuple):
+    """What a replay left behind.
+
+    `deployments` are in order of their generation. `windows` are those of each bundle that was champion, by digest.
+    `log_digest` is of what happened in event time alone: the same in every run.
+    """
+
+    served: Served
+    trained: tuple[Trained, ...]
+    incidents: tuple[IncidentReport, ...]
+    deployments: tuple[Deployment, ...]
+    windows: dict[str, tuple[Window, ...]]
+    delivery: Delivery
+    wall_seconds: float
+    peak_bytes: int
+    log_digest: str
+
+
+def run(job: Job) -> Played:
+    """Replay a scenario from the beginning; its data folder must be empty.
+
+    Raises:
+        DaemonError: something didn't come as far as it must.
+        StreamsError: the data, the broker or a folder can't be used.
+    """
+    job.data_dir.mkdir(parents=True, exist_ok=True)
+    with (
+        (job.data_dir / "bench.out").open("w", encoding="utf-8") as output,
+        logging_to(job.data_dir / "logs", "bench", console=output),
+    ):
+        return asyncio.run(_run(job))
+
+
+async def _run(job: Job) -> Played:
+    stopping, memory = asyncio.Event(), MemoryWatch()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(memory.run(stopping))
+        try:
+            return (await _replay(job))._replace(peak_bytes=memory.peak_bytes)
+        finally:
+            stopping.set()
+
+
+async def _replay(job: Job) -> Played:
+    settings, file, by_hand, champion = await _prepare(job)
+    model = settings.model(MODEL)
+    async with broker_of(settings) as bootstrap:
+        clock = SystemClock()
+        began = clock.monotonic()
+        async with staged(settings, file, MODEL, bootstrap) as stage:
+            cast = await _play(job, settings, stage, by_hand, champion)
+        wall_seconds = clock.monotonic() - began
+        delivery = await check_delivery(
+            bootstrap,
+            requests=model.topic("requests"),
+            predictions=model.topic("predictions"),
+            quarantine=topic_name("quarantine"),
+        )
+        said = await _said(bootstrap)
+    served = await asyncio.to_thread(_served, job, settings)
+    with open_ledger(settings.ledger_place, read_only=True) as ledger:
+        incidents = tuple(incident_report(ledger, incident) for incident in ledger.incidents(MODEL))
+    deployments = tuple(msgspec.json.decode(value, type=Deployment) for value in said["deployments"])
+    store = BundleStore(settings.folder("registry"))
+    champions = {one.champion for one in deployments}
+    return Played(
+        served=served,
+        trained=tuple(cast.trained),
+        incidents=incidents,
+        deployments=deployments,
+        windows={digest: store.read(MODEL, digest).manifest.windows for digest in sorted(champions)},
+        delivery=delivery,
+        wall_seconds=wall_seconds,
+        peak_bytes=0,
+        log_digest=_digest(said),
+    )
+
+
+async def _prepare(job: Job) -> tuple[DaemonSettings, Path, ByHand, str]:
+    """Import what was before the replay, and train the first champion on it."""
+    data = job.data
+    common = {"skew_ms": data.skew_ms, "horizon_ms": job.horizon_ms}
+    autonomy = "act" if DRIFTWAKE in job.policies else "observe"
+    first = write_config(job.data_dir, config(job.data_dir, data.schema, bundle="0" * 64, autonomy=autonomy, **common))
+    by_hand = ByHand(load_config(DaemonSettings, first).settings, MODEL)
+    await by_hand.import_history(await asyncio.to_thread(_log(data).history, job.start_ms), "before-the-replay")
+    rows = await by_hand.dataset("first", job.start_ms, job.start_ms - job.champion_since_ms, 1, data.windows)
+    table = await asyncio.to_thread(before, Path(rows["train"]), job.champion_until_ms)
+    champion = await by_hand.train("first", str(table), data.windows)
+    file = write_config(job.data_dir, config(job.data_dir, data.schema, bundle=champion, autonomy=autonomy, **common))
+    return load_config(DaemonSettings, file).settings, file, by_hand, champion
+
+
+def _log(data: DataSet) -> Log:
+    return Log(requests_of(data.rows, data.schema), labels_of(data.rows))
+
+
+async def _play(job: Job, settings: DaemonSettings, stage: Stage, by_hand: ByHand, champion: str) -> Cast:
+    names = [name for name in job.policies if name != DRIFTWAKE]
+    rng = np.random.default_rng(job.seed)
+    policies = [make(name, job.world, rng) for name in names]
+    flush_ms = settings.model(MODEL).archiving.flush_every.ms
+    cast = Cast(policies, by_hand=by_hand, stage=stage, windows=job.data.windows, flush_ms=flush_ms)
+    log = _log(job.data).played(job.start_ms, job.end_ms)
+    await stage.lockstep.advance(job.start_ms)
+    await cast.take_seats(champion)
+    follower = Follower(stage.bootstrap, [settings.model(MODEL).topic("outcomes")])
+    await follower.start()
+    try:
+        matured = Matured(follower, DRIFTWAKE)
+        cut = buckets(log.requests, log.labels, since_ms=job.start_ms, until_ms=job.end_ms, bucket_ms=job.bucket_ms)
+        for bucket in cut:
+            await cast.swap_in(bucket.start_ms)
+            await stage.lockstep.release(bucket)
+            await matured.until(bucket.end_ms)
+            await cast.decide(bucket.end_ms, bucket.requests, matured.since_last(names))
+        stop_ms = -(-job.end_ms // flush_ms) * flush_ms
+        await stage.lockstep.advance(stop_ms)
+        await stage.lockstep.archived(stop_ms)
+    finally:
+        await follower.stop()
+    return cast
+
+
+def _served(job: Job, settings: DaemonSettings) -> Served:
+    slots = [name for name in job.policies if name != DRIFTWAKE]
+    lake = Lake(settings.folder("lake"))
+    return read_served(lake, job.data.rows, champion=DRIFTWAKE, slots=slots, since_ms=job.start_ms, until_ms=job.end_ms)
+
+
+async def _said(bootstrap: str) -> dict[str, list[bytes]]:
+    """Read what was said in event time: monitors' events and deployments, in the order of their topics."""
+    found = {}
+    for kind in ("events", "deployments"):
+        follower = Follower(bootstrap, [topic_name(kind)])
+        try:
+            found[kind] = [record.value for record in await follower.start() if record.value]
+        finally:
+            await follower.stop()
+    return found
+
+
+def _digest(said: dict[str, list[bytes]]) -> str:
+    seen = hashlib.sha256()
+    for kind in sorted(said):
+        for value in said[kind]:
+            seen.update(msgspec.json.encode(msgspec.json.decode(value), order="deterministic") + b"\n")
+    return seen.hexdigest()
