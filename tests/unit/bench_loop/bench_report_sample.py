@@ -120,7 +120,7 @@ PLOTS = (
         cause="covariate_shift",
         action="retrain",
         said="",
-        bars=(("detection_delay_hours", 72, False, None),),
+        bars=(("hours_to_detect", 72, False, None),),
     ),
     _plot(
         "C7",
@@ -137,7 +137,7 @@ PLOTS = (
         cause="data_break",
         action="alert_upstream",
         retrains=(0, 0, 7, 3, 0),
-        bars=(("promotions", 0, False, 0), ("held_out_after_hours", 1, False, 0.75), ("live_quality", 0.7, True, 0.719)),
+        bars=(("promotions", 0, False, 0), ("hours_to_hold_out", 1, False, 0.75), ("live_quality", 0.7, True, 0.719)),
     ),
     _plot(
         "C9",
@@ -224,7 +224,7 @@ PLOTS = (
             ("rows_lost", 0, False, 0),
             ("rows_doubled", 0, False, 0),
             ("rows_misattributed", 0, False, 0),
-            ("latency_ratio_p99", 1.2, False, 1.07),
+            ("p99_ratio", 1.2, False, 1.07),
         ),
     ),
     _plot(
@@ -352,11 +352,11 @@ def _values(plot: Plot, text: Text, names: list[str], random: np.random.Generato
     shares: dict[str, float | None] = {name: float(share) for name, share in zip(names, random.uniform(0, 1, 5), strict=False)}
     found: dict[str, dict[str, float | None]] = {
         text("recovered_share"): shares if plot.onset else dict.fromkeys(names),
-        text("time_to_recover_ms"): {name: None if name == "never" else float(random.integers(1, 30) * DAY_MS) for name in names},
+        text("hours_to_recover"): {name: None if name == "never" else float(random.integers(1, 30) * 24) for name in names},
         text("promotions"): {name: float(count) for name, count in zip(names, plot.retrains, strict=False)},
     }
     if plot.onset:
-        found[text("detection_delay_hours")] = {POLICIES[0]: float(random.uniform(3, 60))}
+        found[text("hours_to_detect")] = {POLICIES[0]: float(random.uniform(3, 60))}
     return found
 
 

@@ -23,7 +23,7 @@ from tests.bench.closed_loop.report.model import (
     ScenarioResult,
 )
 
-HEADINGS = ("Over all scenarios", "Bars by scenario", "Policies", "Quality by policy", "Scenarios")
+HEADINGS = ("Over all scenarios", "Bars by scenario", "Policies", "Quality by policy", "Scenarios", "Metrics")
 TABLES = (
     "What driftwake said and did, and what the scenario accepts",
     "Bars of this scenario",
@@ -167,9 +167,22 @@ def test_values_that_are_missing_are_not_measured_and_metrics_that_do_not_apply_
     page = render(sample_report())
     rows = {words(row[0]): [words(cell) for cell in row[1:]] for row in section(page, 9).iter("tr")}
     assert rows["time to recover"][1] == "not measured"
-    assert rows["detection delay"][1:] == [MISSING] * 4
+    assert rows["time to detect"][1:] == [MISSING] * 4
     calm = {words(row[0]): [words(cell) for cell in row[1:]] for row in section(page, 1).iter("tr")}
     assert calm["recovered share"] == ["not measured"] * 5
+
+
+def test_the_best_policy_is_bold_but_never_one_that_knows_the_future():
+    root = tree(render(sample_report()))
+    row = next(row for row in root.iter("tr") if words(row).startswith("C11anew attack on terminals, denseaverage"))
+    bold = [cell.get("data-label") for cell in row if "best" in (cell.get("class") or "")]
+    assert bold == ["driftwake"]
+
+
+def test_metrics_are_explained():
+    page = render(sample_report())
+    rows = [cells(page, "What the metrics measure", place)[0] for place in range(3)]
+    assert rows == ["time to detect", "time to hold out", "time to recover"]
 
 
 def test_a_week_that_was_not_measured_cuts_each_line_in_two():

@@ -28,7 +28,7 @@ def test_each_bar_is_a_line_with_its_verdict():
     assert "C0 calm promotions at most 0 0 held" in lines
     assert "live quality at least 0.700, days 84 to 113 0.719 held" in lines
     assert "C2 sudden concept change labels to recover at most 1,000 1,312 missed" in lines
-    assert "C6 harmful shift before labels detection delay at most 3 d not measured not measured" in lines
+    assert "C6 harmful shift before labels time to detect at most 3 d not measured not measured" in lines
     assert "All scenarios right diagnosis rows at least 17 16 missed" in lines
 
 

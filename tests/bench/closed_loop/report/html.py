@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.report.markup import element, raw
 from tests.bench.closed_loop.report.matrix import bars_matrix, quality_matrix
 from tests.bench.closed_loop.report.model import BenchReport
-from tests.bench.closed_loop.report.overview import policies, suite_bars, summary
+from tests.bench.closed_loop.report.overview import glossary, policies, suite_bars, summary
 from tests.bench.closed_loop.report.sheet import SHEET
 from tests.bench.closed_loop.report.story import story
 from tests.bench.closed_loop.report.tally import policies_of
@@ -41,5 +41,6 @@ def render(report: BenchReport) -> str:
         )
         if names
         else None,
+        glossary(report),
     )
     return "<!DOCTYPE html>\n" + element("html", head, element("body", body), lang="en")

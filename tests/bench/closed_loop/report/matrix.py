@@ -53,9 +53,8 @@ def quality_matrix(report: BenchReport, names: Sequence[str]) -> Markup:
     totals = retrains_of(report)
     foot = ["Retrains, all scenarios", "", *(Cell(f"{totals[policy]:,}", "number") for policy in policies)]
     head = ("Scenario", "Quality", *(Cell(policy, "number") for policy in policies))
-    caption = (
-        "Mean live quality of each policy and, smaller, its retrains; bold is the highest of a row, a dash: did not take part"
-    )
+    best = "bold is the best of those who don't know the future"
+    caption = f"Mean live quality of each policy and, smaller, its retrains; {best}, {MISSING}: did not take part"
     return element("div", table(caption, head, rows, foot=[foot]), class_="matrix")
 
 
@@ -116,7 +115,7 @@ def _worst(bars: Sequence[Bar]) -> str:
 def _qualities(scenario: ScenarioResult, name: str, place: int, policies: Sequence[str]) -> Sequence[Content | Cell]:
     found = {policy.name: policy for policy in scenario.policies}
     means = {one.name: one.mean_quality for one in scenario.policies if one.mean_quality is not None and finite(one.mean_quality)}
-    best = max(means.values(), default=None)
+    best = max((mean for name, mean in means.items() if not _knows_the_future(name)), default=None)
     cells: list[Content | Cell] = [_name(scenario, name, place), Cell(scenario.quality_metric, "soft")]
     for policy in policies:
         if policy not in found:
@@ -125,7 +124,11 @@ def _qualities(scenario: ScenarioResult, name: str, place: int, policies: Sequen
         mean = means.get(policy)
         said = element("span", NOT_MEASURED, class_="soft") if mean is None else quality(mean)
         # Values that read the same are the same to a reader.
-        is_best = mean is not None and best is not None and quality(mean) == quality(best)
+        is_best = not _knows_the_future(policy) and mean is not None and best is not None and quality(mean) == quality(best)
         retrains = element("span", plural(found[policy].retrains, "retrain"), class_="bar-asked")
         cells.append(Cell([said, " ", retrains], "number best" if is_best else "number"))
     return cells
+
+
+def _knows_the_future(policy: str) -> bool:
+    return policy.startswith("oracle")

@@ -19,6 +19,7 @@ from tests.bench.closed_loop.report.tally import (
     right_diagnoses,
 )
 from tests.bench.closed_loop.report.words import days_text, held_tag, limit_text, metric_text, value_text
+from tests.bench.closed_loop.scenario import METRICS
 
 _LISTED = 12
 
@@ -65,6 +66,15 @@ def suite_bars(report: BenchReport) -> Markup | None:
     if not report.bars:
         return None
     return element("section", element("h2", "Over all scenarios"), bar_table(report.bars, "Bars over all scenarios together"))
+
+
+def glossary(report: BenchReport) -> Markup | None:
+    """Say what the metrics of this report are."""
+    found = {bar.metric for bar in all_bars(report)}.union(*(scenario.values for scenario in report.scenarios))
+    rows = [(metric_text(metric), Cell(METRICS[metric], "wide")) for metric in sorted(found) if metric in METRICS]
+    if not rows:
+        return None
+    return element("section", element("h2", "Metrics"), table("What the metrics measure", ("Metric", "Meaning"), rows))
 
 
 def bar_table(bars: Sequence[Bar], caption: str) -> Markup:

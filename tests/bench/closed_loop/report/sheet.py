@@ -19,7 +19,7 @@ SHEET = (
 main { max-width: 78rem; }
 h2 { scroll-margin-top: .5rem; }
 .line { stroke-width: 1.5; } .line.c0 { stroke-width: 2.8; }
-.injected { fill: var(--mark); stroke: none; } .injected-edge { stroke: var(--rule); stroke-width: 1; }
+.injected { fill: var(--soft); opacity: .11; stroke: none; } .injected-edge { stroke: var(--rule); stroke-width: 1; }
 .happened { fill: var(--soft); font-style: italic; }
 .onset { stroke: var(--ink); stroke-width: 1.2; } .onset-name { fill: var(--ink); font-weight: 600; }
 .lane { stroke: var(--rule); stroke-width: 1; } .promoted { stroke: var(--colour); stroke-width: 2; }
@@ -54,6 +54,8 @@ h2 { scroll-margin-top: .5rem; }
   .matrix td.held { border-left-color: var(--good); } .matrix td.missed { border-left-color: var(--bad); }
   .matrix td.unmeasured { border-left: 3px dashed var(--unclear); }
   .matrix td .bar-said, .matrix td .bar-asked { display: inline; white-space: normal; }
+  .matrix td.number, .scenario td.number { display: inline-block; margin-right: 1rem; }
+  .matrix td.number .bar-asked::before { content: "("; } .matrix td.number .bar-asked::after { content: ")"; }
   .scenario { padding: .8rem .75rem .4rem; } }
 """
 )

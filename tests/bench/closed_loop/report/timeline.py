@@ -165,7 +165,15 @@ def _onset(scenario: ScenarioResult, across: Scale, frame: Frame) -> Content:
         return None
     x = across.at(scenario.onset_ms)
     shape = element("line", x1=x, x2=x, y1=frame.top - 12, y2=frame.height, class_="onset")
-    name = element("text", "onset", x=x - 4, y=frame.height - 6, class_="onset-name", text_anchor="end")
+    has_room = x - frame.left > len("onset") * _LETTER + 8
+    name = element(
+        "text",
+        "onset",
+        x=x - 4 if has_room else x + 4,
+        y=frame.height - 6,
+        class_="onset-name",
+        text_anchor="end" if has_room else "start",
+    )
     return element("g", element("title", f"The change begins {day(scenario.onset_ms)}"), shape, name)
 
 

@@ -1,4 +1,4 @@
-"""How bars and values of metrics read. A unit at the end of a metric's name leaves the name and joins the value."""
+"""How bars and values of metrics read. A unit in a metric's name leaves the name and joins the value."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ NOT_MEASURED = "not measured"
 NOTHING = "nothing"
 Tone = Literal["good", "bad", "unclear"]
 _SECONDS = {"_ms": 0.001, "_seconds": 1.0, "_minutes": 60.0, "_hours": 3_600.0, "_days": 86_400.0}
+_HOURS_TO = "hours_to_"
 
 
 def metric_text(metric: str) -> str:
     """Write a metric's name for people."""
-    return metric.removesuffix(_unit(metric)).replace("_", " ")
+    plain = f"time_{metric.removeprefix('hours_')}" if metric.startswith(_HOURS_TO) else metric.removesuffix(_unit(metric))
+    return plain.replace("_", " ")
 
 
 def value_text(metric: str, value: float | None) -> str:
     """Write a value of a metric; None and what isn't finite is not measured."""
     if value is None or not finite(value):
         return NOT_MEASURED
-    unit = _unit(metric)
-    if not unit:
-        return number(value)
-    return minus("-" if value < 0 else "") + duration(abs(value) * _SECONDS[unit])
+    seconds = _SECONDS["_hours"] if metric.startswith(_HOURS_TO) else _SECONDS.get(_unit(metric))
+    return number(value) if seconds is None else minus("-" if value < 0 else "") + duration(abs(value) * seconds)
 
 
 def limit_text(bar: Bar) -> str:
