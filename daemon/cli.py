@@ -20,6 +20,8 @@ from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, s
 from daemon.errors import DaemonError, LogRefusedError
 from streams.contracts.errors import ConfigError, StreamsError
 
+BENCH = "tests.bench.closed_loop.command"
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -65,6 +67,29 @@ def replay(  # noqa: PLR0917 - the command's options, given by name
         raise BadInputError(f"--model: name one of {', '.join(names)}")
     request = Request(config, chosen, data, data_dir, report, train_days, bucket_minutes * 60_000)
     raise typer.Exit(_call("daemon.replay.run:run_replay", request=request))
+
+
+@app.command()
+def bench(  # noqa: PLR0917 - the command's options, given by name
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Names (C0, C11a) or files of scenarios; all unless given.")
+    ] = None,
+    policy: Annotated[list[str] | None, typer.Option(help="Who plays; may be given several times.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each scenario is drawn.")] = 1,
+    data: Annotated[Path, typer.Option(help="Where the named data sets lie.")] = Path("../shared/data"),
+    folder: Annotated[Path, typer.Option(help="Where results are kept, so that a run can go on.")] = Path(".driftwake/bench"),
+    report: Annotated[Path, typer.Option(help="The report's file; the same as JSON goes beside it.")] = Path(
+        "driftwake-bench.html"
+    ),
+) -> None:
+    """Play the closed-loop bench: scenarios with a known truth, driftwake beside other policies. Needs a source checkout."""
+    try:
+        module = importlib.import_module(BENCH)
+    except ModuleNotFoundError as error:
+        raise BadInputError("the bench is part of the source tree: run it in a checkout of driftwake") from error
+    policies = tuple(policy or module.POLICIES)
+    wanted = module.Wanted(tuple(scenarios or ()), policies, seeds, data, folder, report)
+    raise typer.Exit(module.run_bench(wanted))
 
 
 @app.command()
