@@ -83,7 +83,10 @@ def bar_table(bars: Sequence[Bar], caption: str) -> Markup:
         (
             metric_text(bar.metric),
             bar.policy,
-            Cell([limit_text(bar), element("span", f" {days_text(bar)}", class_="soft small")], "nowrap"),
+            Cell(
+                [limit_text(bar), element("span", f", {days}", class_="soft small") if (days := days_text(bar)) else None],
+                "nowrap",
+            ),
             Cell(value_text(bar.metric, bar.value), "number"),
             Cell(held_tag(held=bar.held), "nowrap"),
         )
