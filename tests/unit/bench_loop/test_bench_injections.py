@@ -60,7 +60,7 @@ KINDS: dict[str, tuple[Any, Any]] = {
     "unseen": (unseen_category, unseen_category.Options(kind="unseen_category", column="terminal_id", share=0.2, **DAYS)),
     "dead": (dead_column, dead_column.Options(kind="dead_column", column="amount", **DAYS)),
     "bursts": (bursts, bursts.Options(kind="bursts", key="terminal_id", other=("customer_id",), a_day=12, **DAYS)),
-    "poison": (poison_labels, poison_labels.Options(kind="poison_labels", lost=0.4, false=0.01, **DAYS)),
+    "poison": (poison_labels, poison_labels.Options(kind="poison_labels", lost=0.4, invented=0.01, **DAYS)),
     "faster": (faster, faster.Options(kind="faster", factor=10, keys=("customer_id",), **DAYS)),
 }
 

@@ -20,7 +20,7 @@ class Options(Placed):
     lost: OneOf[Annotated[float, Field(ge=0, le=1)]]
     """The share of ones told as zero."""
 
-    false: OneOf[Annotated[float, Field(ge=0, le=1)]]
+    invented: OneOf[Annotated[float, Field(ge=0, le=1)]]
     """The share of zeros told as one."""
 
 
@@ -28,5 +28,5 @@ def inject(rows: Rows, options: Options, span: Span, rng: np.random.Generator) -
     """Return the rows with other labels told in the span; `label` and the time of knowing don't change."""
     here, drawn = inside(rows, span), rng.random(len(rows))
     lost = here & (rows["label"] == 1) & (drawn < single(options.lost))
-    false = here & (rows["label"] == 0) & (drawn < single(options.false))
-    return rows.assign(told=rows["told"].mask(lost, 0.0).mask(false, 1.0))
+    invented = here & (rows["label"] == 0) & (drawn < single(options.invented))
+    return rows.assign(told=rows["told"].mask(lost, 0.0).mask(invented, 1.0))
