@@ -1,13 +1,16 @@
 """Scenario files: all of them are right, and what is wrong in one is said in words."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from streams.contracts.errors import ConfigError
 from tests.bench.closed_loop.data.catalogue import LOADERS
-from tests.bench.closed_loop.scenario import load_scenario, scenario_files
+from tests.bench.closed_loop.data.file import FileRoles
+from tests.bench.closed_loop.injections.family import Injection
+from tests.bench.closed_loop.scenario import SCENARIOS, Days, Fault, Planted, Scenario, Truth, load_scenario, scenario_files
 
 FILES = scenario_files()
 
@@ -70,3 +73,11 @@ def test_all_findings_come_at_once(tmp_path: Path):
 )
 def test_what_is_wrong_is_said(tmp_path: Path, changes: dict[str, object], said: str):
     assert said in wrong(tmp_path, **changes)
+
+
+def test_the_description_names_all_that_a_file_may_hold():
+    said = (SCENARIOS / "README.md").read_text("utf-8")
+    words = [*Scenario.model_fields, *Truth.model_fields, *Planted.model_fields, *FileRoles.model_fields]
+    words += [name for kind in get_args(get_args(Injection)[0]) for name in kind.model_fields if name not in Days.model_fields]
+    words += [*get_args(Fault.model_fields["kind"].annotation)]
+    assert not [word for word in words if word not in said]
