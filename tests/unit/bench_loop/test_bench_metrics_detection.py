@@ -45,6 +45,11 @@ def test_incidents_outside_the_span_are_left_out():
     assert detection([-1, 1_000, 2_000], [500], SPAN) == Detection((None,), 1.0, 0, 0, None)
 
 
+def test_a_span_may_begin_late_and_an_onset_with_it():
+    # Accepted are [1000, 1100) and [1500, 1600): 800 ms lie outside.
+    assert detection([1_010, 1_700], [1_000, 1_500], Span(1_000, 2_000)) == Detection((10, None), 0.5, 1, 0, 800.0)
+
+
 @pytest.mark.parametrize("onsets", [[500, 400], [500, 500], [-1], [1_000]])
 def test_onsets_must_increase_within_the_span(onsets: list[int]):
     with pytest.raises(ValueError, match="must increase"):

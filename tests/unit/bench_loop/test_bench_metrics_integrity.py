@@ -72,6 +72,7 @@ def test_latency():
     # The 99th percentile of 1..101 is 100.
     assert latency_ratio(before, during) == pytest.approx(1.5)
     assert latency_ratio(before, np.array([50.0, np.nan])) == pytest.approx(0.5)
+    assert latency_ratio(np.array([0.5]), np.array([0.25])) == pytest.approx(0.5)
     assert latency_ratio(np.array([]), during) is None
     assert latency_ratio(before, np.array([np.nan])) is None
     assert latency_ratio(np.zeros(3), during) is None
@@ -79,4 +80,5 @@ def test_latency():
 
 def test_speed():
     assert replay_speed(1_000, 3_600_000, 2.0) == Speed(500.0, 1_800.0)
+    assert replay_speed(10, 1_000, 0.5) == Speed(20.0, 2.0)
     assert replay_speed(1_000, 3_600_000, 0.0) is None

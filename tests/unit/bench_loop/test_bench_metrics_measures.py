@@ -85,6 +85,7 @@ def test_kappa_temporal_by_hand():
     # Saying the last label is worth nothing, all right is worth one.
     assert kappa_temporal(labels, np.r_[0.0, labels[:-1]]) == 0
     assert kappa_temporal(labels, labels) == 1
+    assert kappa_temporal(np.array([0.0, 1]), np.array([0.0, 1])) == 1
     assert np.isnan(kappa_temporal(labels[:1], labels[:1]))
 
 
