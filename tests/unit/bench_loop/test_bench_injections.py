@@ -139,6 +139,12 @@ def test_bursts_are_small_frauds_on_one_key_within_ten_minutes():
     assert (added["local_hour"] == (added["time_ms"] // 3_600_000) % 24).all()
 
 
+def test_bursts_come_by_the_day():
+    options = bursts.Options(kind="bursts", key="terminal_id", a_day=1, first_hour=3, **DAYS)
+    with pytest.raises(ValueError, match="leave out first_hour"):
+        bursts.inject(table(10), options, options.span(EPOCH_MS), np.random.default_rng(0))
+
+
 def test_poison_changes_only_what_is_told():
     changed = done("poison", table(20_000))
     ones, zeros = (changed[here(changed) & (changed["label"] == value)] for value in (1, 0))

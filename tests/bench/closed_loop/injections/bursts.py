@@ -47,12 +47,17 @@ def inject(rows: Rows, options: Options, span: Span, rng: np.random.Generator) -
     """Return the rows with the bursts among them.
 
     Columns that aren't drawn (hour, weekend) follow from the time: they are those of the nearest row of the same clock hour.
+
+    Raises:
+        ValueError: the span isn't whole days, or the rows have no such column.
     """
+    days, rest = divmod(span.until_ms - span.since_ms, DAY_MS)
+    if rest:
+        raise ValueError("injection: bursts come by the day; leave out first_hour and last_hour")
     key = declared(rows, single(options.key))
     amounts = rows[declared(rows, options.amount)]
     small = amounts[(rows["label"] == 0) & (amounts < options.below)].to_numpy()
     values = {name: _values(rows, name) for name in (key, *options.other)}
-    days = (span.until_ms - span.since_ms) // DAY_MS
     bursts = []
     for number, day in enumerate(np.repeat(np.arange(days), single(options.a_day))):
         rows_of_it = int(rng.integers(LEAST, MOST + 1))
