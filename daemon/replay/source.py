@@ -54,7 +54,8 @@ class Lockstep:
     """Releases buckets and waits until the whole system has digested each.
 
     `reports` follows `driftwake.workers`; `patience_seconds` is how long one bucket may take by the wall, a retraining of the
-    daemon included.
+    daemon included. `step_ms` must not be longer than the model's skew: a row waits for facts up to the skew before it, so
+    watermarks are also written inside a bucket that is longer. None: buckets aren't.
 
     Raises:
         ReplayStalledError: a bucket took longer than that.
@@ -70,6 +71,7 @@ class Lockstep:
         requests_topic: str,
         labels_topic: str,
         partitions: int,
+        step_ms: int | None = None,
         patience_seconds: float = 600.0,
     ) -> None:
         self._publisher = publisher
@@ -79,6 +81,7 @@ class Lockstep:
         self._generations = {f"serving/{model}/{partition}".encode(): 0 for partition in range(partitions)}
         self._topics = (requests_topic, labels_topic)
         self._partitions = partitions
+        self._step_ms = step_ms
         self._patience_seconds = patience_seconds
         self._encoder = msgspec.json.Encoder()
         self.reported_ms = -1
@@ -97,11 +100,23 @@ class Lockstep:
         shortly before it, and only a watermark says that there are none.
         """
         await self.advance(bucket.start_ms)
-        requests_topic, labels_topic = self._topics
-        outputs = [self._request(requests_topic, row) for row in bucket.requests.to_dict("records")]
-        outputs += [self._label(labels_topic, row) for row in bucket.labels.to_dict("records")]
+        outputs: list[Output] = []
+        for start_ms, requests, labels in self._steps(bucket):
+            outputs += self._watermarks(start_ms) if start_ms > bucket.start_ms else []
+            outputs += [self._request(self._topics[0], row) for row in requests.to_dict("records")]
+            outputs += [self._label(self._topics[1], row) for row in labels.to_dict("records")]
         await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
         await self._wait_for(bucket.end_ms)
+
+    def _steps(self, bucket: Bucket) -> Iterator[tuple[int, pd.DataFrame, pd.DataFrame]]:
+        """Cut a bucket where rows need facts from within it: the start of each step that has any row, and its rows."""
+        length_ms = min(self._step_ms or bucket.end_ms, bucket.end_ms - bucket.start_ms)
+        edges = np.arange(bucket.start_ms, bucket.end_ms + length_ms, length_ms)
+        cut = [np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (bucket.requests, bucket.labels)]
+        for i, start_ms in enumerate(edges[:-1].tolist()):
+            requests, labels = (table.iloc[at[i] : at[i + 1]] for table, at in zip(bucket[2:], cut, strict=True))
+            if len(requests) or len(labels):
+                yield start_ms, requests, labels
 
     async def advance(self, watermark_ms: int) -> None:
         """Bring event time to a point without any row, and return when the daemon has reported it."""

@@ -51,6 +51,7 @@ async def staged(settings: DaemonSettings, config: Path, model: str, bootstrap: 
             requests_topic=given.topic("requests"),
             labels_topic=given.topic("labels"),
             partitions=given.partitions,
+            step_ms=given.skew.ms,
         )
         seats = Seats(model, lockstep=lockstep, publisher=publisher, deployments=deployments, clock=clock)
         async with processes_of(settings, config, bootstrap):

@@ -135,6 +135,7 @@ def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
         policies=policies,
         seed=scenario.seed,
         data_dir=folder.resolve(),
+        settings=scenario.settings,
     )
     who = {name: OURS if name == DRIFTWAKE else make(name, world, np.random.default_rng(0)).who for name in policies}
     result = judge(Judged(scenario, data, run(job), who | {DRIFTWAKE: OURS}))

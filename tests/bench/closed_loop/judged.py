@@ -27,6 +27,7 @@ from tests.bench.closed_loop.scenario import Scenario
 
 HOUR_MS = 3_600_000
 NEVER, WEEKLY, ORACLE = "never", "weekly", "oracle"
+FALSE_ALARM = "false_alarm"
 _TRAINS = "train_xgboost"
 _SPANS = {"week": 7 * DAY_MS, "month": 30 * DAY_MS, "all": DAY_MS}
 
@@ -137,7 +138,9 @@ def _after_onset(judged: Judged) -> list[IncidentReport]:
 
 
 def _causes(judged: Judged) -> list[str]:
-    return list(dict.fromkeys(cause for one in _after_onset(judged) if (cause := _likeliest(one))))
+    """Causes that were named, in their order; to call an alarm false is to name none."""
+    named = (_likeliest(one) for one in _after_onset(judged))
+    return list(dict.fromkeys(cause for cause in named if cause not in ("", FALSE_ALARM)))
 
 
 def _actions(judged: Judged) -> list[str]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,7 +42,7 @@ from tests.bench.closed_loop.policies.base import World
 from tests.bench.closed_loop.policies.making import make
 from tests.bench.closed_loop.rows import labels_of, requests_of
 from tests.bench.closed_loop.served import Served, read_served
-from tests.bench.closed_loop.setting import MODEL, config, write_config
+from tests.bench.closed_loop.setting import MODEL, Plan, config, write_config
 
 DRIFTWAKE = "driftwake"
 DAY_MS = 86_400_000
@@ -51,7 +51,7 @@ DAY_MS = 86_400_000
 class Job(NamedTuple):
     """What is run: a scenario's data after its injections, and who plays.
 
-    Times are epoch ms. `policies` may or may not name driftwake; without it the daemon only observes.
+    Times are epoch ms. `settings` are the model's. `policies` may or may not name driftwake; without it the daemon only observes.
     """
 
     data: DataSet
@@ -65,6 +65,7 @@ class Job(NamedTuple):
     policies: Sequence[str]
     seed: int
     data_dir: Path
+    settings: Mapping[str, Any]
 
 
 class Played(NamedTuple):
@@ -148,15 +149,15 @@ async def _replay(job: Job) -> Played:
 async def _prepare(job: Job) -> tuple[DaemonSettings, Path, ByHand, str]:
     """Import what was before the replay, and train the first champion on it."""
     data = job.data
-    common = {"skew_ms": data.skew_ms, "horizon_ms": job.horizon_ms}
     autonomy = "act" if DRIFTWAKE in job.policies else "observe"
-    first = write_config(job.data_dir, config(job.data_dir, data.schema, bundle="0" * 64, autonomy=autonomy, **common))
+    plan = Plan(data.schema, data.skew_ms, job.horizon_ms, autonomy, job.settings)
+    first = write_config(job.data_dir, config(job.data_dir, plan, "0" * 64))
     by_hand = ByHand(load_config(DaemonSettings, first).settings, MODEL)
     await by_hand.import_history(await asyncio.to_thread(_log(data).history, job.start_ms), "before-the-replay")
     rows = await by_hand.dataset("first", job.start_ms, job.start_ms - job.champion_since_ms, 1, data.windows)
     table = await asyncio.to_thread(before, Path(rows["train"]), job.champion_until_ms)
     champion = await by_hand.train("first", str(table), data.windows)
-    file = write_config(job.data_dir, config(job.data_dir, data.schema, bundle=champion, autonomy=autonomy, **common))
+    file = write_config(job.data_dir, config(job.data_dir, plan, champion))
     return load_config(DaemonSettings, file).settings, file, by_hand, champion
 
 

@@ -6,7 +6,7 @@ The format is described for people in `scenarios/README.md`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -177,10 +177,13 @@ class Scenario(Section):
     """Virtual time that is released at once."""
 
     skew: Duration | None = None
-    """How long before a row its facts must lie, at least a bucket; null is the data set's own."""
+    """How long before a row its facts must lie; null is the data set's own. Far below the bucket a replay is slow."""
 
     label_delay: Literal["own"] | Duration = "own"
     """How long after a row its label is known; `own` is the data's."""
+
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of the model, where defaults don't suit the data's pace; the same for every policy, checked by the product."""
 
     injections: tuple[Injection, ...] = ()
     """Applied in this order, each on what the one before has made."""
@@ -200,8 +203,6 @@ class Scenario(Section):
             findings.append(f"replay begins on day {self.replay.first_day}, within the champion's days; begin later")
         if not self._replays(self.score.first_day, self.score.last_day):
             findings.append(f"score {self.score.first_day} to {self.score.last_day} isn't within the replay")
-        if self.skew is not None and self.skew < self.bucket:
-            findings.append(f"skew {self.skew} is shorter than the bucket {self.bucket}: a row's facts would be released with it")
         for bar in self.bars:
             first = self.score.first_day if bar.first_day is None else bar.first_day
             last = self.score.last_day if bar.last_day is None else bar.last_day

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -14,22 +15,37 @@ MODEL = "bench"
 CONFIG_FILE = "bench.yaml"
 
 
-def config(data_dir: Path, schema: ModelSchema, *, bundle: str, skew_ms: int, horizon_ms: int, autonomy: str) -> dict[str, Any]:
+class Plan(NamedTuple):
+    """What a scenario says of its model: columns, skew, how long labels are waited for, and further settings."""
+
+    schema: ModelSchema
+    skew_ms: int
+    horizon_ms: int
+    autonomy: str
+    settings: Mapping[str, Any]
+
+
+def config(data_dir: Path, plan: Plan, bundle: str) -> dict[str, Any]:
     """Return the config as a YAML file would hold it; what isn't named here is at the product's default."""
-    columns = [{"name": column.name, "kind": column.kind, "role": column.role} for column in schema.columns]
+    columns = [{"name": column.name, "kind": column.kind, "role": column.role} for column in plan.schema.columns]
     model = {
         "name": MODEL,
-        "schema": {"task": schema.task, "columns": columns},
+        "schema": {"task": plan.schema.task, "columns": columns},
         "partitions": 1,
         "bundle": bundle,
         "replay": True,
-        "skew": duration_text(skew_ms),
-        "label_horizon": duration_text(horizon_ms),
+        "skew": duration_text(plan.skew_ms),
+        "label_horizon": duration_text(plan.horizon_ms),
         # Every policy has a slot, beside the champion before, the challenger and what is being prepared.
         "serving": {"max_bundles": 32},
-        "planning": {"autonomy": autonomy},
+        "planning": {"autonomy": plan.autonomy},
     }
-    return {"data_dir": str(data_dir), "models": [model]}
+    return {"data_dir": str(data_dir), "models": [_merged(model, plan.settings)]}
+
+
+def _merged(model: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    both = {name: {**model[name], **value} for name, value in settings.items() if isinstance(model.get(name), dict)}
+    return {**model, **settings, **both}
 
 
 def write_config(data_dir: Path, content: dict[str, Any]) -> Path:

@@ -62,7 +62,6 @@ def test_all_findings_come_at_once(tmp_path: Path):
         ({"replay": {"first_day": 62, "last_day": 121}}, "within the champion's days"),
         ({"replay": {"first_day": 80, "last_day": 70}}, "lies before first_day"),
         ({"score": {"first_day": 60, "last_day": 121}}, "isn't within the replay"),
-        ({"skew": "1m"}, "shorter than the bucket"),
         ({"injections": [{"kind": "flood", "first_day": 1, "last_day": 2}]}, "flood"),
         ({"injections": [{"kind": "dead_column", "column": "amount", "first_day": 3, "last_day": 2}]}, "before the first"),
         ({"bars": [{"metric": "incidents"}]}, "exactly one of at_least and at_most"),

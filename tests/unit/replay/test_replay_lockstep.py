@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import msgspec
+import pandas as pd
 import pytest
 
-from daemon.replay.source import Lockstep, ReplayStalledError
+from daemon.replay.source import Bucket, Lockstep, ReplayStalledError
 from streams.contracts.records import WorkerReport
 from streams.runtime.clock import SystemClock
+from streams.runtime.watermark import read_watermark
 from streams.transport.records import Output, Record
 
 
@@ -37,7 +39,7 @@ def report(stage: str, partition: int = 0, *, generation: int = 0, watermark_ms:
     )
 
 
-def lockstep(line: Line, patience_seconds: float = 1.0) -> Lockstep:
+def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = None) -> Lockstep:
     return Lockstep(
         publisher=line,  # type: ignore[arg-type]
         reports=line,  # type: ignore[arg-type]
@@ -46,6 +48,7 @@ def lockstep(line: Line, patience_seconds: float = 1.0) -> Lockstep:
         requests_topic="requests",
         labels_topic="labels",
         partitions=2,
+        step_ms=step_ms,
         patience_seconds=patience_seconds,
     )
 
@@ -88,3 +91,46 @@ async def test_an_order_that_nobody_acts_on_stalls_the_replay():
 
     with pytest.raises(ReplayStalledError, match="acts on an order"):
         await lockstep(Line(), patience_seconds=0.05).settled(order())
+
+
+def bucket(start_ms: int, end_ms: int, requests: Sequence[int], labels: Sequence[int]) -> Bucket:
+    asked = pd.DataFrame({"id": [f"r{time}" for time in requests], "time_ms": requests, "x": 1.0})
+    known = pd.DataFrame({"id": [f"r{time}" for time in labels], "time_ms": labels, "label": 1.0})
+    return Bucket(start_ms, end_ms, asked, known)
+
+
+async def released(step_ms: int | None, cut: Bucket) -> list[str]:
+    """What is written to the requests, in order: times of rows, and watermarks in brackets (one of the two partitions')."""
+    line = Line([report("daemon", watermark_ms=cut.start_ms), report("daemon", watermark_ms=cut.end_ms)])
+    await lockstep(line, step_ms=step_ms).release(cut)
+    told = []
+    for output in line.sent:
+        watermark = read_watermark(output.key, output.headers)
+        if output.topic == "requests" and (watermark is None or output.partition == 0):
+            told.append(str(msgspec.json.decode(output.value)["time_ms"]) if watermark is None else f"[{watermark[1]}]")
+    return told
+
+
+async def test_a_bucket_no_longer_than_a_step_is_written_at_once():
+    cut = bucket(100, 200, [100, 150, 199], [120])
+    expected = ["[100]", "100", "150", "199", "[200]"]
+    assert await released(None, cut) == expected
+    assert await released(100, cut) == expected
+    assert await released(1_000, cut) == expected
+
+
+async def test_in_a_longer_bucket_event_time_goes_before_every_step_that_has_rows():
+    cut = bucket(100, 200, [100, 119, 120, 165, 199], [141])
+    expected = ["[100]", "100", "119", "[120]", "120", "[140]", "[160]", "165", "[180]", "199", "[200]"]
+    assert await released(20, cut) == expected
+    # A step may also leave something over at the bucket's end.
+    assert await released(70, cut) == ["[100]", "100", "119", "120", "165", "[170]", "199", "[200]"]
+
+
+async def test_no_row_is_lost_in_any_cut():
+    times = list(range(1_000, 2_000, 7))
+    for step_ms in (1, 3, 10, 333, 999, 1_000):
+        told = await released(step_ms, bucket(1_000, 2_000, times, []))
+        assert [int(one) for one in told if one.isdigit()] == times
+        marks = [int(one.strip("[]")) for one in told if not one.isdigit()]
+        assert marks == sorted(set(marks))
