@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check bench format clean lock
+.PHONY: demo test test-full check bench bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -28,6 +28,16 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.serving_throughput
+
+# The closed loop against its bars: a small set, every scenario, every scenario five times (a run goes on where it stopped).
+bench-loop: $(READY)
+	$(BIN)/driftwake bench C2_sine C2_stagger C3_sine C4
+
+bench-loop-full: $(READY)
+	$(BIN)/driftwake bench
+
+bench-loop-night: $(READY)
+	$(BIN)/driftwake bench --seeds 5
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

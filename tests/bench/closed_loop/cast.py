@@ -50,6 +50,7 @@ class Cast:
         self._windows = windows
         self._flush_ms = flush_ms
         self._wanted: dict[str, Retrain] = {}
+        self._made: dict[tuple[int, int, int, tuple[Window, ...]], str] = {}
         self._seated: dict[str, str] = {}
         self._waiting: list[Trained] = []
         self.trained: list[Trained] = []
@@ -90,9 +91,13 @@ class Cast:
         until_ms = time_ms - time_ms % self._flush_ms
         await self._stage.lockstep.archived(until_ms)
         windows = self._windows if wanted.windows is None else wanted.windows
-        data = await self._by_hand.dataset(name, until_ms, until_ms - wanted.since_ms, 1, windows)
-        table = before(Path(data["train"]), wanted.until_ms)
-        digest = await self._by_hand.train(name, str(table), windows)
+        # Who asks for the same rows and windows at the same time gets the same bundle: it is trained once.
+        asked = (until_ms, wanted.since_ms, wanted.until_ms, windows)
+        if asked not in self._made:
+            data = await self._by_hand.dataset(name, until_ms, until_ms - wanted.since_ms, 1, windows)
+            table = before(Path(data["train"]), wanted.until_ms)
+            self._made[asked] = await self._by_hand.train(name, str(table), windows)
+        digest = self._made[asked]
         is_accepted = True
         if wanted.gate:
             # On the rows that came after those trained on, against what the policy has in its slot.
