@@ -44,7 +44,7 @@ from streams.inference.store import BundleStore
 from streams.runtime.clock import EventClock, SystemClock
 from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
-from streams.runtime.parent import wait_until_orphaned
+from streams.runtime.parent import end_with_parent
 from streams.runtime.plugins import kinds_of, load_kind
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.runtime.watermark import read_watermark
@@ -121,8 +121,7 @@ class ParentWatch(Service):
     @Service.task
     async def watch(self) -> None:
         """Wait for the end of standard input."""
-        await wait_until_orphaned()
-        signal.raise_signal(signal.SIGTERM)
+        await end_with_parent()
 
 
 def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, owner: str) -> Loop:

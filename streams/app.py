@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import signal
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ from streams.monitoring.stage import MonitoringStage
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
-from streams.runtime.parent import wait_until_orphaned
+from streams.runtime.parent import end_with_parent
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
@@ -49,8 +48,7 @@ class ParentWatch(Service):
     @Service.task
     async def watch(self) -> None:
         """Wait for the end of standard input."""
-        await wait_until_orphaned()
-        signal.raise_signal(signal.SIGTERM)
+        await end_with_parent()
 
 
 class Counting(Service):
