@@ -6,7 +6,6 @@ Exit status 0 only when the loop really closed: every bar held, every request an
 from __future__ import annotations
 
 import asyncio
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +16,13 @@ from daemon.demo.flights import MODEL, load
 from daemon.demo.players import Players
 from daemon.demo.setting import BUCKET_MS, CONFIG_FILE, write_config
 from daemon.demo.telling import Told, tell
-from daemon.ledger.ledger import Ledger, open_ledger
+from daemon.ledger.ledger import open_ledger
 from daemon.replay.by_hand import ByHand
 from daemon.replay.delivery import check_delivery
 from daemon.replay.log import Log
 from daemon.replay.resources import MemoryWatch
-from daemon.replay.seats import Seats
-from daemon.replay.source import Bucket, buckets
+from daemon.replay.showing import Progress, empty
+from daemon.replay.source import buckets
 from daemon.replay.stage import Stage, staged
 from daemon.report.html import render
 from daemon.report.model import Delivery, ReplayReport, encode_report
@@ -31,7 +30,6 @@ from daemon.report.outcome import outcome
 from daemon.report.terminal import LiveView, print_report
 from daemon.running import broker_of
 from daemon.settings import DaemonSettings
-from streams.contracts.errors import StreamsError
 from streams.contracts.topics import topic_name
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load as load_config
@@ -64,7 +62,7 @@ def run_demo(data_dir: Path, report: Path) -> int:
         StreamsError: the data, the broker or a folder can't be used.
     """
     console = Console()
-    _empty(data_dir)
+    empty(data_dir, CONFIG_FILE)
     with (
         (data_dir / "demo.out").open("w", encoding="utf-8") as output,
         logging_to(data_dir / "logs", "demo", console=output),
@@ -145,9 +143,9 @@ async def _play(ready: Ready, stage: Stage, console: Console) -> str:
     await stage.lockstep.advance(start_ms)
     await players.take_seats(ready.champion)
     upcoming, bad_at_ms, bad = list(calendar[1:]), calendar[_BAD_MONTH].start_ms + _BAD_AFTER_MS, ""
-    pace = _Pace(SystemClock().monotonic())
     cut = buckets(log.requests, log.labels, since_ms=start_ms, until_ms=stop, bucket_ms=BUCKET_MS)
     with LiveView(console, start_ms, end_ms) as view, open_ledger(ready.settings.ledger_place, read_only=True) as ledger:
+        progress = Progress(view, stage.seats, ledger, MODEL, SystemClock())
         for number, bucket in enumerate(cut):
             if upcoming and bucket.start_ms >= upcoming[0].start_ms:
                 month = upcoming.pop(0)
@@ -156,44 +154,12 @@ async def _play(ready: Ready, stage: Stage, console: Console) -> str:
             if not bad and bucket.start_ms >= bad_at_ms:
                 bad = await players.submit_bad_model(bucket.start_ms)
             await stage.lockstep.release(bucket)
-            pace.requests += len(bucket.requests)
+            progress.count(len(bucket.requests))
             if number % _LOOK_EVERY == 0:
-                await _show(view, bucket, pace, stage.seats, ledger)
+                await progress.show(bucket.end_ms)
         await stage.lockstep.advance(stop)
         await stage.lockstep.archived(stop)
     return bad
-
-
-class _Pace:
-    def __init__(self, begun: float) -> None:
-        self.begun = begun
-        self.requests = 0
-
-    def per_second(self) -> float:
-        return self.requests / max(SystemClock().monotonic() - self.begun, 1e-9)
-
-
-async def _show(view: LiveView, bucket: Bucket, pace: _Pace, seats: Seats, ledger: Ledger) -> None:
-    deployed = await seats.look()
-    incidents = ledger.incidents(MODEL)
-    view.update(
-        bucket.end_ms,
-        requests_per_second=pace.per_second(),
-        incidents_open=sum(not incident.is_over for incident in incidents),
-        incidents_total=len(incidents),
-        generation=deployed.generation if deployed is not None else 0,
-        digest=deployed.champion if deployed is not None else "",
-        note=f"{incidents[-1].id}: {incidents[-1].state}" if incidents else "",
-    )
-
-
-def _empty(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG_FILE).exists():
-        raise StreamsError(f"{folder} holds something that is no demo; name another folder with --data-dir, or empty it")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    # From now on it is a demo's, also if it is interrupted before there is a config to write.
-    (folder / CONFIG_FILE).touch()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:

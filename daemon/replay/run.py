@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
 from rich.console import Console
 
-from daemon.errors import DaemonError, LogRefusedError
+from daemon.errors import LogRefusedError
 from daemon.ledger.ledger import open_ledger
-from daemon.ledger.records import Incident
 from daemon.replay.by_hand import ByHand
 from daemon.replay.delivery import check_delivery
 from daemon.replay.log import Log
 from daemon.replay.resources import MemoryWatch
 from daemon.replay.roles import read_log
+from daemon.replay.showing import Progress, empty
 from daemon.replay.source import buckets
 from daemon.replay.stage import Stage, staged
 from daemon.report.collect import Collection, collect
@@ -34,7 +32,6 @@ from daemon.report.outcome import outcome
 from daemon.report.terminal import LiveView, print_report
 from daemon.running import broker_of
 from daemon.settings import DaemonSettings
-from streams.contracts.records import Deployment
 from streams.contracts.topics import topic_name
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
@@ -77,15 +74,15 @@ def run_replay(request: Request) -> int:
 
     Raises:
         LogRefusedError: the log can't be replayed; nothing was started.
-        DaemonError: the folder isn't free, or something didn't come as far as it must.
-        StreamsError: the config, the broker or a folder can't be used.
+        DaemonError: something didn't come as far as it must.
+        StreamsError: the config or the broker can't be used, or the folder holds something else.
     """
     console = Console()
     settings = load_config(DaemonSettings, request.config).settings
     model = next(one for one in settings.models if one.name == request.model)
     log = read_log(request.data, model.log, model.schema_contract())
     start_ms, end_ms = _span(log, request)
-    _empty(request.data_dir)
+    empty(request.data_dir, CONFIG_FILE)
     with (
         (request.data_dir / "replay.out").open("w", encoding="utf-8") as output,
         logging_to(request.data_dir / "logs", "replay", console=output),
@@ -169,34 +166,19 @@ async def _play(request: Request, ready: Ready, stage: Stage, console: Console) 
     last_label_ms = int(ready.log.labels["time_ms"].max()) + 1 if len(ready.log.labels) else ready.end_ms
     horizon_ms = ready.settings.model(request.model).label_horizon.ms
     stop_ms = -(-min(max(last_label_ms, ready.end_ms), ready.end_ms + horizon_ms) // flush_ms) * flush_ms
-    released, clock = 0, SystemClock()
-    begun = clock.monotonic()
     cut = buckets(ready.log.requests, ready.log.labels, since_ms=ready.start_ms, until_ms=stop_ms, bucket_ms=request.bucket_ms)
     with (
         LiveView(console, ready.start_ms, ready.end_ms) as view,
         open_ledger(ready.settings.ledger_place, read_only=True) as ledger,
     ):
+        progress = Progress(view, stage.seats, ledger, request.model, SystemClock())
         for number, bucket in enumerate(cut):
             await stage.lockstep.release(bucket)
-            released += len(bucket.requests)
+            progress.count(len(bucket.requests))
             if number % _LOOK_EVERY == 0:
-                pace = released / max(clock.monotonic() - begun, 1e-9)
-                await stage.seats.look()
-                _show(view, bucket.end_ms, pace, stage.seats.deployed, ledger.incidents(request.model))
+                await progress.show(bucket.end_ms)
         await stage.lockstep.advance(stop_ms)
         await stage.lockstep.archived(stop_ms)
-
-
-def _show(view: LiveView, time_ms: int, pace: float, deployed: Deployment | None, incidents: Sequence[Incident]) -> None:
-    view.update(
-        time_ms,
-        requests_per_second=pace,
-        incidents_open=sum(not incident.is_over for incident in incidents),
-        incidents_total=len(incidents),
-        generation=deployed.generation if deployed is not None else 0,
-        digest=deployed.champion if deployed is not None else "",
-        note=f"{incidents[-1].id}: {incidents[-1].state}" if incidents else "",
-    )
 
 
 def _report(request: Request, ready: Ready, delivery: Delivery, resources: Resources, seconds: float) -> ReplayReport:
@@ -236,11 +218,3 @@ def _months(start_ms: int, end_ms: int) -> list[tuple[str, int, int]]:
             break
     names = [f"{dt.datetime.fromtimestamp(edge / 1_000, dt.UTC):%B %Y}" for edge in edges]
     return [(names[place], edges[place], edges[place + 1]) for place in range(len(edges) - 1)]
-
-
-def _empty(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG_FILE).exists():
-        raise DaemonError(f"{folder} holds something that is no replay; name another folder with --data-dir, or empty it")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / CONFIG_FILE).touch()
