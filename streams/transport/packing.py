@@ -1,8 +1,9 @@
 """A batch of records that is packed, in a thread, before it is sent.
 
-The client library compresses a batch at the moment it is sent, on the event loop, and always at level 3. Measured for
-predictions of 750 bytes: 5.0 microseconds a record at level 3, 2.2 at level 1, and no worse a ratio; in a thread the
-interpreter lock is free meanwhile.
+The client library compresses a batch at the moment it is sent, on the event loop, and always at level 3. In a thread the
+interpreter lock is free meanwhile. Level 1 bounds the cost where rows don't repeat: measured for predictions of 750 bytes with
+random numbers, 2.2 microseconds a record against 5.0, to 38 % of the size against 42 %. Where the same rows come again and again
+it is 1.5 against 1.8, but to 30 % against 17 %.
 """
 
 from __future__ import annotations
