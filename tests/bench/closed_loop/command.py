@@ -22,7 +22,8 @@ from streams.contracts.errors import StreamsError
 from streams.contracts.features import Window
 from streams.joining.config import LONGEST_HORIZON
 from tests.bench.closed_loop.data.base import DataSet
-from tests.bench.closed_loop.judged import Judged, encode, failed, judge
+from tests.bench.closed_loop.judged import encode, failed, judge
+from tests.bench.closed_loop.measured.case import Judged
 from tests.bench.closed_loop.metrics.bars import BarResult
 from tests.bench.closed_loop.metrics.suite import retrain_share, worst_shortfall
 from tests.bench.closed_loop.policies.base import World

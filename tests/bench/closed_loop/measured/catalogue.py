@@ -1,0 +1,41 @@
+"""Every metric by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tests.bench.closed_loop.measured import incidents, quality, serving, swaps
+from tests.bench.closed_loop.measured.case import Judged, Measured, Part
+
+MEASURED: Final[Mapping[str, Measured]] = {
+    "live_quality": quality.live,
+    "below_weekly": quality.below_weekly,
+    "share_of_oracle": quality.of_oracle,
+    "recovered_share": quality.recovered,
+    "hours_to_recover": quality.hours_to_recover,
+    "labels_to_recover": quality.labels_to_recover,
+    "hours_to_detect": incidents.hours_to_detect,
+    "hours_to_hold_out": incidents.hours_to_hold_out,
+    "incidents": incidents.opened,
+    "right_diagnosis": incidents.right_diagnosis,
+    "forbidden_actions": incidents.forbidden,
+    "retrains": swaps.retrains,
+    "promotions": swaps.promoted,
+    "needless_retrains": swaps.needless,
+    "harmful_swaps": swaps.harmful,
+    "feature_found": swaps.feature_found,
+    "rows_lost": serving.lost,
+    "rows_doubled": serving.doubled,
+    "rows_misattributed": serving.misattributed,
+}
+
+
+def values(judged: Judged, metric: str, policies: Sequence[str], part: Part) -> dict[str, float | None]:
+    """Measure a metric; policies that it doesn't apply to are left out, and so is everything that can't be measured yet."""
+    measured = MEASURED.get(metric)
+    if measured is None:
+        return {}
+    found = {policy: measured(judged, policy, part) for policy in policies}
+    return {policy: value for policy, value in found.items() if value is None or not math.isinf(value)}

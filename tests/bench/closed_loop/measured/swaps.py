@@ -1,0 +1,65 @@
+"""What was trained and promoted, and whether that was right."""
+
+from __future__ import annotations
+
+from tests.bench.closed_loop.measured.case import NOT_FOR_IT, WHOLE, Judged, Part, promoted_in
+from tests.bench.closed_loop.metrics.features import Planted, found_feature
+from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains
+from tests.bench.closed_loop.runner import DRIFTWAKE
+
+_TRAINS = "train_xgboost"
+
+
+def retrained(judged: Judged, policy: str) -> int:
+    """Count the models that a policy trained in the whole replay."""
+    if policy != DRIFTWAKE:
+        return sum(one.policy == policy for one in judged.played.trained)
+    plans = [one.plan for one in judged.played.incidents if one.plan is not None]
+    return sum(step.skill == _TRAINS and step.state == "done" for plan in plans for step in plan.steps)
+
+
+def retrains(judged: Judged, policy: str, _part: Part) -> float | None:
+    """Count the models that a policy trained."""
+    return float(retrained(judged, policy))
+
+
+def promoted(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the models that came to serve."""
+    return float(len(promoted_in(judged, policy, judged.played_span(part))))
+
+
+def needless(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the promotions where none is right."""
+    made = promoted_in(judged, policy, judged.played_span(part))
+    found = needless_retrains(judged.scenario.id, len(made))
+    return NOT_FOR_IT if found is None else float(found)
+
+
+def harmful(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the promotions that made it worse. Only driftwake keeps the bundle it replaced as a shadow."""
+    if policy != DRIFTWAKE:
+        return NOT_FOR_IT
+    span = judged.played_span(part)
+    served, changes = judged.played.served, promoted_in(judged, policy, judged.played_span(WHOLE))
+    first = [one.champion for one in judged.played.deployments if one.effective_ms == 0][-1:]
+    verdicts = []
+    for place, one in enumerate(changes):
+        if not span.since_ms <= one.time_ms < span.until_ms:
+            continue
+        before = changes[place - 1].digest if place else "".join(first)
+        end_ms = changes[place + 1].time_ms if place + 1 < len(changes) else span.until_ms
+        rows = (served.time_ms >= one.time_ms) & (served.time_ms < end_ms)
+        old, new = served.of_bundle(before), served.scores[DRIFTWAKE]
+        verdicts.append(compared(judged.data.metric, served.label[rows], new[rows], old[rows], seed=judged.scenario.seed))
+    found = harmful_swaps(verdicts)
+    return None if found is None else float(found)
+
+
+def feature_found(judged: Judged, policy: str, part: Part) -> float | None:
+    """Return 1 where a champion has the planted window, else 0."""
+    planted = judged.scenario.truth.feature
+    if planted is None or policy != DRIFTWAKE:
+        return NOT_FOR_IT
+    wanted = Planted(frozenset(planted.by), planted.aggregate, planted.source, planted.at_most_range.ms, planted.column)
+    made = promoted_in(judged, policy, judged.played_span(part))
+    return float(any(found_feature(wanted, judged.played.windows[one.digest]) is not None for one in made))
