@@ -10,7 +10,7 @@ from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
 from streams.runtime.watermark import NEVER
 from streams.serving.config import ServingConfig
-from streams.serving.feed import Feed
+from streams.serving.feed import Feed, Heard
 from streams.serving.progress import Progress
 from streams.serving.slots import Slots
 from streams.serving.suspicion import Suspicion
@@ -55,15 +55,15 @@ class Board:
         self._suspicions = {digest: self._suspicions[digest] for digest in self.slots.ready}
         return self._suspicions
 
-    def answers(self, time_ms: int) -> bool:
-        """Whether a row at this time can be answered now, with everything it should see.
+    def answers(self, time_ms: int, heard: Heard | None = None) -> bool:
+        """Whether a row at this time can be answered now, with everything it should see; `heard` as in `Feed.covers`.
 
         Live, a row waits for nothing but a first champion. In a replay it also waits for slower inputs of its windows and for
         bundles of its generation that are still being prepared, so that the speed of the machine changes no result.
         """
         if not self.replay:
             return self.slots.is_serving
-        covered = self.feed is None or self.feed.covers(time_ms)
+        covered = self.feed is None or self.feed.covers(time_ms, heard)
         return covered and self.slots.is_serving and self.slots.is_settled(time_ms)
 
     @property

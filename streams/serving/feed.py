@@ -1,13 +1,13 @@
 """What windows are made of: the facts of all partitions' predictions and outcomes, folded in, and how far they reach.
 
 Facts are predictions without flags, at their event times, and the labels of such predictions, at the times they were known.
-Each is folded once: up to the archived positions from the lake, from there on from the log.
+Each is folded once: up to the archived positions from the lake, from there on from the log, except requests of the process's
+own partitions, which are folded when they are answered: a row needn't wait until the one before it came back from the broker.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,6 +17,7 @@ from streams.contracts.features import LABEL, Source, Window
 from streams.contracts.records import MARKER_HEADER
 from streams.contracts.schema import ModelSchema
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark
+from streams.serving.own import OwnFacts
 from streams.transport.records import Record, position_key
 from streams.windows.online import WindowState
 
@@ -30,6 +31,20 @@ class Facts(NamedTuple):
     time_ms: Sequence[int]
     columns: Mapping[str, Sequence[Any]]
     label: Sequence[float | None] = ()
+
+
+class Rows(NamedTuple):
+    """Requests as columns: times in ms, and values or arrays by name, each [rows]."""
+
+    time_ms: Sequence[int]
+    columns: Mapping[str, Any]
+
+
+class Heard(NamedTuple):
+    """A watermark among the requests of a partition whose rows before it will be folded before anything is read."""
+
+    partition: int
+    watermark_ms: int = NEVER
 
 
 class FeedTopics(NamedTuple):
@@ -67,8 +82,15 @@ class Feed:
         self._topics = topics
         self._skip = dict(skip or {})
         self._reached_ms = reached_ms
-        places = itertools.product((topics.predictions, topics.outcomes), range(topics.partitions))
-        self._tracker = WatermarkTracker((position_key(topic, number), str(number)) for topic, number in places)
+        partitions = range(topics.partitions)
+        self._of_requests = [WatermarkTracker([(position_key(topics.predictions, number), str(number))]) for number in partitions]
+        self._of_outcomes = WatermarkTracker((position_key(topics.outcomes, number), str(number)) for number in partitions)
+        self._own = OwnFacts()
+        # How long before a row the newest fact of a source lies that any window reads.
+        self._near_ms = {
+            source: skew_ms + min(spec.delay_ms for spec in specs if spec.source == source)
+            for source in {spec.source for spec in specs}
+        }
         self._columns = fact_columns(specs)
         self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
 
@@ -83,12 +105,42 @@ class Feed:
 
     @property
     def watermark_ms(self) -> int:
-        """All facts before this time have been folded in."""
-        return max(self._reached_ms, self._tracker.current_ms)
+        """All facts before this time have come by the log (or lay in the lake)."""
+        log_ms = min(tracker.current_ms for tracker in (*self._of_requests, self._of_outcomes))
+        return max(self._reached_ms, log_ms)
 
-    def covers(self, time_ms: int) -> bool:
-        """Whether every fact that a row at this time may see has been folded in."""
-        return self.watermark_ms >= time_ms - self._skew_ms
+    def covers(self, time_ms: int, heard: Heard | None = None) -> bool:
+        """Whether every fact that a row at this time may see has been folded in.
+
+        Args:
+            time_ms: the row's event time.
+            heard: what the row's own partition says before it.
+        """
+        return all(self._reach_ms(source, heard) >= time_ms - near_ms for source, near_ms in self._near_ms.items())
+
+    def begin_again(self, partition: int) -> None:
+        """Note that a partition's task was restored."""
+        self._own.begin_again(partition)
+
+    def fold_own(self, partition: int, offsets: list[int], rows: Rows, flagged: Container[int]) -> None:
+        """Fold requests that are being answered here, before their predictions are in the log.
+
+        Args:
+            partition: of the requests.
+            offsets: of the requests, ascending.
+            rows: the requests.
+            flagged: places of suspect rows among them, which are no facts.
+        """
+        seen = self._own.note(partition, offsets)
+        kept = [place for place in range(seen, len(offsets)) if place not in flagged]
+        if kept:
+            times = [rows.time_ms[place] for place in kept]
+            columns = {name: [rows.columns[name][place] for place in kept] for name in self._columns}
+            self.take(Facts("requests", times, columns))
+
+    def hear_own(self, heard: Heard) -> None:
+        """Note a watermark whose rows before it were folded by `fold_own`."""
+        self._own.hear(heard.partition, heard.watermark_ms)
 
     def take(self, facts: Facts) -> None:
         """Fold facts that come from elsewhere than the log."""
@@ -111,8 +163,9 @@ class Feed:
                 self._decode(record, predictions, outcomes)
         self._take_decoded(predictions, outcomes)
         # Facts first: a watermark promises that what came before it is in.
-        for place, writer, watermark_ms in watermarks:
-            self._tracker.advance(place, writer, watermark_ms)
+        for tracker in (*self._of_requests, self._of_outcomes):
+            for place, writer, watermark_ms in watermarks:
+                tracker.advance(place, writer, watermark_ms)
 
     def values(self, time_ms: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
         """Return every window's value for each row, by spec name."""
@@ -127,7 +180,8 @@ class Feed:
         try:
             if record.topic == self._topics.predictions:
                 row = self._decode_prediction(record.value or b"")
-                if not row.flags:
+                is_ours = self._own.has(record.partition, row.offset)
+                if not row.flags and not is_ours:
                     predictions.append(row)
             else:
                 outcome = self._decode_outcome(record.value or b"")
@@ -135,6 +189,15 @@ class Feed:
                     outcomes.append(outcome)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error))
+
+    def _reach_ms(self, source: Source, heard: Heard | None) -> int:
+        if source == "outcomes":
+            return max(self._reached_ms, self._of_outcomes.current_ms)
+        reaches = []
+        for number, tracker in enumerate(self._of_requests):
+            heard_ms = heard.watermark_ms if heard is not None and heard.partition == number else NEVER
+            reaches.append(max(tracker.current_ms, self._own.reach_ms(number, heard_ms)))
+        return max(self._reached_ms, min(reaches))
 
     def _take_decoded(self, predictions: list[Any], outcomes: list[Any]) -> None:
         if predictions:
@@ -165,12 +228,20 @@ def _is_marker(record: Record) -> bool:
 
 
 def _decoders(columns: Sequence[str], schema: ModelSchema) -> tuple[Any, Any]:
-    """Build decoders that read only what windows need: the rest of a record is skipped, not built."""
+    """Build decoders that read only what windows need: the rest of a record is skipped, not built.
+
+    `offset` is that of the request, -1 in records of writers that don't say it.
+    """
     kinds = {name: (float if schema.column(name).kind == "number" else str) | None for name in columns}
     needed = msgspec.defstruct("Columns", [(name, kind, None) for name, kind in kinds.items()], gc=False)
     prediction = msgspec.defstruct(
         "PredictionFact",
-        [("time_ms", int), ("columns", needed), ("flags", list[str], msgspec.field(default_factory=list))],
+        [
+            ("time_ms", int),
+            ("columns", needed),
+            ("offset", int, -1),
+            ("flags", list[str], msgspec.field(default_factory=list)),
+        ],
         gc=False,
     )
     outcome = msgspec.defstruct("OutcomeFact", [("known_ms", int), ("label", float), ("prediction", prediction)], gc=False)

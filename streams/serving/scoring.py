@@ -30,18 +30,10 @@ class Batch(NamedTuple):
     windows: Columns
 
 
-class Bench(NamedTuple):
-    """What may answer: ready bundles and their bounds, by digest, as they were when the batch began."""
-
-    ready: Mapping[str, Scorer]
-    suspicions: Mapping[str, Suspicion]
-
-
 class Answers(NamedTuple):
-    """The champion's score of each row (NaN where it failed); by row number, flags and shadow scores where there are any."""
+    """The champion's score of each row (NaN where it failed); by row number, shadow scores where there are any."""
 
     scores: list[float]
-    flags: Mapping[int, list[str]]
     shadows: Mapping[int, list[ShadowScore]]
     shadow_failures: int
 
@@ -57,30 +49,44 @@ def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Any]:
     return columns
 
 
-def answer(batch: Batch, shares: Sequence[Share], bench: Bench) -> Answers:
+def flags_of(columns: Columns, shares: Sequence[Share], suspicions: Mapping[str, Suspicion]) -> dict[int, list[str]]:
+    """Return the flags of the rows that the bounds of their champion make suspect, by row number."""
+    flags: dict[int, list[str]] = {}
+    for share in shares:
+        part = columns if len(shares) == 1 else _part(columns, share.rows.tolist())
+        found = suspicions[share.deployment.champion].flags(part, len(share.rows))
+        flags |= {int(share.rows[row]): marks for row, marks in found.items()}
+    return flags
+
+
+def answer(batch: Batch, shares: Sequence[Share], ready: Mapping[str, Scorer]) -> Answers:
     """Score every row with the champion of its deployment, and with the shadows that are ready.
 
     A shadow that fails is left out of the rows of its share; it never harms the champion.
+
+    Args:
+        batch: the rows.
+        shares: which deployment answers which of them.
+        ready: loaded bundles by digest, as they were when the batch began.
     """
     rows = len(batch.times)
     scores = np.empty(rows, np.float64)
-    flags: dict[int, list[str]] = {}
     shadows: dict[int, list[ShadowScore]] = {}
     failures = 0
     for share in shares:
         part = batch if len(share.rows) == rows else _selected(batch, share.rows)
-        champion = share.deployment.champion
-        scores[share.rows] = _champion_scores(bench.ready[champion], part)
-        found = bench.suspicions[champion].flags(part.columns, len(part.times))
-        flags |= {int(share.rows[row]): marks for row, marks in found.items()}
-        failures += _add_shadows(share, part, bench, shadows)
-    return Answers(scores.tolist(), flags, shadows, failures)
+        scores[share.rows] = _champion_scores(ready[share.deployment.champion], part)
+        failures += _add_shadows(share, part, ready, shadows)
+    return Answers(scores.tolist(), shadows, failures)
 
 
 def _selected(batch: Batch, rows: NDArray[np.intp]) -> Batch:
     which = rows.tolist()
-    columns, windows = ({name: _at(values, which) for name, values in side.items()} for side in batch[1:])
-    return Batch([batch.times[row] for row in which], columns, windows)
+    return Batch([batch.times[row] for row in which], _part(batch.columns, which), _part(batch.windows, which))
+
+
+def _part(columns: Columns, rows: list[int]) -> Columns:
+    return {name: _at(values, rows) for name, values in columns.items()}
 
 
 def _at(values: Any, rows: list[int]) -> Any:
@@ -103,10 +109,10 @@ def _single_score(scorer: Scorer, part: Batch, row: int) -> float:
         return float("nan")
 
 
-def _add_shadows(share: Share, part: Batch, bench: Bench, shadows: dict[int, list[ShadowScore]]) -> int:
+def _add_shadows(share: Share, part: Batch, ready: Mapping[str, Scorer], shadows: dict[int, list[ShadowScore]]) -> int:
     failures = 0
     for slot in share.deployment.active:
-        scorer = bench.ready.get(slot.digest)
+        scorer = ready.get(slot.digest)
         if slot.name == CHAMPION or scorer is None:
             continue
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,8 +18,9 @@ from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.board import Board
 from streams.serving.encoding import Served, encode, marker_output, window_rows
+from streams.serving.feed import Heard, Rows
 from streams.serving.reading import What, reader
-from streams.serving.scoring import Answers, Batch, Bench, answer, as_columns
+from streams.serving.scoring import Answers, Batch, answer, as_columns, flags_of
 from streams.serving.slots import Share
 from streams.transport.quarantine import rejected_output
 from streams.transport.records import Output, Record, Result
@@ -28,6 +29,9 @@ logger = structlog.get_logger(__name__)
 
 Answered = tuple[Deployment, bytes | None]
 """The deployment that answers a row, and the encoded prediction; no bytes where the champion gave no score."""
+
+Flags = Mapping[int, list[str]]
+"""The flags of suspect rows, by their place in the batch."""
 
 _NO_ROW = (int, Refusal)
 _NOTHING: list[Any] = []
@@ -76,6 +80,8 @@ class ServingTask:
         self._board.watermarks[self._number] = watermark_ms
         self._board.marked = max(self._board.marked, self._marked)
         self._board.progress.resume(self._number, watermark_ms)
+        if self._board.feed is not None:
+            self._board.feed.begin_again(self._number)
         for known in details.get("deployments", []):
             self._board.slots.learn(msgspec.convert(known, Deployment))
         self._board.ring()
@@ -108,8 +114,11 @@ class ServingTask:
         board = self._board
         if not board.replay and board.slots.is_serving:
             return len(whats)
+        heard = Heard(self._number)
         for index, what in enumerate(whats):
-            if not isinstance(what, int | Refusal) and not board.answers(what.time_ms):
+            if isinstance(what, int):
+                heard = Heard(self._number, what)
+            elif not isinstance(what, Refusal) and not board.answers(what.time_ms, heard):
                 if index > 0:
                     return index
                 await self._wait(what.time_ms)
@@ -131,39 +140,53 @@ class ServingTask:
 
     async def _answer(self, records: Sequence[Record], whats: Sequence[What]) -> list[Answered]:
         """Score the rows among them, in order."""
-        placed = [(record.offset, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW]
+        placed: list[Any] = [
+            (record.offset, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW
+        ]
         if not placed:
+            self._hear(whats)
             return []
         offsets, rows = zip(*placed, strict=True)
         board = self._board
         times = [row.time_ms for row in rows]
         columns = as_columns(board.schema, rows)
-        windows = board.feed.values(times, columns) if board.feed is not None else {}
         shares = board.slots.split(times)
-        bench = Bench(board.slots.ready, board.suspicions())
-        answers = await asyncio.to_thread(answer, Batch(times, columns, windows), shares, bench)
+        flags = flags_of(columns, shares, board.suspicions())
+        windows: dict[str, Any] = {}
+        if board.feed is not None:
+            board.feed.fold_own(self._number, list(offsets), Rows(times, columns), flags)
+            self._hear(whats)
+            windows = board.feed.values(times, columns)
+        answers = await asyncio.to_thread(answer, Batch(times, columns, windows), shares, board.slots.ready)
         self._newest_ms = max(self._newest_ms, *times)
-        self._count(answers)
-        return self._encoded(rows, offsets, windows, shares, answers)
+        self._count(answers, flags)
+        return self._encoded(placed, windows, shares, answers, flags)
+
+    def _hear(self, whats: Sequence[What]) -> None:
+        """Tell the windows how far this partition is complete: all rows before its watermarks have been folded."""
+        heard_ms = [what for what in whats if isinstance(what, int)]
+        if heard_ms and self._board.feed is not None:
+            self._board.feed.hear_own(Heard(self._number, max(heard_ms)))
+            self._board.ring()
 
     def _encoded(
-        self, rows: Sequence[Row], offsets: Sequence[int], windows: Any, shares: Sequence[Share], answers: Answers
+        self, placed: Sequence[tuple[int, Row]], windows: Any, shares: Sequence[Share], answers: Answers, flags: Flags
     ) -> list[Answered]:
-        by_row = window_rows(windows, len(rows))
-        encoded: list[Any] = [None] * len(rows)
+        by_row = window_rows(windows, len(placed))
+        encoded: list[Any] = [None] * len(placed)
         scores, number = answers.scores, self._number
-        flags, shadows = answers.flags.get, answers.shadows.get
+        flags_at, shadows_at = flags.get, answers.shadows.get
         for deployment, which in shares:
             digest, generation = deployment.champion, deployment.generation
             for i in which.tolist():
-                row, score = rows[i], scores[i]
+                (offset, row), score = placed[i], scores[i]
                 if not abs(score) < math.inf:
                     encoded[i] = (deployment, None)
                     continue
                 served = Served(
                     row.id,
                     number,
-                    offsets[i],
+                    offset,
                     row.time_ms,
                     row.features,
                     by_row[i],
@@ -171,8 +194,8 @@ class ServingTask:
                     digest,
                     generation,
                     CHAMPION,
-                    flags(i, _NOTHING),
-                    shadows(i, _NOTHING),
+                    flags_at(i, _NOTHING),
+                    shadows_at(i, _NOTHING),
                 )
                 encoded[i] = (deployment, encode(served))
         return encoded
@@ -247,8 +270,8 @@ class ServingTask:
         }
         return Result(outputs=outputs, details=details, consumed=consumed)
 
-    def _count(self, answers: Answers) -> None:
+    def _count(self, answers: Answers, flags: Flags) -> None:
         model = self._places.model
         self._telemetry.count("driftwake_serving_batches_total", model=model)
         self._telemetry.count("driftwake_serving_records_total", len(answers.scores), model=model, route="champion")
-        self._telemetry.count("driftwake_serving_flagged_total", len(answers.flags), model=model)
+        self._telemetry.count("driftwake_serving_flagged_total", len(flags), model=model)

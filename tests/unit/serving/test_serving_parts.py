@@ -20,10 +20,10 @@ from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.encoding import Served, encode, marker_output, window_rows
-from streams.serving.feed import Facts, Feed, FeedTopics
+from streams.serving.feed import Facts, Feed, FeedTopics, Heard, Rows
 from streams.serving.history import lake_history, no_history
 from streams.serving.progress import Progress
-from streams.serving.scoring import Batch, Bench, answer, as_columns
+from streams.serving.scoring import Batch, answer, as_columns, flags_of
 from streams.serving.slots import Slots
 from streams.serving.suspicion import ALL_MISSING, FAR_OUTSIDE, Suspicion
 from streams.transport.records import Record
@@ -144,6 +144,70 @@ def test_the_feed_reaches_as_far_as_its_slowest_writer() -> None:
     assert fed.watermark_ms == 1_000, "a writer that isn't expected says nothing"
 
 
+def own(fed: Feed, offsets: list[int], times: list[int], flagged: tuple[int, ...] = (), partition: int = 0) -> None:
+    fed.fold_own(partition, offsets, Rows(times, {"owner": ["a"] * len(times)}), flagged)
+
+
+def count(fed: Feed) -> float | None:
+    return fed.values([10_000], {"owner": ["a"]})[COUNT.name][0]
+
+
+def test_own_requests_are_facts_at_once_and_not_again_from_the_log() -> None:
+    fed = feed(COUNT)
+    own(fed, [4, 5, 6], [100, 110, 120], flagged=(1,))
+    assert count(fed) == 2.0
+    fed.fold([predicted(3, 90), predicted(4, 100), predicted(5, 110, flags=[FAR_OUTSIDE]), predicted(6, 120)])
+    assert count(fed) == 3.0, "only the one that was answered before is new"
+    fed.fold([predicted(7, 130)])
+    assert count(fed) == 4.0
+
+
+def test_a_batch_that_is_read_again_is_folded_once() -> None:
+    fed = feed(COUNT)
+    own(fed, [4, 5], [100, 110])
+    fed.begin_again(0)
+    own(fed, [4, 5, 8], [100, 110, 120])
+    assert count(fed) == 3.0
+    fed.fold([predicted(offset, 100) for offset in (4, 5, 8)])
+    assert count(fed) == 3.0
+
+
+def test_what_another_process_answered_in_between_comes_by_the_log() -> None:
+    fed = feed(COUNT)
+    own(fed, [4, 5], [100, 110])
+    fed.begin_again(0)
+    own(fed, [9], [200])
+    assert count(fed) == 3.0
+    fed.fold([predicted(offset, 150) for offset in (4, 5, 6, 7, 9, 10)])
+    assert count(fed) == 6.0
+
+
+def test_own_watermarks_count_once_the_log_has_caught_up() -> None:
+    fed = feed(COUNT)
+    own(fed, [4], [100])
+    fed.hear_own(Heard(0, 1_000))
+    fed.fold([watermark("p", 1, 1, 5_000)])
+    assert not fed.covers(500), "what was answered before the first own row may still be on its way"
+    fed.fold([predicted(4, 100)])
+    assert fed.covers(1_010)
+    assert not fed.covers(1_011)
+    assert fed.covers(2_010, Heard(0, 2_000)), "rows before it will be folded before anything is read"
+    assert not fed.covers(5_011, Heard(0, 9_000)), "the other partition isn't ours"
+    assert fed.watermark_ms == NEVER, "the log itself hasn't come that far"
+    fed.begin_again(0)
+    own(fed, [9], [1_500])
+    assert not fed.covers(1_010), "between 4 and 9 another process may have answered"
+
+
+def test_outcomes_are_waited_for_only_as_far_as_windows_read_them() -> None:
+    late = Window(aggregate="count", source="outcomes", by=("owner",), range_ms=1_000, delay_ms=500)
+    fed = feed(late)
+    assert not fed.covers(600)
+    fed.fold([watermark("o", partition, partition, 1_000) for partition in (0, 1)])
+    assert fed.covers(1_510)
+    assert not fed.covers(1_511)
+
+
 def test_what_came_from_the_lake_is_not_folded_again() -> None:
     fed = feed(COUNT, skip={"p/0": 2}, reached_ms=500)
     fed.take(Facts("requests", [100, 200], {"owner": ["a", "a"]}))
@@ -212,18 +276,18 @@ def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path
     bounds = {first.digest: Suspicion(SCHEMA, first.profile, 10.0)}
     shares = slots.split(batch.times)
 
-    both = answer(batch, shares, Bench({first.digest: first, second.digest: second}, bounds))
+    both = answer(batch, shares, {first.digest: first, second.digest: second})
     np.testing.assert_array_equal(both.scores, expected.astype(float))
     assert [shadow.score for row in range(20) for shadow in both.shadows[row]] == second.score(columns, {}, batch.times).tolist()
-    assert both.flags[4] == [FAR_OUTSIDE]
+    assert flags_of(columns, shares, bounds) == {4: [FAR_OUTSIDE]}
     assert both.shadow_failures == 0
 
-    shadow_fails = answer(batch, shares, Bench({first.digest: first, second.digest: FailingScorer(second)}, bounds))
+    shadow_fails = answer(batch, shares, {first.digest: first, second.digest: FailingScorer(second)})
     np.testing.assert_array_equal(shadow_fails.scores, expected.astype(float))
     assert shadow_fails.shadow_failures == 1
     assert not shadow_fails.shadows
 
-    champion_fails = answer(batch, shares, Bench({first.digest: FailingScorer(first)}, bounds))
+    champion_fails = answer(batch, shares, {first.digest: FailingScorer(first)})
     assert [row for row in range(20) if np.isnan(champion_fails.scores[row])] == [4]
 
 

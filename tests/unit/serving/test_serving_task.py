@@ -178,6 +178,23 @@ async def test_a_replayed_row_waits_until_its_facts_are_in(scorers: list[Scorer]
     assert COUNT.name in msgspec.json.decode(result.outputs[0].value, type=Prediction).windows
 
 
+async def test_rows_of_the_own_partition_do_not_wait_for_the_log(scorers: list[Scorer]) -> None:
+    bed = Bed(replay=True)
+    bed.deploy(1, scorers[2], 0)
+    bed.board.accept(scorers[2])
+    feed = bed.board.feed = feed_at(START_MS)
+    first = await bed.task.process([request(0, START_MS)], rebuilding=False)
+    sent = next(output for output in first.outputs if not output.headers)
+    feed.fold([Record("p", 0, 0, sent.key, sent.value, (), 0)])
+    later = START_MS + 60_000
+    records = [source(1, later), request(2, later + 500), source(3, later + 60_000), request(6, later + 60_500)]
+    result = await bed.task.process(records, rebuilding=False)
+    assert result.consumed == 4
+    rows = [msgspec.json.decode(output.value, type=Prediction) for output in result.outputs if not output.headers]
+    # All three rows have the same owner.
+    assert [row.windows[COUNT.name] for row in rows] == [1.0, 2.0]
+
+
 async def test_patience_ends_with_an_error_that_explains(scorers: list[Scorer]) -> None:
     bed = Bed(replay=True, patience_s=0.01)
     bed.deploy(1, scorers[2], 0)

@@ -1,0 +1,73 @@
+"""Facts of the partitions that this process answers itself: folded at once, before they come back through the log."""
+
+from __future__ import annotations
+
+from streams.runtime.watermark import NEVER
+
+
+class _Run:
+    """Requests of one partition that were folded one after the other: offsets [since, until]."""
+
+    def __init__(self, since: int) -> None:
+        self.since = since
+        self.until = since - 1
+        self.heard_ms = NEVER
+        # The log has brought everything that lies before the run.
+        self.is_met = False
+
+
+class OwnFacts:
+    """Knows which requests were folded, so that their predictions are skipped when the log brings them.
+
+    A batch whose transaction fails is read again and isn't folded again: its rows are the same.
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[int, list[_Run]] = {}
+        self._interrupted: set[int] = set()
+
+    def begin_again(self, partition: int) -> None:
+        """A task was restored: another process may have answered requests in between, which come by the log."""
+        self._interrupted.add(partition)
+
+    def note(self, partition: int, offsets: list[int]) -> int:
+        """Note a batch (at least one offset, ascending); return how many of its first requests were folded before."""
+        runs = self._runs.setdefault(partition, [])
+        seen = next((place for place, offset in enumerate(offsets) if not _holds(runs, offset)), len(offsets))
+        if seen == len(offsets):
+            return seen
+        has_gap = partition in self._interrupted and seen == 0
+        if not runs or has_gap:
+            runs.append(_Run(offsets[0]))
+        self._interrupted.discard(partition)
+        runs[-1].until = offsets[-1]
+        return seen
+
+    def hear(self, partition: int, watermark_ms: int) -> None:
+        """Note a watermark in the partition's requests; everything before it was noted."""
+        for run in self._runs.get(partition, [])[-1:]:
+            run.heard_ms = max(run.heard_ms, watermark_ms)
+
+    def reach_ms(self, partition: int, heard_ms: int = NEVER) -> int:
+        """Return how far a partition's facts are complete by what was folded here; `NEVER` while the log lags behind that.
+
+        Args:
+            partition: whose.
+            heard_ms: a watermark whose rows will be folded before anything is read.
+        """
+        runs = self._runs.get(partition)
+        return max(runs[-1].heard_ms, heard_ms) if runs and runs[-1].is_met else NEVER
+
+    def has(self, partition: int, offset: int) -> bool:
+        """Whether a request, whose prediction the log has brought, was folded here. Called in the log's order."""
+        runs = self._runs.get(partition)
+        if not runs:
+            return False
+        while len(runs) > 1 and offset > runs[0].until:
+            runs.pop(0)
+        runs[0].is_met |= offset >= runs[0].since
+        return _holds(runs[:1], offset)
+
+
+def _holds(runs: list[_Run], offset: int) -> bool:
+    return any(run.since <= offset <= run.until for run in runs)
