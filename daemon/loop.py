@@ -116,8 +116,8 @@ class Loop:
 
     async def _work(self, incident: Incident, now_ms: int) -> Move | None:
         plan = self._ledger.plan(incident.plan_digest or "")
-        if plan.action == "rollback":
-            return Move(to="promoting", reason="an earlier champion serves better", rule="rollback")
+        if not plan.steps:
+            return await self._do.deploying.begin(plan.action, incident, now_ms)
         if not await self._do.deploying.archived(plan.sealed[1]):
             return None
         results = await self._do.executing.carry_out(plan, now_ms)

@@ -62,13 +62,19 @@ class Orders:
                 self._decide(command, now_ms)
 
     async def _challenge(self, command: Command, now_ms: int) -> None:
-        """Open an incident in which the submitted bundle is judged; nothing is trained."""
+        """Open an incident in which the submitted bundle is judged, or forced past the judge; nothing is trained.
+
+        Why it is forced stands in the audit, with the command.
+        """
         digest = str(command.arguments.get("digest", ""))
         self._places.manifest(digest)
         champion = await self._deploying.champion()
         if digest == champion:
             raise PlanRefusedError("this bundle is the champion already")
-        self._ledger.open_for_command(command, CHALLENGE, champion, digest, now_ms)
+        forced = "force" in command.arguments
+        if forced and not str(command.arguments["force"]).strip():
+            raise PlanRefusedError("who forces a bundle past the judge must say why")
+        self._ledger.open_for_command(command, CHALLENGE, champion, digest, now_ms, forced=forced)
 
     async def _shadow(self, command: Command, now_ms: int) -> None:
         name, digest = str(command.arguments.get("name", "")), command.arguments.get("digest")

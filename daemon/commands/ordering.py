@@ -38,28 +38,29 @@ def order(kind: Kind, model: str, arguments: dict[str, Any], wall: WallClock | N
     return Command(id=f"cmd-{time_part(wall_ms)}-{secrets.token_hex(4)}", kind=kind, model=model, by=by, arguments=arguments)
 
 
-def challenge(settings: DaemonSettings, model: str, bundle: str, shadow: str | None) -> Command:
-    """Publish a bundle to the registry, and order that it be judged against the champion, or only run beside it.
+def challenge(settings: DaemonSettings, model: str, bundle: str, shadow: str | None, force: str | None = None) -> Command:
+    """Publish a bundle to the registry, and order that it be judged, run beside the champion, or served at once.
 
     Args:
         settings: says where the registry is.
         model: the model's name.
         bundle: a bundle's folder, or the digest of one in the registry.
         shadow: the name of the shadow that it shall be; None has it judged.
+        force: why it shall serve without being judged; None has it judged.
 
     Raises:
-        BadInputError: the config has no such model.
+        BadInputError: the config has no such model, or a bundle is to be a shadow and to serve.
         BundleRefused: the bundle isn't whole, or is another model's.
     """
+    if shadow is not None and force is not None:
+        raise BadInputError("a bundle can be a shadow or be forced to serve; give one of --shadow and --force")
     store = BundleStore(settings.folder("registry"))
     folder = Path(bundle)
     name = known_model(settings, model)
     digest = store.publish(name, folder) if folder.is_dir() else store.verify(name, bundle).digest
-    return (
-        order("challenge", name, {"digest": digest})
-        if shadow is None
-        else order("shadow", name, {"digest": digest, "name": shadow})
-    )
+    if shadow is not None:
+        return order("shadow", name, {"digest": digest, "name": shadow})
+    return order("challenge", name, {"digest": digest} | ({} if force is None else {"force": force}))
 
 
 def speak(settings: DaemonSettings, plan: str, *, refuse: bool) -> Command:

@@ -23,12 +23,16 @@ def deploy(
     config: Config = DEFAULT_CONFIG,
     *,
     shadow: Annotated[str | None, typer.Option(help="Only run it beside the champion, under this name.")] = None,
+    force: Annotated[str | None, typer.Option(help="Why it must serve without being judged; it stands in the audit.")] = None,
 ) -> None:
-    """Hand in a bundle: it is judged against the champion, shadowed and promoted like any challenger."""
+    """Hand in a bundle: it is judged against the champion, shadowed and promoted like any challenger.
+
+    With --force it serves at once, unless deployments are frozen, and the champion it replaces stays ready to come back.
+    """
     from daemon.commands import ordering
 
     settings = settings_in(config)
-    _send(settings, ordering.challenge(settings, model, bundle, shadow))
+    _send(settings, ordering.challenge(settings, model, bundle, shadow, force))
 
 
 @app.command()

@@ -82,6 +82,19 @@ class Deploying:
             details={"shadow_ms": since_ms}, waits_until_ms=since_ms + self._shadow_ms,
         )  # fmt: skip
 
+    async def begin(self, action: str, incident: Incident, now_ms: int) -> Move:
+        """Begin a swap that needs no work before it: to an earlier champion, or to a bundle that a person forces past the judge.
+
+        What serving itself finds wrong with a forced bundle still refuses it.
+        """
+        if action == "rollback":
+            return Move(to="promoting", reason="an earlier champion serves better", rule="rollback")
+        try:
+            await self.prepare(incident.id, incident.challenger, now_ms)
+        except SwapFailedError as error:
+            return Move(to="refused", reason=str(error), rule="serving_refused")
+        return Move(to="promoting", reason=f"forced by {incident.requester}", rule="forced")
+
     async def promote(self, incident: Incident, now_ms: int) -> Move:
         """Make the challenger the champion; the one it replaces stays ready."""
         step = await self._deploy(incident.id, "promote", lambda current: promoted(current, incident.challenger, now_ms), now_ms)

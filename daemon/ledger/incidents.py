@@ -35,8 +35,10 @@ class Incidents(Store):
             change.data.update(cause=cause, event=event.id, champion=champion, rule=reason)
         return incident
 
-    def open_for_command(self, command: Command, cause: str, champion: str, challenger: str, now_ms: int) -> Incident:
-        """Open an incident that a command asks for, and settle the command."""
+    def open_for_command(
+        self, command: Command, cause: str, champion: str, challenger: str, now_ms: int, *, forced: bool = False
+    ) -> Incident:
+        """Open an incident that a command asks for, and settle the command; `forced` leaves nothing to a judge."""
         incident = _opened(
             command.model,
             cause,
@@ -46,6 +48,7 @@ class Incidents(Store):
             reason=f"command {command.kind}",
             now_ms=now_ms,
             challenger=challenger,
+            details={"forced": True} if forced else {},
         )
         with self._changing("incident.opened", model=command.model, subject=incident.id, time_ms=now_ms) as change:
             change.session.add(_row(incident))
@@ -125,11 +128,20 @@ class Incidents(Store):
 
 
 def _opened(
-    model: str, cause: str, opener: str, *, requester: str, champion: str, reason: str, now_ms: int, challenger: str = ""
+    model: str,
+    cause: str,
+    opener: str,
+    *,
+    requester: str,
+    champion: str,
+    reason: str,
+    now_ms: int,
+    challenger: str = "",
+    details: dict[str, Any] | None = None,
 ) -> Incident:
     return Incident(
         id=incident_id(model, cause, now_ms, opener), model=model, cause=cause, state="open", opened_ms=now_ms, moved_ms=now_ms,
-        requester=requester, champion=champion, challenger=challenger, reason=reason,
+        requester=requester, champion=champion, challenger=challenger, reason=reason, details=details or {},
     )  # fmt: skip
 
 

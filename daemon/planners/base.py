@@ -13,8 +13,11 @@ import msgspec
 from daemon.ledger.records import Lesson, Reason
 
 Action = Literal[
-    "no_action", "wait_for_labels", "alert_upstream", "search_features_and_retrain", "retrain", "judge_submitted", "rollback"
-]
+    "no_action", "wait_for_labels", "alert_upstream", "search_features_and_retrain", "retrain", "judge_submitted", "rollback",
+    "promote_submitted",
+]  # fmt: skip
+# A person's alone: no planner may propose it.
+FORCED: Action = "promote_submitted"
 TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
 
 

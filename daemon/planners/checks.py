@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import get_args
 
-from daemon.planners.base import TRAINS, Action, Cause, Diagnosis, LabelState, Performance, Planner, Proposal, Situation
+from daemon.planners.base import FORCED, TRAINS, Action, Cause, Diagnosis, LabelState, Performance, Planner, Proposal, Situation
 
 _ACTIONS = frozenset(get_args(Action))
 _NOW_MS = 1_700_000_000_000
@@ -87,6 +87,8 @@ def _check_sense(proposal: Proposal, situation: Situation) -> None:
         raise PlannerCheckError("training was chosen though nothing may be promoted: the guardrails should not be needed")
     if proposal.action == "wait_for_labels" and situation.waits_left <= 0:
         raise PlannerCheckError("waiting was chosen though no wait is left")
+    if proposal.action == FORCED:
+        raise PlannerCheckError("only a person may have a bundle serve that wasn't judged")
     if proposal.action == "judge_submitted" and not situation.submitted:
         raise PlannerCheckError("nothing was submitted that could be judged")
     if proposal.action == "rollback" and not situation.can_roll_back:

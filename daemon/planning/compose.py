@@ -58,7 +58,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
     data = common | {"until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "windows": windows}
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
     match proposal.action:
-        case "rollback":
+        case "rollback" | "promote_submitted":
             return ()
         case "judge_submitted":
             return (build, _compare(common, basis.incident.challenger, config.seed, ("data",)))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from daemon.ledger.records import Experiment, Plan
-from daemon.planners.base import TRAINS
+from daemon.planners.base import FORCED, TRAINS
 from daemon.planning.config import PlanningConfig
 
 MONTH_MS = 30 * 86_400_000
@@ -98,8 +98,9 @@ def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 
 
 def _promotion_budget(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    # Judging what somebody submitted promotes nothing yet; the budget is asked again before any swap.
-    if plan.action in {"rollback", "judge_submitted"}:
+    # Judging what somebody submitted promotes nothing yet; the budget is asked again before any swap. It limits driftwake's
+    # own swaps, not a person's.
+    if plan.action in {"rollback", "judge_submitted", FORCED}:
         return ""
     earliest_ms = facts.now_ms + plan.budget_ms + config.shadow.ms
     room_ms = promotion_room_ms(earliest_ms, facts.promoted_ms, config.promotions_per_30d)

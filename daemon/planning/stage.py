@@ -8,9 +8,9 @@ import msgspec
 
 from daemon.errors import PlanRefusedError
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.records import Approval, Incident, Move, Plan, Spend, State
+from daemon.ledger.records import Approval, Incident, Move, Plan, Reason, Spend, State
 from daemon.places import Places
-from daemon.planners.base import TRAINS, Diagnosis, Planner, Proposal, Situation
+from daemon.planners.base import FORCED, TRAINS, Diagnosis, Planner, Proposal, Situation
 from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.planning.guardrails import MINUTE_MS, MONTH_MS, Facts, Ruling, check, deployment_freeze, promotion_room_ms
@@ -59,7 +59,7 @@ class Planning:
 
     def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
-        proposal = self._planner.decide(self._situation(incident, champion, now_ms))
+        proposal = self._forced(incident) or self._planner.decide(self._situation(incident, champion, now_ms))
         thought = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded}
         because = "; ".join(reason.text for reason in proposal.reasons)
         if proposal.action == "wait_for_labels":
@@ -137,6 +137,8 @@ class Planning:
         frozen = deployment_freeze(now_ms, self._ledger.frozen_by(self._places.model), self._config)
         if frozen:
             return self._hold(incident, frozen, "freeze", now_ms + self._places.archive_interval_ms)
+        if self._plan(incident).action == FORCED:
+            return None
         promoted = self._ledger.spent_at(self._places.model, "promotion")
         room_ms = promotion_room_ms(now_ms, promoted, self._config.promotions_per_30d)
         if room_ms is None:
@@ -178,10 +180,19 @@ class Planning:
         return self._ledger.plan(incident.plan_digest or "")
 
     def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int) -> Plan:
+        if proposal.action == FORCED and not incident.details.get("forced"):
+            raise PlanRefusedError("only a person may have a bundle serve that wasn't judged")
         manifest = self._places.manifest(champion)
-        if proposal.action == "judge_submitted" and self._places.manifest(incident.challenger).schema != manifest.schema:
+        if incident.challenger and self._places.manifest(incident.challenger).schema != manifest.schema:
             raise PlanRefusedError("the submitted bundle has another schema than the champion")
         return compose(proposal, Basis(now_ms, incident, champion, manifest.windows), self._places, self._config)
+
+    def _forced(self, incident: Incident) -> Proposal | None:
+        """Return what a person ordered who wants a bundle to serve whatever a judge would say: there is nothing to weigh."""
+        if not incident.details.get("forced"):
+            return None
+        reason = Reason(text="a person forces the submitted bundle: it serves unjudged, and is compared with the one it replaces")
+        return Proposal(action=FORCED, reasons=(reason,), utilities={FORCED: 0.0, "no_action": 0.0})
 
     def _facts(self, plan: Plan, now_ms: int) -> Facts:
         model = self._places.model

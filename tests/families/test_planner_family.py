@@ -47,6 +47,7 @@ def test_a_planner_that_does_nothing_for_a_reason_is_a_planner():
         {"action": "wait_for_labels", "utilities": {"no_action": 0.0, "wait_for_labels": 1.0}},
         {"action": "judge_submitted", "utilities": {"no_action": 0.0, "judge_submitted": 1.0}},
         {"action": "rollback", "utilities": {"no_action": 0.0, "rollback": 1.0}},
+        {"action": "promote_submitted", "utilities": {"no_action": 0.0, "promote_submitted": 1.0}},
     ],
 )
 def test_the_checks_find_a_planner_that_breaks_it(changes: dict[str, object]):

@@ -117,6 +117,12 @@ def test_a_bundle_that_is_none_is_refused(run: Run, config: Path, tmp_path: Path
     assert "expected 64 hex digits" in run("deploy", "parcels", "nothing", "--config", str(config)).err
 
 
+def test_a_bundle_is_a_shadow_or_forced_not_both(run: Run, config: Path):
+    both = run("deploy", "parcels", "x", "--shadow", "mine", "--force", "hurry", "--config", str(config))
+    assert both.code == 2
+    assert "one of --shadow and --force" in both.err
+
+
 def test_approval_names_the_plan_that_waits(waiting: Place):
     settings = load_config(waiting.config).settings
     for name in (waiting.plan, waiting.plan[:8], waiting.incident, waiting.incident[-8:]):

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.loop import Loop
 from streams.contracts.records import Command
@@ -218,6 +220,49 @@ async def test_a_submitted_challenger_is_only_judged(tmp_path: Path) -> None:
         assert (incident.state, incident.requester, incident.challenger) == ("refused", "ann", submitted)
         assert control.starts() == ["build_dataset", "compare_models"]
         assert [order.state for order in ledger.commands(MODEL)] == ["applied", "rejected"]
+
+
+async def test_a_forced_bundle_serves_unjudged_and_is_rolled_back_when_it_is_worse(tmp_path: Path) -> None:
+    control = Control(tmp_path, live_champion=comparison(-0.05))
+    forced = bundle(control.places.registry / MODEL, "forced")
+    async with running(control, promotions_per_30d=0) as (ledger, made, go):
+        made.on_command(command("challenge", "unexplained", digest=forced, force=" "))
+        made.on_command(command("challenge", digest=forced, force="the fix of the outage"))
+        await go(0, 0)
+        (incident,) = ledger.incidents()
+        assert (incident.state, incident.requester) == ("probation", "ann")
+        assert slots(control) == {"champion": forced, "previous": control.champion}
+        assert control.world.history[-1].effective_ms == START
+        assert control.starts() == [], "nobody judged it"
+        assert [order.state for order in ledger.commands(MODEL)] == ["rejected", "applied"]
+        assert "the fix of the outage" in str(ledger.trail("c-challenge-"))
+        await go(1, 20)
+        assert (ledger.incident(incident.id).state, slots(control)) == ("rolled_back", {"champion": control.champion})
+
+
+async def test_a_forced_bundle_that_serving_refuses_never_serves(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    forced = bundle(control.places.registry / MODEL, "forced")
+    control.world = FileWorld(tmp_path / "deployments.jsonl", MODEL, refuses={forced: "not an ONNX model"})
+    async with running(control) as (ledger, made, go):
+        made.on_command(command("challenge", digest=forced, force="hurry"))
+        await go(0, 0)
+        assert (ledger.incidents()[0].state, slots(control)) == ("refused", {"champion": control.champion})
+        assert "not an ONNX model" in ledger.incidents()[0].reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "state"), [({"kill_switch": True}, "refused"), ({"autonomy": "propose"}, "awaiting_approval")]
+)
+async def test_a_kill_switch_and_a_missing_approval_stop_a_forced_bundle_too(
+    tmp_path: Path, settings: dict[str, Any], state: str
+) -> None:
+    control = Control(tmp_path)
+    forced = bundle(control.places.registry / MODEL, "forced")
+    async with running(control, **settings) as (ledger, made, go):
+        made.on_command(command("challenge", digest=forced, force="hurry"))
+        await go(0, 0)
+        assert (ledger.incidents()[0].state, slots(control)) == (state, {"champion": control.champion})
 
 
 async def test_a_submitted_challenger_waits_while_another_holds_the_slots(tmp_path: Path) -> None:

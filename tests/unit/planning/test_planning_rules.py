@@ -82,6 +82,13 @@ def test_judging_a_submitted_bundle_trains_nothing(control: Control) -> None:
     assert (plan.budget_ms, plan.configuration) == (0, "")
 
 
+def test_a_persons_own_swap_counts_against_no_budget_but_waits_for_a_freeze(control: Control) -> None:
+    plan = plan_of(control, "promote_submitted")
+    assert (plan.steps, plan.configuration) == ((), "")
+    assert broken(plan, facts(promoted_ms=(NOW,))) == []
+    assert broken(plan, facts(frozen_by="ann")) == ["freeze"]
+
+
 def test_an_action_without_steps_has_no_plan(control: Control) -> None:
     with pytest.raises(PlanRefusedError):
         plan_of(control, "wait_for_labels")
