@@ -33,6 +33,7 @@ def judge(judged: Judged) -> report.ScenarioResult:
         end_ms=end_ms,
         quality_metric=f"{judged.data.metric.replace('_', ' ')} by {judged.data.group}",
         onset_ms=judged.onset_ms,
+        other_onsets_ms=tuple(one for one in judged.onsets_ms if one != judged.onset_ms),
         injected=tuple(
             report.Injected(what=one.kind, start_ms=placed.since_ms, end_ms=placed.until_ms)
             for one in scenario.injections
@@ -61,7 +62,7 @@ def _policy(judged: Judged, name: str) -> report.PolicyResult:
             for one in quality.periods
         ),
         mean_quality=quality.mean,
-        retrains=retrained(judged, name),
+        retrains=retrained(judged, name, WHOLE),
         promotions=promotions(judged, name),
     )
 

@@ -71,12 +71,14 @@ class Job(NamedTuple):
 class Played(NamedTuple):
     """What a replay left behind.
 
-    `deployments` are in order of their generation. `windows` are those of each bundle that was champion, by digest.
+    `retrained_ms` is when driftwake trained each of its models. `deployments` are in order of their generation. `windows` are
+    those of each bundle that was champion, by digest.
     `log_digest` is of what happened in event time alone: the same in every run.
     """
 
     served: Served
     trained: tuple[Trained, ...]
+    retrained_ms: tuple[int, ...]
     incidents: tuple[IncidentReport, ...]
     deployments: tuple[Deployment, ...]
     windows: dict[str, tuple[Window, ...]]
@@ -130,12 +132,14 @@ async def _replay(job: Job) -> Played:
     served = await asyncio.to_thread(_served, job, settings)
     with open_ledger(settings.ledger_place, read_only=True) as ledger:
         incidents = tuple(incident_report(ledger, incident) for incident in ledger.incidents(MODEL))
+        retrained_ms = tuple(step.ended_ms for step in ledger.trainings(MODEL) if step.ended_ms is not None)
     deployments = tuple(msgspec.json.decode(value, type=Deployment) for value in said["deployments"])
     store = BundleStore(settings.folder("registry"))
     champions = {one.champion for one in deployments}
     return Played(
         served=served,
         trained=tuple(cast.trained),
+        retrained_ms=retrained_ms,
         incidents=incidents,
         deployments=deployments,
         windows={digest: store.read(MODEL, digest).manifest.windows for digest in sorted(champions)},

@@ -42,10 +42,15 @@ METRICS: Final = {
     "recovered_share": "(policy - never) / (oracle - never)",
     "hours_to_recover": "virtual hours from onset to the first of 3 windows in a row at 95 % of the oracle's level",
     "labels_to_recover": "labelled rows until then",
-    "hours_to_detect": "virtual hours from onset to the first incident",
+    "hours_to_detect": "virtual hours from an onset to the first incident in the first fifth of its segment, which ends with the "
+    "next onset or the replay; mean over the onsets that were detected so",
+    "incidents_missed": "share of the onsets without such an incident",
+    "false_incidents": "incidents outside those fifths",
+    "hours_between_false_incidents": "virtual hours outside those fifths, divided by the false incidents; left out without any",
     "hours_to_hold_out": "virtual hours from the first broken row to the first that is held out",
     "incidents": "incidents opened",
-    "right_diagnosis": "1 when an accepted cause was the likeliest of an incident after onset, else 0",
+    "right_diagnosis": "1 when the likeliest cause of the first incident after onset that has one is accepted, else 0; where two "
+    "things happen at once, 1 when one of each was the likeliest of an incident",
     "forbidden_actions": "forbidden actions that were taken",
     "retrains": "models trained",
     "promotions": "models that became champion",
@@ -123,8 +128,14 @@ class Truth(Section):
     onset_day: float | None = Field(ge=0)
     """The moment it begins, in days; null when nothing happens."""
 
+    other_onsets: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    """Moments of the replay at which something else begins: incidents there are no false alarms."""
+
     diagnosis: tuple[KnownCause, ...] = ()
     """Causes that are right to name; none when no incident is right."""
+
+    second_diagnosis: tuple[KnownCause, ...] = ()
+    """Causes of a second thing that happens at once: one of these must be named as well."""
 
     actions: tuple[KnownAction, ...] = ()
     """Actions that are right to take."""
@@ -139,6 +150,10 @@ class Truth(Section):
         both = sorted(set(self.actions) & set(self.forbidden))
         if both:
             raise ValueError(f"{', '.join(both)} can't be both right and forbidden")
+        if self.second_diagnosis and not self.diagnosis:
+            raise ValueError("second_diagnosis needs a diagnosis beside it")
+        if self.other_onsets and self.onset_day is None:
+            raise ValueError("other_onsets need an onset_day beside them")
         return self
 
 
@@ -208,10 +223,17 @@ class Scenario(Section):
             last = self.score.last_day if bar.last_day is None else bar.last_day
             if not (self.score.first_day <= first <= last <= self.score.last_day):
                 findings.append(f"bar on {bar.metric}: days {first} to {last} aren't within the score")
+        moments = [] if self.truth.onset_day is None else [self.truth.onset_day, *self.truth.other_onsets]
+        findings += [f"onset on day {one:g} isn't within the replay" for one in moments if not self._holds(one)]
+        if len(set(moments)) < len(moments):
+            findings.append("two onsets are the same moment")
         findings += [f"{one.kind}: the last moment lies before the first" for one in self.injections if _is_backwards(one)]
         if findings:
             raise ValueError("; ".join(findings))
         return self
+
+    def _holds(self, day: float) -> bool:
+        return self.replay.first_day <= day < self.replay.last_day + 1
 
     def _replays(self, first: int, last: int) -> bool:
         return self.replay.first_day <= first <= last <= self.replay.last_day

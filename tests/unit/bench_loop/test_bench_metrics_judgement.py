@@ -6,8 +6,8 @@ from sklearn.metrics import confusion_matrix
 from tests.bench.closed_loop.metrics.judgement import NOTHING, Acted, Confusion, Diagnosed, acted, diagnosis_confusion, right_rows
 
 
-def run(accepted: str, said: str, *, scenario: str = "C2", needs_all: bool = False) -> Diagnosed:
-    return Diagnosed(scenario, tuple(accepted.split()), tuple(said.split()), needs_all)
+def run(accepted: str, said: str, *, scenario: str = "C2", second: str = "") -> Diagnosed:
+    return Diagnosed(scenario, tuple(accepted.split()), tuple(said.split()), tuple(second.split()))
 
 
 @pytest.mark.parametrize(
@@ -27,10 +27,11 @@ def test_the_main_cause_must_be_accepted(accepted: str, said: str, is_right: boo
 
 
 @pytest.mark.parametrize(
-    ("said", "is_right"), [("a b", True), ("b a", True), ("c b a", True), ("a", False), ("a c", False), ("", False)]
+    ("said", "is_right"),
+    [("a x", True), ("x b", True), ("c x a", True), ("a b", False), ("a", False), ("x y", False), ("a c", False), ("", False)],
 )
-def test_two_at_once_must_both_be_named(said: str, is_right: bool):  # noqa: FBT001 - a parameter of the test
-    assert run("a b", said, needs_all=True).is_right == is_right
+def test_of_two_things_at_once_one_cause_each_must_be_named(said: str, is_right: bool):  # noqa: FBT001 - a parameter of the test
+    assert run("a b", said, second="x y").is_right == is_right
 
 
 def test_confusion_by_hand():
@@ -46,11 +47,9 @@ def test_confusion_is_that_of_scikit_learn_where_one_cause_is_right():
 
 
 def test_two_at_once_are_two_counts():
-    assert diagnosis_confusion([run("a b", "b a", needs_all=True)]) == Confusion(("a", "b"), ((1, 0), (0, 1)))
-    assert diagnosis_confusion([run("a b", "b c", needs_all=True)]) == Confusion(
-        ("a", "b", "c"), ((0, 0, 1), (0, 1, 0), (0, 0, 0))
-    )
-    assert diagnosis_confusion([run("a b", "b", needs_all=True)]).counts[0] == (0, 0, 1)
+    assert diagnosis_confusion([run("a b", "x b", second="x")]) == Confusion(("b", "x"), ((1, 0), (0, 1)))
+    assert diagnosis_confusion([run("a b", "x c", second="x")]) == Confusion(("a", "c", "x"), ((0, 1, 0), (0, 0, 0), (0, 0, 1)))
+    assert diagnosis_confusion([run("a", "a", second="x")]) == Confusion(("a", NOTHING, "x"), ((1, 0, 0), (0, 0, 0), (0, 1, 0)))
 
 
 def test_no_runs_no_matrix():

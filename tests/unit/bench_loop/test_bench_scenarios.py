@@ -67,6 +67,10 @@ def test_all_findings_come_at_once(tmp_path: Path):
         ({"bars": [{"metric": "incidents"}]}, "exactly one of at_least and at_most"),
         ({"bars": [{"metric": "incidents", "at_most": 1, "last_day": 130}]}, "aren't within the score"),
         ({"truth": {"onset_day": 1, "diagnosis": ["bad_luck"]}}, "'bad_luck' is no cause"),
+        ({"truth": {"onset_day": 1, "second_diagnosis": ["concept_change"]}}, "needs a diagnosis beside it"),
+        ({"truth": {"onset_day": None, "other_onsets": [80]}}, "need an onset_day"),
+        ({"truth": {"onset_day": 77, "other_onsets": [60]}}, "onset on day 60 isn't within the replay"),
+        ({"truth": {"onset_day": 77, "other_onsets": [77]}}, "the same moment"),
         ({"truth": {"onset_day": 1, "actions": ["retrain"], "forbidden": ["retrain"]}}, "both right and forbidden"),
     ],
 )

@@ -47,6 +47,13 @@ class Judged(NamedTuple):
         onset = self.scenario.truth.onset_day
         return None if onset is None else day_ms(self.data, onset)
 
+    @property
+    def onsets_ms(self) -> list[int]:
+        """When anything begins, in order of time."""
+        truth = self.scenario.truth
+        days = [] if truth.onset_day is None else [truth.onset_day, *truth.other_onsets]
+        return sorted(day_ms(self.data, day) for day in days)
+
     def scored_span(self, part: Part) -> Span:
         """Return the part of the score: what quality is about."""
         return self._span(self.scenario.score, part)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from tests.bench.closed_loop.measured.case import HOUR_MS, NOT_FOR_IT, Judged, Part, actions, causes
-from tests.bench.closed_loop.metrics.detection import detection
+from tests.bench.closed_loop.metrics.detection import Detection, detection
 from tests.bench.closed_loop.metrics.judgement import Diagnosed, acted
-from tests.bench.closed_loop.metrics.scored import Span
 from tests.bench.closed_loop.runner import DRIFTWAKE
 
 
@@ -18,13 +17,37 @@ def opened(judged: Judged, policy: str, part: Part) -> float | None:
 
 
 def hours_to_detect(judged: Judged, policy: str, part: Part) -> float | None:
-    """Return the virtual hours from onset to the first incident of its acceptance window."""
-    if policy != DRIFTWAKE or judged.onset_ms is None:
+    """Return the mean virtual hours from the onsets that were detected to their incidents."""
+    found = _detection(judged, policy, part)
+    if found is None or not found.delays_ms:
         return NOT_FOR_IT
-    span = judged.scored_span(part)
-    moments = [one.opened_ms for one in judged.played.incidents]
-    delay_ms = detection(moments, [judged.onset_ms], Span(min(span.since_ms, judged.onset_ms), span.until_ms)).delays_ms[0]
-    return None if delay_ms is None else delay_ms / HOUR_MS
+    return None if found.delay_ms is None else found.delay_ms / HOUR_MS
+
+
+def missed(judged: Judged, policy: str, part: Part) -> float | None:
+    """Return the share of the onsets that no incident met in time."""
+    found = _detection(judged, policy, part)
+    return NOT_FOR_IT if found is None or found.missed_share is None else found.missed_share
+
+
+def false(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the incidents that no onset explains."""
+    found = _detection(judged, policy, part)
+    return NOT_FOR_IT if found is None else float(found.false)
+
+
+def hours_between_false(judged: Judged, policy: str, part: Part) -> float | None:
+    """Return the virtual hours from one false incident to the next."""
+    found = _detection(judged, policy, part)
+    return NOT_FOR_IT if found is None or found.between_false_ms is None else found.between_false_ms / HOUR_MS
+
+
+def _detection(judged: Judged, policy: str, part: Part) -> Detection | None:
+    if policy != DRIFTWAKE:
+        return None
+    span = judged.played_span(part)
+    onsets_ms = [one for one in judged.onsets_ms if span.since_ms <= one < span.until_ms]
+    return detection([one.opened_ms for one in judged.played.incidents], onsets_ms, span)
 
 
 def hours_to_hold_out(judged: Judged, policy: str, part: Part) -> float | None:
@@ -38,7 +61,8 @@ def hours_to_hold_out(judged: Judged, policy: str, part: Part) -> float | None:
 
 def diagnosed(judged: Judged) -> Diagnosed:
     """Return what was said beside what would be right."""
-    return Diagnosed(judged.scenario.id, judged.scenario.truth.diagnosis, tuple(causes(judged)))
+    truth = judged.scenario.truth
+    return Diagnosed(judged.scenario.id, truth.diagnosis, tuple(causes(judged)), truth.second_diagnosis)
 
 
 def right_diagnosis(judged: Judged, policy: str, _part: Part) -> float | None:

@@ -7,20 +7,17 @@ from tests.bench.closed_loop.metrics.features import Planted, found_feature
 from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains
 from tests.bench.closed_loop.runner import DRIFTWAKE
 
-_TRAINS = "train_xgboost"
+
+def retrained(judged: Judged, policy: str, part: Part) -> int:
+    """Count the models that a policy trained; what a bucket's end led to belongs to the bucket."""
+    span, played = judged.played_span(part), judged.played
+    mine = played.retrained_ms if policy == DRIFTWAKE else [one.asked_ms for one in played.trained if one.policy == policy]
+    return sum(span.since_ms < one <= span.until_ms for one in mine)
 
 
-def retrained(judged: Judged, policy: str) -> int:
-    """Count the models that a policy trained in the whole replay."""
-    if policy != DRIFTWAKE:
-        return sum(one.policy == policy for one in judged.played.trained)
-    plans = [one.plan for one in judged.played.incidents if one.plan is not None]
-    return sum(step.skill == _TRAINS and step.state == "done" for plan in plans for step in plan.steps)
-
-
-def retrains(judged: Judged, policy: str, _part: Part) -> float | None:
+def retrains(judged: Judged, policy: str, part: Part) -> float | None:
     """Count the models that a policy trained."""
-    return float(retrained(judged, policy))
+    return float(retrained(judged, policy, part))
 
 
 def promoted(judged: Judged, policy: str, part: Part) -> float | None:

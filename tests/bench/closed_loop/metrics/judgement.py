@@ -16,24 +16,25 @@ PASSIVE = frozenset({"no_action", "wait_for_labels"})
 class Diagnosed(NamedTuple):
     """One run: the causes that count as right, and those that were said, the main one first.
 
-    No accepted cause means that nothing happened. `needs_all`: two things happened at once and both must be named.
+    No accepted cause means that nothing happened. `second` are the causes that count as right for a second thing that happened
+    at once: then one of each must be named.
     """
 
     scenario: str
     accepted: tuple[str, ...]
     said: tuple[str, ...]
-    needs_all: bool = False
+    second: tuple[str, ...] = ()
 
     @property
     def is_right(self) -> bool:
-        """Whether the main cause is accepted, or all of them were said, or nothing was said about nothing.
+        """Whether the main cause is accepted, or one of each of two was said, or nothing was said about nothing.
 
         Further causes don't make a wrong main one right, and may stand beside a right one.
         """
         if not self.accepted:
             return not self.said
-        if self.needs_all:
-            return set(self.accepted) <= set(self.said)
+        if self.second:
+            return all(not set(self.said).isdisjoint(one) for one in (self.accepted, self.second))
         return bool(self.said) and self.said[0] in self.accepted
 
 
@@ -59,9 +60,9 @@ class Acted(NamedTuple):
 def diagnosis_confusion(runs: Iterable[Diagnosed]) -> Confusion:
     """Count what was true against what was said; names are sorted, `NOTHING` among them where it is needed.
 
-    A run is one count in the row of the cause that was said if it is accepted, else of the first accepted one. Where all are
-    needed, each accepted cause is a count: in its own column if it was said, else in that of the first cause said that isn't
-    accepted.
+    A run is one count in the row of the cause that was said if it is accepted, else of the first accepted one. Where two things
+    happened at once, each is a count: in the row and column of its first accepted cause that was said, else in the row of its
+    first accepted cause and the column of the first cause said that is accepted for neither.
     """
     cells = Counter(cell for run in runs for cell in _cells(run))
     names = tuple(sorted({name for cell in cells for name in cell}))
@@ -86,8 +87,12 @@ def acted(taken: Sequence[str], accepted: Collection[str], forbidden: Collection
 
 
 def _cells(run: Diagnosed) -> list[tuple[str, str]]:
-    if not run.needs_all:
+    if not run.second:
         said = run.said[0] if run.said else NOTHING
         return [(said if said in run.accepted else (run.accepted or (NOTHING,))[0], said)]
-    instead = next((cause for cause in run.said if cause not in run.accepted), NOTHING)
-    return [(cause, cause if cause in run.said else instead) for cause in run.accepted]
+    instead = next((cause for cause in run.said if cause not in (*run.accepted, *run.second)), NOTHING)
+    named = [next((cause for cause in run.said if cause in right), None) for right in (run.accepted, run.second)]
+    return [
+        (right[0], instead) if said is None else (said, said)
+        for right, said in zip((run.accepted, run.second), named, strict=True)
+    ]

@@ -26,7 +26,7 @@ def bar_of(result: BarResult) -> Bar:
 
 def diagnosis_of(found: Diagnosed) -> Judgement:
     """Take over a diagnosis."""
-    return Judgement(accepted=found.accepted, said=found.said, is_right=found.is_right)
+    return Judgement(accepted=found.accepted, second=found.second, said=found.said, is_right=found.is_right)
 
 
 def action_of(found: Acted, *, accepted: Sequence[str], forbidden: Sequence[str], taken: Sequence[str]) -> Judgement:

@@ -12,6 +12,7 @@ from tests.bench.closed_loop.report.model import OURS, Bar, BenchReport, Judgeme
 from tests.bench.closed_loop.report.tally import barred_metrics, bars_of, policies_of, retrains_of
 from tests.bench.closed_loop.report.words import (
     NOT_MEASURED,
+    accepted_text,
     days_text,
     held_tag,
     judged_tag,
@@ -73,7 +74,7 @@ def _judged(judgement: Judgement, scenario: ScenarioResult) -> Cell:
     if scenario.failed is not None:
         return Cell(_two_lines(judged_tag("did not run", held=None), ""), _CLASSES[None])
     said = [] if judgement.is_right is None else [listed(judgement.said)]
-    asked = [] if judgement.held else [f"accepted: {listed(judgement.accepted)}"]
+    asked = [] if judgement.held else [f"accepted: {accepted_text(judgement)}"]
     return Cell(_two_lines(judgement_tag(judgement), "; ".join([*said, *asked])), _CLASSES[judgement.held])
 
 

@@ -80,11 +80,12 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What driftwake said or did, in its order, against what the scenario accepts and forbids.
 
-    Nothing accepted means that nothing happened, so that saying nothing is right. `is_right` is None where nothing could be
-    read.
+    Where two things happened at once, `second` is what is accepted for the other one. Nothing accepted means that nothing
+    happened, so that saying nothing is right. `is_right` is None where nothing could be read.
     """
 
     accepted: tuple[str, ...] = ()
+    second: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
     is_right: bool | None = None
@@ -115,6 +116,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     Parameters:
         quality_metric: the quality the policies are compared by, for people ("average precision by week").
         onset_ms: when the scenario's change begins; None when nothing happens.
+        other_onsets_ms: when anything else begins.
         values: by metric, then by policy. A policy that isn't named is one that the metric doesn't apply to.
         failed: why the scenario did not run to its end; None when it did. Its bars count as not measured.
         log_digest: SHA-256 of the event log in its order.
@@ -128,6 +130,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
     quality_metric: str
     onset_ms: int | None = None
+    other_onsets_ms: tuple[int, ...] = ()
     injected: tuple[Injected, ...] = ()
     policies: tuple[PolicyResult, ...] = ()
     incidents: tuple[IncidentResult, ...] = ()

@@ -9,7 +9,16 @@ from tests.bench.closed_loop.report.model import OURS, Judgement, ScenarioResult
 from tests.bench.closed_loop.report.overview import bar_table, swatch
 from tests.bench.closed_loop.report.tally import bars_of, counted
 from tests.bench.closed_loop.report.timeline import NARROW, WIDE, timeline
-from tests.bench.closed_loop.report.words import NOT_MEASURED, judged_tag, judgement_tag, listed, metric_text, plural, value_text
+from tests.bench.closed_loop.report.words import (
+    NOT_MEASURED,
+    accepted_text,
+    judged_tag,
+    judgement_tag,
+    listed,
+    metric_text,
+    plural,
+    value_text,
+)
 
 _SHOWN = 8
 
@@ -87,7 +96,7 @@ def _judgements(scenario: ScenarioResult) -> Markup:
 def _judgement(name: str, found: Judgement) -> tuple[Content | Cell, ...]:
     said = NOT_MEASURED if found.is_right is None else listed(found.said)
     verdict = Cell(judgement_tag(found), "nowrap")
-    return name, listed(found.accepted), said, listed(found.forbidden), verdict
+    return name, accepted_text(found), said, listed(found.forbidden), verdict
 
 
 def _bars(scenario: ScenarioResult) -> Content:

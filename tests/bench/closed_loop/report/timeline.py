@@ -62,6 +62,7 @@ def timeline(scenario: ScenarioResult, places: Mapping[str, int], frame: Frame) 
         _injected(scenario, across, frame),
         _grid(scenario, across, up, frame),
         _onset(scenario, across, frame),
+        _other_onsets(scenario, across, frame),
         _swaps(scenario, across, frame),
         [_line(policy, runs, colour_of(policy.name, places), across, up) for policy, runs in reversed(drawn)],
         _names(drawn, places, up, frame) if frame.is_wide else None,
@@ -175,6 +176,19 @@ def _onset(scenario: ScenarioResult, across: Scale, frame: Frame) -> Content:
         text_anchor="end" if has_room else "start",
     )
     return element("g", element("title", f"The change begins {day(scenario.onset_ms)}"), shape, name)
+
+
+def _other_onsets(scenario: ScenarioResult, across: Scale, frame: Frame) -> Content:
+    """Mark where something else begins by lines without a name."""
+    inside = [one for one in scenario.other_onsets_ms if scenario.start_ms <= one <= scenario.end_ms]
+    return [
+        element(
+            "g",
+            element("title", f"Something else begins {day(one)}"),
+            element("line", x1=(x := across.at(one)), x2=x, y1=frame.top - 12, y2=frame.height, class_="onset other"),
+        )
+        for one in inside
+    ]
 
 
 def _swaps(scenario: ScenarioResult, across: Scale, frame: Frame) -> Content:

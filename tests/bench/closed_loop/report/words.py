@@ -79,6 +79,11 @@ def listed(words: Iterable[str]) -> str:
     return ", ".join(word.replace("_", " ") for word in words) or NOTHING
 
 
+def accepted_text(judgement: Judgement) -> str:
+    """Write what would have been right; of two things at once one of each."""
+    return listed(judgement.accepted) + (f"; and {listed(judgement.second)}" if judgement.second else "")
+
+
 def plural(count: int, what: str) -> str:
     """Write a count with its noun."""
     return f"{number(count)} {what}" if count == 1 else f"{number(count)} {what}s"
