@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import shutil
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -107,12 +108,23 @@ def _result(wanted: Wanted, file: Path, scenario: Scenario, console: Console) ->
         return msgspec.json.decode(kept.read_bytes(), type=ScenarioResult)
     try:
         result = _played(wanted, file, scenario)
-    except (DaemonError, StreamsError, ValueError, BaseExceptionGroup) as error:
-        console.print(f"  failed: {error}", style="red", markup=False)
-        return failed(scenario, str(scenario.data), f"{type(error).__name__}: {error}")
+    except (DaemonError, StreamsError, ValueError, ExceptionGroup) as error:
+        said = "; ".join(f"{type(one).__name__}: {one}" for one in _single(error))
+        console.print(f"  failed: {said}", style="red", markup=False)
+        (wanted.folder / f"{scenario.id}-{scenario.seed}-failed.txt").write_text("".join(traceback.format_exception(error)))
+        return failed(scenario, str(scenario.data), said)
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_bytes(encode(result))
     return result
+
+
+def _single(error: Exception) -> Iterator[Exception]:
+    """Take groups apart: what went wrong stands in their leaves."""
+    if isinstance(error, ExceptionGroup):
+        for one in error.exceptions:
+            yield from _single(one)
+    else:
+        yield error
 
 
 def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:

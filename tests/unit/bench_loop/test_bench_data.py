@@ -70,8 +70,8 @@ def test_payments_carry_their_calendar_and_their_label_a_week_later(tmp_path: Pa
     assert [window.text for window in data.windows[:4]] == [
         "count(requests) by customer_id over 1d",
         "mean(amount) by customer_id over 1d",
-        "count(outcomes) by terminal_id over 1d",
-        "mean(outcome.label) by terminal_id over 1d",
+        "count(outcomes) by terminal_id over 1d known 6h before",
+        "mean(outcome.label) by terminal_id over 1d known 6h before",
     ]
 
 
