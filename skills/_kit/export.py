@@ -13,7 +13,7 @@ import xgboost
 from skills._kit.boosting import predict, trees_of
 from skills._kit.design import order_of_codes
 from skills._kit.errors import ParityError
-from skills._kit.frames import Booleans, Floats, Singles, codes, column_of, floats, integers
+from skills._kit.frames import Booleans, Floats, Singles, codes, column_of, floats, integers, pylist
 from skills._kit.scoring import Inputs, rows_of
 from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.schema import ModelSchema
@@ -71,7 +71,8 @@ def golden_rows(table: pa.Table) -> pa.Table:
 
 def golden_of(inputs: Inputs, rows: pa.Table, scores: Sequence[float]) -> Golden:
     """Write rows and their scores down for the manifest."""
-    columns, values = rows_of(inputs, rows)
+    columns = {column.name: pylist(rows, column.name, column.kind) for column in inputs.schema.features}
+    values = {window.name: pylist(rows, window.name, "number") for window in inputs.windows}
     return Golden(
         columns=[{name: columns[name][row] for name in columns} for row in range(rows.num_rows)],
         windows=[{name: _number(values[name][row]) for name in values} for row in range(rows.num_rows)],

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.frames import Floats, integers, pylist
+from skills._kit.frames import Floats, floats, integers, pylist
 from streams.contracts.features import Expression, Window
 from streams.contracts.schema import ModelSchema
-from streams.inference.session import Scorer
+from streams.inference.session import Column, Scorer
 
 
 class Inputs(NamedTuple):
@@ -21,10 +21,11 @@ class Inputs(NamedTuple):
     expressions: tuple[Expression, ...]
 
 
-def rows_of(inputs: Inputs, table: pa.Table) -> tuple[dict[str, list[float | str | None]], dict[str, list[float | str | None]]]:
-    """Return the feature columns and the window columns of a table the way a scorer takes them."""
-    columns = {column.name: pylist(table, column.name, column.kind) for column in inputs.schema.features}
-    return columns, {window.name: pylist(table, window.name, "number") for window in inputs.windows}
+def rows_of(inputs: Inputs, table: pa.Table) -> tuple[dict[str, Column], dict[str, Column]]:
+    """Return the feature columns and the window columns of a table the way a scorer takes them: numbers as arrays."""
+    columns: dict[str, Column] = {name: floats(table, name) for name in inputs.schema.numbers}
+    columns |= {name: pylist(table, name, "category") for name in inputs.schema.categories}
+    return columns, {window.name: floats(table, window.name) for window in inputs.windows}
 
 
 def score_table(scorer: Scorer, table: pa.Table) -> Floats:
