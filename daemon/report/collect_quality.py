@@ -9,11 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from daemon.report.collect_draws import difference_fast, measured_fast
 from daemon.report.model import Period
 from daemon.report.wording import day
 from skills._kit.frames import Floats, Integers, floats, integers
-from skills._kit.metrics import metric_name
+from skills._kit.metrics import compared, measured, metric_name
 from skills._kit.sources import newest_known
 from streams.contracts.bundle import Interval
 from streams.contracts.schema import Task
@@ -133,7 +132,7 @@ def paired(served: Served, task: Task, rows: slice, new: str, old: str) -> Paire
     count = int(both.sum())
     if count < LEAST_ROWS:
         return Paired(count, None)
-    difference = difference_fast(task, labels[both], theirs[both], ours[both], _SEED)
+    difference = compared(task, labels[both], theirs[both], ours[both], seed=_SEED)[2]
     interval = _better_up(task, Interval(difference.value, difference.low, difference.high))
     return Paired(count, interval if np.isfinite([interval.low, interval.high]).all() else None)
 
@@ -142,7 +141,7 @@ def _quality(task: Task, labels: Floats, scores: Floats) -> Interval | None:
     usable = np.isfinite(scores) & np.isfinite(labels)
     if usable.sum() < max(LEAST_ROWS, NEARLY_ALL * len(labels)):
         return None
-    found = measured_fast(task, labels[usable], scores[usable], _SEED)
+    found = measured(task, labels[usable], scores[usable], _SEED)
     return _better_up(task, Interval(found.value, found.low, found.high)) if np.isfinite(found.value) else None
 
 

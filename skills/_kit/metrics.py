@@ -18,7 +18,6 @@ from skills._kit.frames import Floats, Integers
 DRAWS = 1_000
 BLOCKS = 100
 LEAST_BLOCKS = 6
-_CHUNK = 4_000_000
 _TINY = 1e-7
 
 
@@ -96,20 +95,23 @@ def block_draws(rows: int, seed: int, draws: int = DRAWS, blocks: int = BLOCKS) 
 
 
 def drawn_aucs(labels: Floats, scores: Floats, block: Integers, taken: Integers) -> Floats:
-    """Return the AUC of every draw [draws]; NaN where a draw has one class only. Rows in ties count half, as in `auc`."""
-    order = np.argsort(scores, kind="stable")
-    positive, placed = labels[order] > 0.5, block[order]
-    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
-    answers = []
-    step = max(1, _CHUNK // max(len(order), 1))
-    for begin in range(0, len(taken), step):
-        weights = taken[begin : begin + step][:, placed].astype(np.float64)
-        hits = np.add.reduceat(np.where(positive, weights, 0.0), starts, axis=1)
-        misses = np.add.reduceat(np.where(positive, 0.0, weights), starts, axis=1)
-        below = np.cumsum(misses, axis=1) - misses / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            answers.append((hits * below).sum(axis=1) / (hits.sum(axis=1) * misses.sum(axis=1)))
-    return np.concatenate(answers)
+    """Return the AUC of every draw [draws]; NaN where a draw has one class only. Rows in ties count half, as in `auc`.
+
+    A draw repeats whole blocks, so how often a positive of one block stands above a negative of another needs counting only
+    once for each pair of blocks; every draw is then a weighted sum over the pairs.
+    """
+    number, positive = taken.shape[1], labels > 0.5
+    order = np.argsort(scores[positive], kind="stable")  # searches in order are faster
+    high, of_high = scores[positive][order], block[positive][order]
+    won = np.zeros((number, number))
+    for one in range(number):
+        low = np.sort(scores[~positive & (block == one)])
+        below = (np.searchsorted(low, high, "left") + np.searchsorted(low, high, "right")) / 2
+        won[:, one] = np.bincount(of_high, below, number)
+    hits, misses = (taken @ np.bincount(block[rows], minlength=number) for rows in (positive, ~positive))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn: Floats = ((taken @ won) * taken).sum(axis=1) / (hits * misses)
+    return drawn
 
 
 def drawn_means(values: Floats, block: Integers, taken: Integers) -> Floats:

@@ -15,16 +15,14 @@ import pytest
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.report.collect import Collection, collect, side_by_side
 from daemon.report.collect_checks import Limits
-from daemon.report.collect_draws import difference_fast, drawn, measured_fast
 from daemon.report.html import render
 from daemon.report.model import Check, Delivery, ReplayReport, Resources, Slot, decode_report, encode_report
 from daemon.report.outcome import outcome
 from daemon.report.wording import minus
-from skills._kit.metrics import block_draws, compared, drawn_aucs, measured
 from streams.contracts.bundle import MANIFEST_FILE, Golden, Manifest, encode_manifest
 from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.features import Window
-from streams.contracts.schema import Column, ModelSchema, Task
+from streams.contracts.schema import Column, ModelSchema
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from streams.lake.tables import table_schema
@@ -284,24 +282,6 @@ async def test_an_altered_audit_is_told(promoted: Story) -> None:
     found = check(promoted.report(), "Audit")
     assert found.held is False
     assert "record 5" in found.measured
-
-
-@pytest.mark.parametrize("rows", [1, 3, 60, 2_000])
-def test_the_fast_draws_are_those_of_the_skills(rows: int) -> None:
-    random = np.random.default_rng(rows)
-    labels = (random.random(rows) < 0.3).astype(np.float64)
-    scores = np.round(random.random(rows) + 0.3 * labels, 1).astype(np.float64)
-    block, taken = block_draws(rows, 5, 50)
-    np.testing.assert_allclose(drawn(labels, scores, block, taken), drawn_aucs(labels, scores, block, taken), rtol=1e-12)
-
-
-@pytest.mark.parametrize("task", ["binary", "regression"])
-def test_estimates_are_those_of_the_skills(task: Task) -> None:
-    random = np.random.default_rng(1)
-    labels = (random.random(500) < 0.3).astype(np.float64)
-    first, second = random.random(500), random.random(500) + labels
-    assert measured_fast(task, labels, first, 7) == pytest.approx(measured(task, labels, first, 7))
-    assert difference_fast(task, labels, first, second, 7) == pytest.approx(compared(task, labels, first, second, seed=7)[2])
 
 
 async def test_errors_of_a_regression_count_with_a_minus(promoted: Story) -> None:

@@ -31,20 +31,21 @@ def test_auc_of_one_class_is_no_number():
     assert np.isnan(metrics.auc(np.ones(5), np.arange(5.0)))
 
 
-def test_drawn_aucs_are_the_aucs_of_the_drawn_rows():
-    labels, scores, _ = scored(157, 3)
-    block, taken = metrics.block_draws(len(labels), seed=1, draws=20, blocks=13)
+@pytest.mark.parametrize("digits", [1, 9])
+@pytest.mark.parametrize(("rows", "blocks"), [(157, 13), (60, 1), (1_500, 100)])
+def test_drawn_aucs_are_the_aucs_of_the_drawn_rows(rows: int, blocks: int, digits: int):
+    labels, scores, _ = scored(rows, 3)
+    scores = np.round(scores, digits)
+    block, taken = metrics.block_draws(len(labels), seed=1, draws=20, blocks=blocks)
     drawn = metrics.drawn_aucs(labels, scores, block, taken)
     for found, counts in zip(drawn, taken, strict=True):
         assert found == pytest.approx(sk.roc_auc_score(labels, scores, sample_weight=counts[block]))
 
 
-def test_drawing_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch):
-    labels, scores, _ = scored(200, 4)
-    block, taken = metrics.block_draws(200, seed=1, draws=50)
-    whole = metrics.drawn_aucs(labels, scores, block, taken)
-    monkeypatch.setattr(metrics, "_CHUNK", 700)
-    assert np.array_equal(metrics.drawn_aucs(labels, scores, block, taken), whole)
+def test_a_draw_of_one_class_has_no_auc():
+    block, taken = metrics.block_draws(40, seed=1, draws=20, blocks=4)
+    drawn = metrics.drawn_aucs((np.arange(40) < 10).astype(float), np.arange(40.0), block, taken)
+    assert np.array_equal(np.isnan(drawn), (taken[:, 0] == 0) | (taken[:, 1:].sum(axis=1) == 0))
 
 
 def test_delong_equals_its_definition():

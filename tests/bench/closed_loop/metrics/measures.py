@@ -10,9 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from daemon.report.collect_draws import drawn as drawn_aucs
 from skills._kit.frames import Floats, Integers
-from skills._kit.metrics import Estimate, auc, block_draws, drawn_means, estimate, squared_errors
+from skills._kit.metrics import Estimate, auc, block_draws, drawn_aucs, drawn_means, estimate, squared_errors
 
 Metric = Literal["average_precision", "auc", "accuracy", "kappa_temporal", "negative_brier", "negative_rmse"]
 
