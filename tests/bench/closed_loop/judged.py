@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from daemon.report.model import IncidentReport
-from tests.bench.closed_loop.measured.case import WHOLE, Judged, Part, actions, chosen, likeliest, promotions
+from tests.bench.closed_loop.measured.case import WHOLE, Judged, Part, actions, chosen, likeliest, promotions, with_last_label
 from tests.bench.closed_loop.measured.catalogue import MEASURED, values
 from tests.bench.closed_loop.measured.incidents import diagnosed
 from tests.bench.closed_loop.measured.swaps import retrained
@@ -19,6 +19,7 @@ from tests.bench.closed_loop.scenario import Scenario
 
 def judge(judged: Judged) -> report.ScenarioResult:
     """Measure everything that the scenario asks for, and what it doesn't."""
+    judged = with_last_label(judged)
     scenario, played, truth = judged.scenario, judged.played, judged.scenario.truth
     policies = list(played.served.scores)
     bars = evaluate(scenario.bars, lambda bar: _value_of(judged, bar))

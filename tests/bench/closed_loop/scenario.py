@@ -37,6 +37,9 @@ ACTIONS: Final = frozenset((*get_args(Action), *FURTHER_ACTIONS))
 # What a bar may limit, and its unit.
 METRICS: Final = {
     "live_quality": "the data's measure, mean over its weeks or months, of every row by the version live at its event time",
+    "brier": "Brier score (mean squared error of the probability), mean over the same months; for data judged by AUC",
+    "kappa_temporal": "accuracy less that of repeating the label of the row before, as a share of what that leaves; mean over "
+    "the same weeks; for autocorrelated labels",
     "below_weekly": "live quality of the policy `weekly` less this policy's",
     "share_of_oracle": "live quality divided by the policy `oracle`'s",
     "recovered_share": "(policy - never) / (oracle - never)",
@@ -55,10 +58,17 @@ METRICS: Final = {
     "retrains": "models trained",
     "promotions": "models that became champion",
     "needless_retrains": "promotions of models trained after onset, where none is right",
-    "labels_to_restore": "labelled rows from onset until an archived bundle is champion",
+    "labels_to_restore": "labels that became known from onset until a bundle that had been replaced before it is champion again",
     "labels_to_roll_back": "labelled rows from a bad swap to its rollback",
     "harmful_swaps": "promotions after which quality is worse by more than the 99.9 % interval",
+    "gate_rightly_promoted": "of the promotions, the share whose challenger proved better than the champion on rows whose truth "
+    "became known after the verdict; differences under 0.01 are left out",
+    "gate_rightly_refused": "of the refusals of a challenger that had run as a shadow, the share that proved worse on such rows",
     "feature_found": "1 when a champion has the planted window, else 0",
+    "missed_amount": "amount of the frauds that aren't among the 100 highest scores of their day; left out where the amounts "
+    "themselves are broken",
+    "alerts": "incidents that reached people",
+    "tokens": "tokens of language models that planned; the policy planner asks none",
     "rows_lost": "requests without an answer",
     "rows_doubled": "requests with two",
     "rows_misattributed": "answers that name another version than the one live",

@@ -35,16 +35,26 @@ class Shadows(NamedTuple):
 class Served(NamedTuple):
     """Requests in order of (time, id): the truth (NaN: unknown), each policy's score (NaN: none), the champion's digest.
 
-    `flagged` are the rows that were held out of windows and training. `shadows` are all scores of shadows, one row each: the
-    request's place, the bundle's digest and its score.
+    `place` is where the request stands in the scenario's table. `flagged` are the rows that were held out of windows and
+    training. `shadows` are all scores of shadows, one row each: the request's place here, the bundle's digest and its score.
     """
 
+    place: NDArray[np.int64]
     time_ms: NDArray[np.int64]
     label: NDArray[np.float64]
     scores: dict[str, NDArray[np.float64]]
     digests: NDArray[np.object_]
     flagged: NDArray[np.bool_]
     shadows: Shadows
+
+    def by(self, digest: str, champion: str) -> NDArray[np.float64]:
+        """Return what a bundle answered, as the champion or as a shadow in any slot, NaN where it was in none [requests].
+
+        Args:
+            digest: the bundle's.
+            champion: the policy that the champion's own scores belong to.
+        """
+        return np.where(self.digests == digest, self.scores[champion], self.of_bundle(digest))
 
     def of_bundle(self, digest: str) -> NDArray[np.float64]:
         """Return what a bundle answered as a shadow in any slot, NaN where it was in none [requests]."""
@@ -59,17 +69,23 @@ def read_served(lake: Lake, rows: pd.DataFrame, *, champion: str, slots: Sequenc
         rows: the scenario's, with `id` and `label`.
         champion: the policy that the champion's own scores belong to.
         slots: policies whose scores are shadows.
+
+    Raises:
+        ValueError: a prediction answers no request of the scenario.
     """
     found = lake.read(MODEL, "predictions", _COLUMNS, since_ms=since_ms, until_ms=until_ms)
     found = found.filter(pc.not_equal(found.column("digest"), "")).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     ids = found.column("id").to_pandas()
-    truth = rows.set_index("id")["label"].reindex(ids).to_numpy(np.float64)
+    place = pd.Index(rows["id"]).get_indexer(ids).astype(np.int64)
+    if (place < 0).any():
+        raise ValueError(f"{(place < 0).sum()} predictions answer no request of the scenario")
     scores = {champion: found.column("score").to_numpy().astype(np.float64)} if champion else {}
     shadows = _shadows(found.column("shadows").combine_chunks())
     scores |= {slot: shadows.spread(len(ids), shadows.name == slot) for slot in slots}
     return Served(
+        place=place,
         time_ms=found.column("time_ms").to_numpy().astype(np.int64),
-        label=truth,
+        label=rows["label"].to_numpy(np.float64)[place],
         scores=scores,
         digests=np.array(found.column("digest").to_pylist(), object),
         flagged=pc.greater(pc.list_value_length(found.column("flags")), 0).to_numpy().astype(bool),

@@ -13,6 +13,7 @@ from streams.contracts.schema import ModelSchema
 from tests.bench.closed_loop.rows import Rows, check, sort
 
 Metric = Literal["average_precision", "auc", "accuracy", "negative_rmse"]
+Further = Literal["brier", "kappa_temporal"]
 Group = Literal["week", "month", "all"]
 
 
@@ -22,6 +23,8 @@ class DataSet(NamedTuple):
     `rows` are before any injection. `epoch_ms` is the start of day 0 (epoch milliseconds). `windows` and `expressions` are what
     the first champion has beside the schema's feature columns. `skew_ms` is how long before a row its facts must lie, if the
     scenario doesn't say otherwise. Quality is `metric`, averaged over the groups `group` by the calendar of `zone`.
+    `further` measures are shown beside it; `kappa_temporal` says that labels are autocorrelated. `amount` is the column that is
+    lost with a positive row that nobody looked at.
     """
 
     name: str
@@ -34,6 +37,8 @@ class DataSet(NamedTuple):
     metric: Metric
     group: Group
     zone: str = "UTC"
+    further: tuple[Further, ...] = ()
+    amount: str | None = None
 
 
 def milliseconds(times: pd.Series[Any]) -> pd.Series[int]:

@@ -42,4 +42,5 @@ def read(folder: Path, name: str, columns: tuple[str, ...]) -> DataSet:
         skew_ms=3_600_000,
         metric="accuracy",
         group="week",
+        further=("kappa_temporal",),
     )

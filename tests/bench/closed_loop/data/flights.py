@@ -39,6 +39,7 @@ def load(folder: Path) -> DataSet:
         metric="auc",
         group="month",
         zone=ZONE,
+        further=("brier",),
     )
 
 

@@ -69,6 +69,7 @@ def load(folder: Path) -> DataSet:
         skew_ms=DAY_MS,
         metric="auc",
         group="month",
+        further=("brier",),
     )
 
 

@@ -12,6 +12,8 @@ from daemon.report.model import IncidentReport
 from tests.bench.closed_loop.data.base import DataSet
 from tests.bench.closed_loop.metrics.quality import Quality, live_quality
 from tests.bench.closed_loop.metrics.scored import Scored, Span, spans_of
+from tests.bench.closed_loop.policies import last_label
+from tests.bench.closed_loop.policies.last_label import last_label_scores
 from tests.bench.closed_loop.prepared import day_ms
 from tests.bench.closed_loop.report.model import Promotion
 from tests.bench.closed_loop.runner import DRIFTWAKE, Played
@@ -83,6 +85,16 @@ Measured = Callable[[Judged, str, Part], float | None]
 def only_ours(count: float, policy: str) -> float:
     """Return a figure that only driftwake has."""
     return count if policy == DRIFTWAKE else NOT_FOR_IT
+
+
+def with_last_label(judged: Judged) -> Judged:
+    """Add the policy that repeats the newest known label, where labels are autocorrelated: what it answers needs no slot."""
+    if "kappa_temporal" not in judged.data.further:
+        return judged
+    served = judged.played.served
+    scores = served.scores | {last_label.NAME: last_label_scores(judged.data.rows)[served.place]}
+    played = judged.played._replace(served=served._replace(scores=scores))
+    return judged._replace(played=played, who=judged.who | {last_label.NAME: last_label.WHO})
 
 
 def likeliest(incident: IncidentReport) -> str:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from tests.bench.closed_loop.measured import incidents, quality, serving, swaps
+from tests.bench.closed_loop.measured import cost, gates, incidents, quality, serving, swaps
 from tests.bench.closed_loop.measured.case import Judged, Measured, Part
 
 MEASURED: Final[Mapping[str, Measured]] = {
     "live_quality": quality.live,
+    "brier": quality.brier,
+    "kappa_temporal": quality.kappa_temporal,
     "below_weekly": quality.below_weekly,
     "share_of_oracle": quality.of_oracle,
     "recovered_share": quality.recovered,
@@ -29,6 +31,12 @@ MEASURED: Final[Mapping[str, Measured]] = {
     "needless_retrains": swaps.needless,
     "harmful_swaps": swaps.harmful,
     "feature_found": swaps.feature_found,
+    "labels_to_restore": swaps.labels_to_restore,
+    "gate_rightly_promoted": gates.rightly_promoted,
+    "gate_rightly_refused": gates.rightly_refused,
+    "missed_amount": cost.missed,
+    "alerts": cost.alerts,
+    "tokens": cost.tokens,
     "rows_lost": serving.lost,
     "rows_doubled": serving.doubled,
     "rows_misattributed": serving.misattributed,

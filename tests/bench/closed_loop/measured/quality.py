@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+from tests.bench.closed_loop.data.base import Further
 from tests.bench.closed_loop.measured.case import HOUR_MS, NEVER, NOT_FOR_IT, ORACLE, WEEKLY, Judged, Part
-from tests.bench.closed_loop.metrics.quality import Quality, recovered_share, share_of_oracle, shortfall
+from tests.bench.closed_loop.metrics.measures import Metric
+from tests.bench.closed_loop.metrics.quality import Quality, live_quality, recovered_share, share_of_oracle, shortfall
 from tests.bench.closed_loop.metrics.recovery import time_to_recover
-from tests.bench.closed_loop.metrics.scored import DAY_MS, Span
+from tests.bench.closed_loop.metrics.scored import DAY_MS, Span, spans_of
 
 _WINDOWS_MS = {"week": 7 * DAY_MS, "month": 30 * DAY_MS, "all": DAY_MS}
 
@@ -46,6 +50,24 @@ def hours_to_recover(judged: Judged, policy: str, part: Part) -> float | None:
 def labels_to_recover(judged: Judged, policy: str, part: Part) -> float | None:
     """Return the labelled rows until then."""
     return _recovery(judged, policy, part)[1]
+
+
+def brier(judged: Judged, policy: str, part: Part) -> float | None:
+    """Return the mean Brier score, where the data ask for it; less is better."""
+    found = _further(judged, policy, part, "brier", "negative_brier")
+    return found if found is None or math.isinf(found) else -found
+
+
+def kappa_temporal(judged: Judged, policy: str, part: Part) -> float | None:
+    """Return the mean kappa-temporal, where the data ask for it."""
+    return _further(judged, policy, part, "kappa_temporal", "kappa_temporal")
+
+
+def _further(judged: Judged, policy: str, part: Part, asked: Further, metric: Metric) -> float | None:
+    data = judged.data
+    if asked not in data.further:
+        return NOT_FOR_IT
+    return live_quality(judged.scored(policy), metric, spans_of(data.group, judged.scored_span(part), data.zone)).mean
 
 
 def _against(judged: Judged, policy: str, other: str, part: Part) -> tuple[Quality, Quality] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.bench.closed_loop.measured.case import NOT_FOR_IT, WHOLE, Judged, Part, promoted_in
+from tests.bench.closed_loop.measured.case import NOT_FOR_IT, WHOLE, Judged, Part, labels_known, promoted_in
 from tests.bench.closed_loop.metrics.features import Planted, found_feature
-from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains
+from tests.bench.closed_loop.metrics.scored import Span
+from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains, restored_ms
 from tests.bench.closed_loop.runner import DRIFTWAKE
 
 
@@ -50,6 +51,15 @@ def harmful(judged: Judged, policy: str, part: Part) -> float | None:
         verdicts.append(compared(judged.data.metric, served.label[rows], new[rows], old[rows], seed=judged.scenario.seed))
     found = harmful_swaps(verdicts)
     return None if found is None else float(found)
+
+
+def labels_to_restore(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the labels that became known from onset until a former champion is champion again; None when it never is."""
+    if policy != DRIFTWAKE or judged.onset_ms is None:
+        return NOT_FOR_IT
+    since_ms = max(judged.onset_ms, judged.played_span(part).since_ms)
+    restored = restored_ms([(one.effective_ms, one.champion) for one in judged.played.deployments], since_ms)
+    return None if restored is None else float(labels_known(judged, Span(since_ms, restored)))
 
 
 def feature_found(judged: Judged, policy: str, part: Part) -> float | None:

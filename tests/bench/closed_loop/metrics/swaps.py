@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +71,17 @@ def needless_retrains(scenario: str, trained_promotions: int) -> int | None:
     Bringing an archived bundle back and rolling back are no such promotions.
     """
     return trained_promotions if scenario in NOTHING_TO_RETRAIN else None
+
+
+def restored_ms(champions: Sequence[tuple[int, str]], since_ms: int) -> int | None:
+    """Return when, at or after a moment, a bundle became champion that had been replaced before it; None when never.
+
+    `champions` are (effective ms, digest) of all deployments in the order of their generations; those that change other slots
+    only repeat the digest.
+    """
+    before = [digest for effective_ms, digest in champions if effective_ms < since_ms]
+    archived = set(before) - set(before[-1:])
+    return next((effective for effective, digest in champions if effective >= since_ms and digest in archived), None)
 
 
 def gate_quality(verdicts: Iterable[tuple[bool, Compared]]) -> GateQuality:

@@ -21,7 +21,8 @@ h2 { scroll-margin-top: .5rem; }
 .line { stroke-width: 1.5; } .line.c0 { stroke-width: 2.8; }
 .injected { fill: var(--soft); opacity: .11; stroke: none; } .injected-edge { stroke: var(--rule); stroke-width: 1; }
 .happened { fill: var(--soft); font-style: italic; }
-.onset { stroke: var(--ink); stroke-width: 1.2; } .onset.other { opacity: .45; } .onset-name { fill: var(--ink); font-weight: 600; }
+.onset { stroke: var(--ink); stroke-width: 1.2; } .onset.other { opacity: .45; }
+.onset-name { fill: var(--ink); font-weight: 600; }
 .lane { stroke: var(--rule); stroke-width: 1; } .promoted { stroke: var(--colour); stroke-width: 2; }
 .plot { overflow: visible; }
 .matrix table { font-size: .84rem; }
