@@ -9,8 +9,10 @@ from daemon.report.model import IncidentReport
 from tests.bench.closed_loop.measured.case import WHOLE, Judged, Part, actions, chosen, likeliest, promotions, with_last_label
 from tests.bench.closed_loop.measured.catalogue import MEASURED, values
 from tests.bench.closed_loop.measured.incidents import diagnosed
+from tests.bench.closed_loop.measured.latency import sides
 from tests.bench.closed_loop.measured.swaps import retrained
 from tests.bench.closed_loop.metrics.bars import Bar, evaluate
+from tests.bench.closed_loop.metrics.integrity import p99
 from tests.bench.closed_loop.metrics.judgement import acted
 from tests.bench.closed_loop.report import model as report
 from tests.bench.closed_loop.report.filling import action_of, bar_of, diagnosis_of, pace_of
@@ -25,6 +27,7 @@ def judge(judged: Judged) -> report.ScenarioResult:
     bars = evaluate(scenario.bars, lambda bar: _value_of(judged, bar))
     taken = actions(judged)
     start_ms, end_ms = judged.played_span(WHOLE)
+    latencies = sides(judged, WHOLE)
     return report.ScenarioResult(
         id=scenario.id,
         title=scenario.title,
@@ -48,7 +51,13 @@ def judge(judged: Judged) -> report.ScenarioResult:
         action=action_of(
             acted(taken, truth.actions, truth.forbidden), accepted=truth.actions, forbidden=truth.forbidden, taken=taken
         ),
-        pace=pace_of(len(played.served.time_ms), end_ms - start_ms, played.wall_seconds),
+        pace=pace_of(
+            len(played.served.time_ms),
+            end_ms - start_ms,
+            played.wall_seconds,
+            p99_before_ms=p99(latencies.before),
+            p99_during_ms=p99(latencies.during),
+        ),
         log_digest=played.log_digest,
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from daemon.ledger.ledger import open_ledger
 from daemon.replay.by_hand import ByHand
-from daemon.replay.delivery import check_delivery
+from daemon.replay.delivery import delivery_of, read_delivery
 from daemon.replay.log import Log
 from daemon.replay.resources import MemoryWatch
 from daemon.replay.source import buckets
@@ -37,6 +37,7 @@ from streams.runtime.logging import logging_to
 from streams.transport.follower import Follower
 from tests.bench.closed_loop.cast import Cast, Trained, before
 from tests.bench.closed_loop.data.base import DataSet
+from tests.bench.closed_loop.latency import Latencies, latencies_of
 from tests.bench.closed_loop.matured import Matured
 from tests.bench.closed_loop.policies.base import World
 from tests.bench.closed_loop.policies.making import make
@@ -73,7 +74,7 @@ class Played(NamedTuple):
 
     `retrained_ms` is when driftwake trained each of its models. `deployments` are in order of their generation. `windows` are
     those of each bundle that was champion, by digest.
-    `log_digest` is of what happened in event time alone: the same in every run.
+    `log_digest` is of what happened in event time alone: the same in every run. `latencies` and `wall_seconds` are by the wall.
     """
 
     served: Served
@@ -83,6 +84,7 @@ class Played(NamedTuple):
     deployments: tuple[Deployment, ...]
     windows: dict[str, tuple[Window, ...]]
     delivery: Delivery
+    latencies: Latencies
     wall_seconds: float
     peak_bytes: int
     log_digest: str
@@ -122,7 +124,7 @@ async def _replay(job: Job) -> Played:
         async with staged(settings, file, MODEL, bootstrap) as stage:
             cast = await _play(job, settings, stage, by_hand, champion)
         wall_seconds = clock.monotonic() - began
-        delivery = await check_delivery(
+        seen = await read_delivery(
             bootstrap,
             requests=model.topic("requests"),
             predictions=model.topic("predictions"),
@@ -143,7 +145,8 @@ async def _replay(job: Job) -> Played:
         incidents=incidents,
         deployments=deployments,
         windows={digest: store.read(MODEL, digest).manifest.windows for digest in sorted(champions)},
-        delivery=delivery,
+        delivery=delivery_of(seen),
+        latencies=latencies_of(seen),
         wall_seconds=wall_seconds,
         peak_bytes=0,
         log_digest=_digest(said),

@@ -72,7 +72,9 @@ METRICS: Final = {
     "rows_lost": "requests without an answer",
     "rows_doubled": "requests with two",
     "rows_misattributed": "answers that name another version than the one live",
-    "p99_ratio": "p99 latency during swaps, divided by that before",
+    "p99_ratio": "99th percentile of the milliseconds from a request's append to its answer's, over the rows of one bucket from "
+    "each change of a slot on, divided by that of all other rows; a replay writes a bucket's rows at once, so this is mostly the "
+    "time a bucket takes, not the latency of a single request",
 }
 
 

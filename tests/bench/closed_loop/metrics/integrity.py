@@ -59,16 +59,16 @@ def swap_integrity(
     )
 
 
-def latency_ratio(before: Floats, during: Floats) -> float | None:
-    """Return the 99th percentile of latencies during swaps over that before them; None when a side is empty or takes no time.
+def p99(latencies: Floats) -> float | None:
+    """Return the 99th percentile, between the two nearest measurements; None without any. What isn't finite is left out."""
+    measured = latencies[np.isfinite(latencies)]
+    return float(np.quantile(measured, 0.99)) if len(measured) else None
 
-    The percentile interpolates linearly between the two nearest measurements; what isn't finite is left out.
-    """
-    first, second = (side[np.isfinite(side)] for side in (before, during))
-    if not len(first) or not len(second):
-        return None
-    usual = float(np.quantile(first, 0.99))
-    return float(np.quantile(second, 0.99)) / usual if usual > 0 else None
+
+def latency_ratio(before: Floats, during: Floats) -> float | None:
+    """Return the 99th percentile of latencies during swaps over that before them; None when a side is empty or takes no time."""
+    usual, swapping = p99(before), p99(during)
+    return swapping / usual if swapping is not None and usual else None
 
 
 def replay_speed(events: int, virtual_ms: int, wall_seconds: float) -> Speed | None:

@@ -34,7 +34,9 @@ def action_of(found: Acted, *, accepted: Sequence[str], forbidden: Sequence[str]
     return Judgement(accepted=tuple(accepted), forbidden=tuple(forbidden), said=tuple(taken), is_right=found.right)
 
 
-def pace_of(events: int, virtual_ms: int, wall_seconds: float) -> Pace:
+def pace_of(
+    events: int, virtual_ms: int, wall_seconds: float, *, p99_before_ms: float | None = None, p99_during_ms: float | None = None
+) -> Pace:
     """Say how fast a replay was; its rates are None when no wall time was measured."""
     speed = replay_speed(events, virtual_ms, wall_seconds)
     return Pace(
@@ -42,4 +44,6 @@ def pace_of(events: int, virtual_ms: int, wall_seconds: float) -> Pace:
         events=events,
         events_per_second=speed.events_a_second if speed is not None else None,
         virtual_to_wall=speed.virtual_to_wall if speed is not None else None,
+        p99_before_ms=p99_before_ms,
+        p99_during_ms=p99_during_ms,
     )

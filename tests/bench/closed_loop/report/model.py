@@ -1,8 +1,8 @@
 """Everything a bench report shows, as plain data. Filled by the runner; written beside the page as JSON.
 
 Times are virtual, epoch milliseconds. What could not be measured is None, and a number that isn't finite counts as such: it
-becomes null on its way through JSON. Nothing here says when a run began, and wall figures stand in `Pace` alone, so two runs
-of the same scenarios give the same bytes without it.
+becomes null on its way through JSON. Nothing here says when a run began, and wall figures stand in `Pace` and in bars on
+`WALL_METRICS` alone, so two runs of the same scenarios give the same bytes without them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ import msgspec
 import numpy as np
 
 OURS = "driftwake"
+
+WALL_METRICS = frozenset({"p99_ratio"})
+"""Metrics that are measured by the wall clock: they have bars, and their figures stand in `Pace`."""
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +105,17 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
-    """How fast a scenario was replayed: the only figures that differ between two runs of it."""
+    """How fast a scenario was replayed: the only figures that differ between two runs of it, but for the bars on them.
+
+    Latencies are milliseconds from a request's append to its answer's, in buckets without a swap and in those with one.
+    """
 
     wall_seconds: float | None
     events: int
     events_per_second: float | None
     virtual_to_wall: float | None
+    p99_before_ms: float | None = None
+    p99_during_ms: float | None = None
 
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,9 +161,16 @@ class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def without_pace(report: BenchReport) -> BenchReport:
-    """Return the report without its wall figures, for comparing two runs."""
-    scenarios = tuple(msgspec.structs.replace(scenario, pace=None) for scenario in report.scenarios)
+    """Return the report without its wall figures and what bars made of them, for comparing two runs."""
+    scenarios = tuple(
+        msgspec.structs.replace(scenario, pace=None, bars=tuple(_without_wall(bar) for bar in scenario.bars))
+        for scenario in report.scenarios
+    )
     return msgspec.structs.replace(report, scenarios=scenarios)
+
+
+def _without_wall(bar: Bar) -> Bar:
+    return msgspec.structs.replace(bar, value=None, held=None) if bar.metric in WALL_METRICS else bar
 
 
 def encode_report(report: BenchReport) -> bytes:

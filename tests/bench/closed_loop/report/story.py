@@ -199,11 +199,17 @@ def _run(scenario: ScenarioResult) -> Markup:
             ("Events", number(pace.events)),
             ("Events a second", _whole(pace.events_per_second)),
             ("\N{MULTIPLICATION SIGN} real time", _whole(pace.virtual_to_wall)),
+            ("p99 latency before swaps", _milliseconds(pace.p99_before_ms)),
+            ("p99 latency during swaps", _milliseconds(pace.p99_during_ms)),
         ]
     return folded(
         "The run",
         element("dl", [element("div", element("dt", name), element("dd", said)) for name, said in facts], class_="facts"),
     )
+
+
+def _milliseconds(value: float | None) -> str:
+    return f"{number(round(value))} ms" if value is not None and finite(value) else NOT_MEASURED
 
 
 def _whole(value: float | None) -> str:
