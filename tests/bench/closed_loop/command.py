@@ -26,14 +26,16 @@ from tests.bench.closed_loop.data.base import DataSet
 from tests.bench.closed_loop.judged import encode, failed, judge
 from tests.bench.closed_loop.measured.case import Judged
 from tests.bench.closed_loop.metrics.bars import BarResult
+from tests.bench.closed_loop.metrics.judgement import right_rows
 from tests.bench.closed_loop.metrics.suite import retrain_share, worst_shortfall
 from tests.bench.closed_loop.policies.base import World
+from tests.bench.closed_loop.policies.daily import Daily, times_asked
 from tests.bench.closed_loop.policies.making import NAMES, make
 from tests.bench.closed_loop.prepared import day_ms, prepare
 from tests.bench.closed_loop.report.filling import bar_of
 from tests.bench.closed_loop.report.html import render
 from tests.bench.closed_loop.report.model import Bar, BenchReport, ScenarioResult, encode_report
-from tests.bench.closed_loop.report.tally import all_bars, right_diagnoses
+from tests.bench.closed_loop.report.tally import all_bars
 from tests.bench.closed_loop.report.terminal import print_report
 from tests.bench.closed_loop.runner import DAY_MS, DRIFTWAKE, Job, run
 from tests.bench.closed_loop.scenario import Scenario, load_scenario, scenario_files
@@ -152,6 +154,7 @@ def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
     )
     who = {name: OURS if name == DRIFTWAKE else make(name, world, np.random.default_rng(0)).who for name in policies}
     result = judge(Judged(scenario, data, run(job), who | {DRIFTWAKE: OURS}))
+    result = msgspec.structs.replace(result, daily_retrains=times_asked(world, job.end_ms, job.bucket_ms))
     if not wanted.keep:
         shutil.rmtree(folder)
     return result
@@ -202,13 +205,20 @@ def _report(results: Sequence[ScenarioResult]) -> BenchReport:
 
 def _suite_bars(report: BenchReport) -> Iterator[Bar]:
     """The bars over all scenarios; each only where there is something to compare with."""
-    retrains = {name: _of_policy(report, name, "retrains") for name in (DRIFTWAKE, "daily")}
-    share = retrain_share(*({key: int(value or 0) for key, value in retrains[name].items()} for name in (DRIFTWAKE, "daily")))
-    yield _bar("retrains_of_daily", share, at_most=MOST_OF_DAILY)
+    ours = {name: int(value or 0) for name, value in _of_policy(report, DRIFTWAKE, "retrains").items()}
+    yield _bar("retrains_of_daily", retrain_share(ours, _daily(report)), at_most=MOST_OF_DAILY)
     below = worst_shortfall(*(_of_policy(report, name, "live_quality") for name in (DRIFTWAKE, "weekly")))
     yield _bar("below_weekly", below, at_most=MOST_BELOW_WEEKLY)
-    right, _ = right_diagnoses(report)
-    yield _bar("right_diagnoses", float(right) if report.scenarios else None, at_least=RIGHT_ROWS)
+    judged = [(one.id, one.diagnosis.held) for one in report.scenarios if one.failed is None]
+    right = right_rows((name, held) for name, held in judged if held is not None)
+    yield _bar("right_diagnoses", right if judged else None, at_least=RIGHT_ROWS)
+
+
+def _daily(report: BenchReport) -> dict[str, int]:
+    """Return how often the policy `daily` trained, or would have where it wasn't played."""
+    counted = {f"{one.id}-{one.seed}": one.daily_retrains for one in report.scenarios}
+    played = {name: int(value or 0) for name, value in _of_policy(report, Daily.name, "retrains").items()}
+    return {name: count for name, count in counted.items() if count is not None} | played
 
 
 def _of_policy(report: BenchReport, policy: str, metric: str) -> dict[str, float | None]:

@@ -77,6 +77,13 @@ METRICS: Final = {
     "time a bucket takes, not the latency of a single request",
 }
 
+# What the bars over all scenarios together limit.
+SUITE_METRICS: Final = {
+    "retrains_of_daily": "models that driftwake trained, divided by those that the policy `daily` would have; where it wasn't "
+    "played, the ends of days in the replay are counted, at which it trains by its rule",
+    "right_diagnoses": "scenarios that were diagnosed rightly, each as the share of its seeds and variants, C11a and C11b",
+}
+
 
 class Days(Section):
     """Whole days, counted from the data set's day 0; both belong to it."""

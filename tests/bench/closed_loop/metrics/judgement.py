@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 NOTHING = "nothing"
 """Stands in the confusion matrix for: there was nothing to find, or nothing was said."""
+
+_VARIANT = re.compile(r"(?<=\d)([a-z]|_\w+)$")
 
 PASSIVE = frozenset({"no_action", "wait_for_labels"})
 """Actions that change nothing, so that they are never too many."""
@@ -69,11 +72,15 @@ def diagnosis_confusion(runs: Iterable[Diagnosed]) -> Confusion:
     return Confusion(names, tuple(tuple(cells[true, said] for said in names) for true in names))
 
 
-def right_rows(runs: Sequence[Diagnosed]) -> float:
-    """Return how many scenarios were diagnosed rightly, each as the share of its runs: seeds and variants (C11a, C11b) alike."""
+def right_rows(runs: Iterable[tuple[str, bool]]) -> float:
+    """Return how many scenarios were diagnosed rightly, each as the share of its runs: seeds and variants alike.
+
+    `runs` are a scenario's id and whether it was diagnosed rightly. C11a and C11b are one scenario, and so are C2_sine and
+    C2_stagger.
+    """
     by_row: dict[str, list[bool]] = {}
-    for run in runs:
-        by_row.setdefault(run.scenario.rstrip("abcdefghijklmnopqrstuvwxyz"), []).append(run.is_right)
+    for scenario, is_right in runs:
+        by_row.setdefault(_VARIANT.sub("", scenario), []).append(is_right)
     return sum(sum(rights) / len(rights) for rights in by_row.values())
 
 

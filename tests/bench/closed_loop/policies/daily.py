@@ -23,5 +23,16 @@ class Daily:
 
     def decide(self, moment: Moment) -> Retrain | None:
         """Ask when a day has ended."""
-        day_ms = self._days.passed(moment.time_ms)
+        return self.wanted(moment.time_ms)
+
+    def wanted(self, time_ms: int) -> Retrain | None:
+        """Ask when a day has ended: nothing but the time of a moment matters."""
+        day_ms = self._days.passed(time_ms)
         return None if day_ms is None else trailing(self._world, day_ms, "a day is over")
+
+
+def times_asked(world: World, until_ms: int, bucket_ms: int) -> int:
+    """Count how often the policy would train at the ends of a replay's buckets: what it costs, without playing it."""
+    daily = Daily(world)
+    ends = range(world.start_ms + bucket_ms, until_ms + bucket_ms, bucket_ms)
+    return sum(daily.wanted(min(end, until_ms)) is not None for end in ends)

@@ -126,6 +126,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
         onset_ms: when the scenario's change begins; None when nothing happens.
         other_onsets_ms: when anything else begins.
         values: by metric, then by policy. A policy that isn't named is one that the metric doesn't apply to.
+        daily_retrains: how often a retrain a day would have trained, counted by its rule; None where nobody counted.
         failed: why the scenario did not run to its end; None when it did. Its bars count as not measured.
         log_digest: SHA-256 of the event log in its order.
     """
@@ -146,6 +147,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, dict[str, float | None]] = {}
     diagnosis: Judgement = Judgement()
     action: Judgement = Judgement()
+    daily_retrains: int | None = None
     pace: Pace | None = None
     failed: str | None = None
     log_digest: str = ""

@@ -19,7 +19,7 @@ from tests.bench.closed_loop.report.tally import (
     right_diagnoses,
 )
 from tests.bench.closed_loop.report.words import days_text, held_tag, limit_text, metric_text, value_text
-from tests.bench.closed_loop.scenario import METRICS
+from tests.bench.closed_loop.scenario import METRICS, SUITE_METRICS
 
 _LISTED = 12
 
@@ -71,7 +71,8 @@ def suite_bars(report: BenchReport) -> Markup | None:
 def glossary(report: BenchReport) -> Markup | None:
     """Say what the metrics of this report are."""
     found = {bar.metric for bar in all_bars(report)}.union(*(scenario.values for scenario in report.scenarios))
-    rows = [(metric_text(metric), Cell(METRICS[metric], "wide")) for metric in sorted(found) if metric in METRICS]
+    known = METRICS | SUITE_METRICS
+    rows = [(metric_text(metric), Cell(known[metric], "wide")) for metric in sorted(found) if metric in known]
     if not rows:
         return None
     return element("section", element("h2", "Metrics"), table("What the metrics measure", ("Metric", "Meaning"), rows))
