@@ -23,6 +23,7 @@ from streams.contracts.errors import StreamsError
 from streams.contracts.features import Window
 from streams.joining.config import LONGEST_HORIZON
 from tests.bench.closed_loop.data.base import DataSet
+from tests.bench.closed_loop.faults.base import Planned
 from tests.bench.closed_loop.judged import encode, failed, judge
 from tests.bench.closed_loop.measured.case import Judged
 from tests.bench.closed_loop.metrics.bars import BarResult
@@ -130,9 +131,6 @@ def _single(error: Exception) -> Iterator[Exception]:
 
 
 def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
-    if scenario.faults:
-        kinds = ", ".join(sorted({fault.kind for fault in scenario.faults}))
-        raise ValueError(f"the runner can't do these faults yet: {kinds}")
     data = prepare(scenario, wanted.data, beside=file.parent).data
     world = _world(scenario, data)
     policies = [name for name in wanted.policies if name != "oracle_feature" or world.planted is not None]
@@ -151,6 +149,7 @@ def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
         seed=scenario.seed,
         data_dir=folder.resolve(),
         settings=scenario.settings,
+        faults=[Planned(one.kind, day_ms(data, one.day), one.forced) for one in scenario.faults],
     )
     who = {name: OURS if name == DRIFTWAKE else make(name, world, np.random.default_rng(0)).who for name in policies}
     result = judge(Judged(scenario, data, run(job), who | {DRIFTWAKE: OURS}))

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from daemon.report.model import IncidentReport
+from tests.bench.closed_loop.faults.base import Happened
 from tests.bench.closed_loop.measured.case import WHOLE, Judged, Part, actions, chosen, likeliest, promotions, with_last_label
 from tests.bench.closed_loop.measured.catalogue import MEASURED, values
 from tests.bench.closed_loop.measured.incidents import diagnosed
@@ -42,7 +43,8 @@ def judge(judged: Judged) -> report.ScenarioResult:
             report.Injected(what=one.kind, start_ms=placed.since_ms, end_ms=placed.until_ms)
             for one in scenario.injections
             for placed in [one.span(judged.data.epoch_ms)]
-        ),
+        )
+        + tuple(_fault(one) for one in played.faults),
         policies=tuple(_policy(judged, name) for name in policies),
         incidents=tuple(_incident(one) for one in played.incidents),
         bars=tuple(bar_of(one) for one in bars),
@@ -75,6 +77,11 @@ def _policy(judged: Judged, name: str) -> report.PolicyResult:
         retrains=retrained(judged, name, WHOLE),
         promotions=promotions(judged, name),
     )
+
+
+def _fault(fault: Happened) -> report.Injected:
+    what = f"{fault.kind}, forced" if fault.forced else fault.kind
+    return report.Injected(what=what, start_ms=fault.time_ms, end_ms=fault.time_ms)
 
 
 def _incident(incident: IncidentReport) -> report.IncidentResult:

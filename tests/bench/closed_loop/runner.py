@@ -21,11 +21,11 @@ from daemon.replay.delivery import delivery_of, read_delivery
 from daemon.replay.log import Log
 from daemon.replay.resources import MemoryWatch
 from daemon.replay.source import buckets
-from daemon.replay.stage import Stage, staged
+from daemon.replay.stage import staged
 from daemon.report.collect_incidents import incident_report
 from daemon.report.model import Delivery, IncidentReport
-from daemon.running import broker_of
 from daemon.settings import DaemonSettings
+from daemon.topics import make_topics
 from streams.contracts.features import Window
 from streams.contracts.records import Deployment
 from streams.contracts.topics import topic_name
@@ -34,9 +34,12 @@ from streams.lake.lake import Lake
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load as load_config
 from streams.runtime.logging import logging_to
+from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
 from tests.bench.closed_loop.cast import Cast, Trained, before
 from tests.bench.closed_loop.data.base import DataSet
+from tests.bench.closed_loop.faults.base import Ground, Happened, Planned
+from tests.bench.closed_loop.faults.family import Faults
 from tests.bench.closed_loop.latency import Latencies, latencies_of
 from tests.bench.closed_loop.matured import Matured
 from tests.bench.closed_loop.policies.base import World
@@ -67,13 +70,14 @@ class Job(NamedTuple):
     seed: int
     data_dir: Path
     settings: Mapping[str, Any]
+    faults: Sequence[Planned] = ()
 
 
 class Played(NamedTuple):
     """What a replay left behind.
 
     `retrained_ms` is when driftwake trained each of its models. `deployments` are in order of their generation. `windows` are
-    those of each bundle that was champion, by digest.
+    those of each bundle that was champion, by digest. `faults` are those that came about.
     `log_digest` is of what happened in event time alone: the same in every run. `latencies` and `wall_seconds` are by the wall.
     """
 
@@ -83,6 +87,7 @@ class Played(NamedTuple):
     incidents: tuple[IncidentReport, ...]
     deployments: tuple[Deployment, ...]
     windows: dict[str, tuple[Window, ...]]
+    faults: tuple[Happened, ...]
     delivery: Delivery
     latencies: Latencies
     wall_seconds: float
@@ -118,11 +123,16 @@ async def _run(job: Job) -> Played:
 async def _replay(job: Job) -> Played:
     settings, file, by_hand, champion = await _prepare(job)
     model = settings.model(MODEL)
-    async with broker_of(settings) as bootstrap:
+    async with EmbeddedBroker(settings.folder("broker")) as broker:
+        bootstrap = broker.bootstrap
+        await make_topics(settings, bootstrap)
         clock = SystemClock()
         began = clock.monotonic()
-        async with staged(settings, file, MODEL, bootstrap) as stage:
-            cast = await _play(job, settings, stage, by_hand, champion)
+        async with staged(settings, file, MODEL, bootstrap) as stage, asyncio.TaskGroup() as group:
+            ground = Ground(settings, broker, stage, by_hand, job.data.windows, job.world.label_delay_ms)
+            faults = Faults(job.faults, ground, group)
+            cast = await _play(job, ground, faults, champion)
+            faults.end()
         wall_seconds = clock.monotonic() - began
         seen = await read_delivery(
             bootstrap,
@@ -145,6 +155,7 @@ async def _replay(job: Job) -> Played:
         incidents=incidents,
         deployments=deployments,
         windows={digest: store.read(MODEL, digest).manifest.windows for digest in sorted(champions)},
+        faults=tuple(faults.happened),
         delivery=delivery_of(seen),
         latencies=latencies_of(seen),
         wall_seconds=wall_seconds,
@@ -172,22 +183,24 @@ def _log(data: DataSet) -> Log:
     return Log(requests_of(data.rows, data.schema), labels_of(data.rows))
 
 
-async def _play(job: Job, settings: DaemonSettings, stage: Stage, by_hand: ByHand, champion: str) -> Cast:
+async def _play(job: Job, ground: Ground, faults: Faults, champion: str) -> Cast:
+    stage, model = ground.stage, ground.model
     names = [name for name in job.policies if name != DRIFTWAKE]
     rng = np.random.default_rng(job.seed)
     policies = [make(name, job.world, rng) for name in names]
-    flush_ms = settings.model(MODEL).archiving.flush_every.ms
-    cast = Cast(policies, by_hand=by_hand, stage=stage, windows=job.data.windows, flush_ms=flush_ms)
+    flush_ms = model.archiving.flush_every.ms
+    cast = Cast(policies, by_hand=ground.by_hand, stage=stage, windows=job.data.windows, flush_ms=flush_ms)
     log = _log(job.data).played(job.start_ms, job.end_ms)
     await stage.lockstep.advance(job.start_ms)
     await cast.take_seats(champion)
-    follower = Follower(stage.bootstrap, [settings.model(MODEL).topic("outcomes")])
+    follower = Follower(stage.bootstrap, [model.topic("outcomes")])
     await follower.start()
     try:
         matured = Matured(follower, DRIFTWAKE)
         cut = buckets(log.requests, log.labels, since_ms=job.start_ms, until_ms=job.end_ms, bucket_ms=job.bucket_ms)
         for bucket in cut:
             await cast.swap_in(bucket.start_ms)
+            await faults.begin(bucket.start_ms)
             await stage.lockstep.release(bucket)
             await matured.until(bucket.end_ms)
             await cast.decide(bucket.end_ms, bucket.requests, matured.since_last(names))

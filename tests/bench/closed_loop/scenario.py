@@ -59,7 +59,7 @@ METRICS: Final = {
     "promotions": "models that became champion",
     "needless_retrains": "promotions of models trained after onset, where none is right",
     "labels_to_restore": "labels that became known from onset until a bundle that had been replaced before it is champion again",
-    "labels_to_roll_back": "labelled rows from a bad swap to its rollback",
+    "labels_to_roll_back": "answers of a forced bundle whose labels were known when the champion before it came back",
     "harmful_swaps": "promotions after which quality is worse by more than the 99.9 % interval",
     "gate_rightly_promoted": "of the promotions, the share whose challenger proved better than the champion on rows whose truth "
     "became known after the verdict; differences under 0.01 are left out",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from daemon.planners.base import FORCED
 from daemon.report.model import IncidentReport
 from tests.bench.closed_loop.data.base import DataSet
 from tests.bench.closed_loop.metrics.quality import Quality, live_quality
@@ -114,8 +115,12 @@ def causes(judged: Judged) -> list[str]:
 
 
 def actions(judged: Judged) -> list[str]:
-    """Return the actions that were chosen after onset, in their order."""
-    return [action for one in _after_onset(judged) if (action := chosen(one))]
+    """Return the actions that were taken after onset, in their order; what a person forces isn't driftwake's.
+
+    A probation that ends badly is a rollback that nobody had to choose.
+    """
+    taken = [(chosen(one), "rollback" if one.state == "rolled_back" else "") for one in _after_onset(judged)]
+    return [action for both in taken for action in both if action not in ("", FORCED)]
 
 
 def promotions(judged: Judged, policy: str) -> tuple[Promotion, ...]:

@@ -32,6 +32,7 @@ MEASURED: Final[Mapping[str, Measured]] = {
     "harmful_swaps": swaps.harmful,
     "feature_found": swaps.feature_found,
     "labels_to_restore": swaps.labels_to_restore,
+    "labels_to_roll_back": swaps.labels_to_roll_back,
     "gate_rightly_promoted": gates.rightly_promoted,
     "gate_rightly_refused": gates.rightly_refused,
     "missed_amount": cost.missed,

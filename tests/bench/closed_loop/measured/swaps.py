@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.bench.closed_loop.measured.case import NOT_FOR_IT, WHOLE, Judged, Part, labels_known, promoted_in
 from tests.bench.closed_loop.metrics.features import Planted, found_feature
 from tests.bench.closed_loop.metrics.scored import Span
-from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains, restored_ms
+from tests.bench.closed_loop.metrics.swaps import compared, harmful_swaps, needless_retrains, restored_ms, taken_back
 from tests.bench.closed_loop.runner import DRIFTWAKE
 
 
@@ -60,6 +62,30 @@ def labels_to_restore(judged: Judged, policy: str, part: Part) -> float | None:
     since_ms = max(judged.onset_ms, judged.played_span(part).since_ms)
     restored = restored_ms([(one.effective_ms, one.champion) for one in judged.played.deployments], since_ms)
     return None if restored is None else float(labels_known(judged, Span(since_ms, restored)))
+
+
+def labels_to_roll_back(judged: Judged, policy: str, part: Part) -> float | None:
+    """Count the answers of a forced bundle whose labels were known when the champion before it came back; None when it never did.
+
+    Labels of rows that others answered say nothing about the bundle, however many become known meanwhile.
+    """
+    span = judged.played_span(part)
+    forced = [one for one in judged.played.faults if one.forced and span.since_ms <= one.time_ms < span.until_ms]
+    if policy != DRIFTWAKE or not forced:
+        return NOT_FOR_IT
+    champions = [(one.effective_ms, one.champion) for one in judged.played.deployments]
+    counts = [
+        None if served is None else _known_of(judged, served) for served in (taken_back(champions, one.digest) for one in forced)
+    ]
+    return None if None in counts else float(max(count for count in counts if count is not None))
+
+
+def _known_of(judged: Judged, span: Span) -> int:
+    """Count the rows answered in a span whose labels became known before its end."""
+    served, rows = judged.played.served, judged.data.rows
+    inside = served.place[(served.time_ms >= span.since_ms) & (served.time_ms < span.until_ms)]
+    known_ms, told = rows["known_ms"].to_numpy(np.float64)[inside], rows["told"].notna().to_numpy()[inside]
+    return int(((known_ms < span.until_ms) & told).sum())
 
 
 def feature_found(judged: Judged, policy: str, part: Part) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from skills._kit.frames import Floats
 from skills._kit.metrics import Estimate
 from tests.bench.closed_loop.metrics.measures import RANKED, Metric, difference
+from tests.bench.closed_loop.metrics.scored import Span
 
 NOTHING_TO_RETRAIN = frozenset({"C0", "C5", "C8", "C9", "C10", "C15"})
 """Scenarios where every promotion of a newly trained bundle is needless."""
@@ -82,6 +83,19 @@ def restored_ms(champions: Sequence[tuple[int, str]], since_ms: int) -> int | No
     before = [digest for effective_ms, digest in champions if effective_ms < since_ms]
     archived = set(before) - set(before[-1:])
     return next((effective for effective, digest in champions if effective >= since_ms and digest in archived), None)
+
+
+def taken_back(champions: Sequence[tuple[int, str]], digest: str) -> Span | None:
+    """Return when a bundle was champion until the one it replaced came back; None when it never was, or that never did.
+
+    `champions` are as in `restored_ms`.
+    """
+    place = next((place for place, one in enumerate(champions) if one[1] == digest), 0)
+    if place == 0:
+        return None
+    (since_ms, _), before = champions[place], champions[place - 1][1]
+    back_ms = next((effective_ms for effective_ms, other in champions[place:] if other == before), None)
+    return None if back_ms is None else Span(since_ms, back_ms)
 
 
 def gate_quality(verdicts: Iterable[tuple[bool, Compared]]) -> GateQuality:
