@@ -353,8 +353,13 @@ def _values(plot: Plot, text: Text, names: list[str], random: np.random.Generato
     found: dict[str, dict[str, float | None]] = {
         text("recovered_share"): shares if plot.onset else dict.fromkeys(names),
         text("hours_to_recover"): {name: None if name == "never" else float(random.integers(1, 30) * 24) for name in names},
+        text("alerts"): {name: float(name == "driftwake" and plot.action == "alert_upstream") for name in names},
+        text("tokens"): dict.fromkeys(names, 0.0),
+        text("retrains"): {name: float(count) for name, count in zip(names, plot.retrains, strict=False)},
         text("promotions"): {name: float(count) for name, count in zip(names, plot.retrains, strict=False)},
     }
+    if plot.data == "fraud":
+        found[text("missed_amount")] = {name: 90_000 * (1 + fall) for name, fall in zip(names, plot.falls, strict=False)}
     if plot.onset:
         found[text("hours_to_detect")] = {POLICIES[0]: float(random.uniform(3, 60))}
     return found

@@ -23,7 +23,7 @@ from tests.bench.closed_loop.report.model import (
     ScenarioResult,
 )
 
-HEADINGS = ("Over all scenarios", "Bars by scenario", "Policies", "Quality by policy", "Scenarios", "Metrics")
+HEADINGS = ("Over all scenarios", "Bars by scenario", "Policies", "Quality by policy", "Costs", "Scenarios", "Metrics")
 TABLES = (
     "What driftwake said and did, and what the scenario accepts",
     "Bars of this scenario",
@@ -181,8 +181,8 @@ def test_the_best_policy_is_bold_but_never_one_that_knows_the_future():
 
 def test_metrics_are_explained():
     page = render(sample_report())
-    rows = [cells(page, "What the metrics measure", place)[0] for place in range(3)]
-    assert rows == ["time to detect", "time to hold out", "time to recover"]
+    rows = [cells(page, "What the metrics measure", place)[0] for place in range(4)]
+    assert rows == ["alerts", "time to detect", "time to hold out", "time to recover"]
 
 
 def test_a_week_that_was_not_measured_cuts_each_line_in_two():
@@ -206,6 +206,42 @@ def test_the_plot_marks_what_happened():
         "1",
         "2",
     } <= set(texts)
+
+
+def test_a_cost_line_is_drawn_for_each_policy_with_a_bill():
+    page = render(sample_report())
+    fraud, other, failed = (section(page, place).find(".//svg[@class='plot cost']") for place in (9, 15, 20))
+    assert fraud is not None
+    assert other is None
+    assert failed is None
+    heights = {}
+    for line in fraud.findall("g"):
+        shape = line.find("polyline")
+        assert shape is not None
+        heights[words(line)] = [float(point.split(",")[1]) for point in shape.attrib["points"].split()]
+    assert set(heights) == {"driftwake", "never", "weekly", "loss_alarm", "oracle"}
+    # Never trains: its cost doesn't depend on the price. Weekly's does, and ends as the highest.
+    assert len(set(heights["never"])) == 1
+    assert heights["weekly"] == sorted(heights["weekly"], reverse=True)
+    assert min(heights, key=lambda name: heights[name][-1]) == "weekly"
+
+
+def test_costs_are_summed_over_the_scenarios_whose_rows_have_an_amount():
+    page = render(sample_report())
+    caption = "Over the 12 scenarios whose rows have an amount; only policies that took part in each"
+    rows = {words(row[0]): [words(cell) for cell in row[1:]] for row in tree(page).iter("tr") if len(row) == 8}
+    fraud = [plot for plot in PLOTS if plot.data == "fraud" and plot.id != "C19"]
+    missed = sum(90_000 * (1 + plot.falls[1]) for plot in fraud)
+    assert cells(page, caption, 0)[0] == "driftwake"
+    assert rows["never"][:4] == ["0", "0", "0", f"{round(missed):,}"]
+    weekly = sum(plot.retrains[2] for plot in fraud)
+    weekly_missed = sum(90_000 * (1 + plot.falls[2]) for plot in fraud)
+    assert rows["weekly"] == [
+        str(weekly),
+        "0",
+        "0",
+        *(f"{round(weekly_missed + price * weekly):,}" for price in (0, 1, 100, 10_000)),
+    ]
 
 
 def test_every_coordinate_is_inside_its_picture_and_every_picture_says_what_it_is():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from daemon.report.markup import element, raw
+from tests.bench.closed_loop.report.costs import cost_totals
 from tests.bench.closed_loop.report.matrix import bars_matrix, quality_matrix
 from tests.bench.closed_loop.report.model import BenchReport
 from tests.bench.closed_loop.report.overview import glossary, policies, suite_bars, summary
@@ -34,6 +35,7 @@ def render(report: BenchReport) -> str:
         element("section", element("h2", "Bars by scenario"), bars_matrix(report, names) if names else none),
         policies(report),
         element("section", element("h2", "Quality by policy"), quality_matrix(report, names)) if places else None,
+        element("section", element("h2", "Costs"), costs) if (costs := cost_totals(report)) is not None else None,
         element(
             "section",
             element("h2", "Scenarios"),

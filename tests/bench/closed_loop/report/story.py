@@ -5,6 +5,7 @@ from __future__ import annotations
 from daemon.report.markup import Content, Markup, element
 from daemon.report.tables import Cell, folded, table, tag
 from daemon.report.wording import MISSING, day, duration, finite, moment, number, quality, short
+from tests.bench.closed_loop.report.costs import cost_plot
 from tests.bench.closed_loop.report.model import OURS, Judgement, ScenarioResult
 from tests.bench.closed_loop.report.overview import bar_table, swatch
 from tests.bench.closed_loop.report.tally import bars_of, counted
@@ -39,6 +40,7 @@ def story(scenario: ScenarioResult, name: str, place: int, places: dict[str, int
         _plot(scenario, places),
         element("div", _judgements(scenario), _bars(scenario), class_="pair-of-tables"),
         _policies(scenario),
+        cost_plot(scenario, places) if scenario.failed is None else None,
         _incidents(scenario),
         _periods(scenario),
         _run(scenario),
