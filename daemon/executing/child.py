@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -102,15 +103,11 @@ async def run(skill: str, folder: Folder, config: ExecutingConfig) -> dict[str, 
         RunLostError: the process died without an answer.
         RunFailedError: the skill failed, answered nonsense or took too long.
     """
-    command = [
-        sys.executable, "-m", config.skills_module, skill,
-        "--input", str(folder.question), "--output", str(folder.answer), "--work", str(folder.work),
-    ]  # fmt: skip
-    limits = [str(os.getpid()), str(folder.pid), str(config.memory_mb * 1024 * 1024)]
+    command = [sys.executable, "-m", config.skills_module, *arguments_of(skill, folder)]
     with folder.log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", _LAUNCH, *limits, *command,
-            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(folder, config),
+            *limited(command, folder, config),
+            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, env=environment(folder, config),
             cwd=folder.work, start_new_session=True,
         )  # fmt: skip
     try:
@@ -118,9 +115,20 @@ async def run(skill: str, folder: Folder, config: ExecutingConfig) -> dict[str, 
     except TimeoutError:
         raise RunFailedError("deadline", f"{skill} took longer than {config.deadline}") from None
     finally:
-        _kill_group(process.pid)
+        kill_group(process.pid)
         await process.wait()
-    return _answer_of(skill, folder, process.returncode)
+    return answer_of(skill, folder, process.returncode)
+
+
+def arguments_of(skill: str, folder: Folder) -> list[str]:
+    """Return the arguments of `python -m skills` for the question in a folder."""
+    return [skill, "--input", str(folder.question), "--output", str(folder.answer), "--work", str(folder.work)]
+
+
+def limited(command: Sequence[str], folder: Folder, config: ExecutingConfig) -> list[str]:
+    """Return the command that becomes `command` inside the limits, ends with this process and leaves its pid in the folder."""
+    limits = [str(os.getpid()), str(folder.pid), str(config.memory_mb * 1024 * 1024)]
+    return [sys.executable, "-I", "-S", _LAUNCH, *limits, *command]
 
 
 def end_orphan(folder: Folder, module: str) -> bool:
@@ -131,13 +139,19 @@ def end_orphan(folder: Folder, module: str) -> bool:
     except (OSError, ValueError, psutil.Error):
         return False
     if ours:
-        _kill_group(process.pid)
+        kill_group(process.pid)
         with contextlib.suppress(psutil.Error):
             process.wait(10)
     return ours
 
 
-def _answer_of(skill: str, folder: Folder, code: int | None) -> dict[str, Any]:
+def answer_of(skill: str, folder: Folder, code: int | None) -> dict[str, Any]:
+    """Return the result in a folder after its process ended with an exit status, negative for a signal.
+
+    Raises:
+        RunLostError: there is no answer.
+        RunFailedError: the skill said that it failed, or answered nonsense.
+    """
     result = read_answer(folder)
     if result is not None:
         return result
@@ -145,12 +159,14 @@ def _answer_of(skill: str, folder: Folder, code: int | None) -> dict[str, Any]:
     raise RunLostError(kind, f"{skill} died without an answer, exit status {code}; its last words are in {folder.log}")
 
 
-def _kill_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
+    """Kill a process and what it started, if it is still there."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def _environment(folder: Folder, config: ExecutingConfig) -> dict[str, str]:
+def environment(folder: Folder, config: ExecutingConfig) -> dict[str, str]:
+    """Return all that a skill sees of the environment."""
     threads = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), str(config.threads)
     )

@@ -19,10 +19,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Take the limits and become the command."""
     parent, pid_file, memory, *command = sys.argv[1:]
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(parent):
-        sys.exit("the daemon is gone")
+    die_with_parent(int(parent))
     file = Path(pid_file)
     part = file.with_suffix(".part")
     part.write_text(str(os.getpid()))
@@ -30,6 +27,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.execv(command[0], command)  # noqa: S606 - the command is the daemon's own, not a shell's
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process killed when `parent` ends (Linux); leave it at once when that has happened already."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("the process that asked is gone")
 
 
 if __name__ == "__main__":

@@ -8,20 +8,24 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from daemon.executing.child import Folder, run
+from daemon.executing.child import Folder
+from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings
 from streams.contracts.features import Window
 
+_SKILLS = ("import_history", "build_dataset", "train_xgboost", "compare_models")
+
 
 class ByHand:
-    """One model's skills over the data folder of its settings."""
+    """One model's skills over the data folder of its settings; their warm processes end when this object does."""
 
     def __init__(self, settings: DaemonSettings, model: str) -> None:
         given = settings.model(model)
         lake, registry = (str(settings.folder(name).resolve()) for name in ("lake", "registry"))
         self._common = {"lake": lake, "registry": registry, "model": model}
         self._own = {"schema": msgspec.to_builtins(given.schema_contract()), "skew_ms": given.skew.ms}
-        self._config = settings.executing_config()
+        self._work = settings.executing_config().work / "by-hand"
+        self._warm = WarmSkills(settings.executing_config(), [f"skills.{name}" for name in _SKILLS])
 
     async def import_history(self, rows: pd.DataFrame, name: str) -> None:
         """Store labelled rows (`Log.history`) in the lake.
@@ -57,11 +61,11 @@ class ByHand:
         return float(result["metric"]["difference"]["value"]) >= 0.0
 
     def _folder(self, name: str) -> Folder:
-        return Folder((self._config.work / "by-hand" / name).absolute())
+        return Folder((self._work / name).absolute())
 
     async def _call(self, skill: str, folder: Folder, arguments: dict[str, Any]) -> dict[str, Any]:
         folder.prepare(arguments)
-        return await run(skill, folder, self._config)
+        return await self._warm.run(skill, folder)
 
 
 def _plain(windows: Sequence[Window]) -> list[Any]:
