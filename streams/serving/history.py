@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -71,6 +72,14 @@ def _stand(lake: Lake, model: str, table: str) -> tuple[int, dict[str, int]]:
 
 
 def _facts(source: Source, rows: pa.Table, time_column: str, columns: Sequence[str]) -> Facts:
-    label = rows.column("label").to_pylist() if source == "outcomes" else ()
-    values = {name: rows.column(name).to_pylist() for name in columns}
-    return Facts(source, rows.column(time_column).to_numpy(), values, label)
+    label = _values(rows.column("label")) if source == "outcomes" else ()
+    return Facts(source, rows.column(time_column).to_numpy(), {name: _values(rows.column(name)) for name in columns}, label)
+
+
+def _values(column: pa.ChunkedArray) -> Any:
+    """Return numbers as float64 with NaN for null, texts as a list with None; a text that repeats is one object."""
+    if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        return column.cast(pa.float64()).to_numpy()
+    encoded = pa.chunked_array([column.combine_chunks()]).dictionary_encode().combine_chunks()
+    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
+    return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)].tolist()

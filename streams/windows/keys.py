@@ -49,13 +49,15 @@ class KeyCodes:
         Raises:
             ContractError: more keys are alive than a window can hold.
         """
-        codes = self.find(columns, rows)
-        unseen = np.flatnonzero(codes == UNKNOWN).tolist()
-        if unseen:
-            keys = self._keys(columns, rows)
-            for index in unseen:
-                codes[index] = self._code(keys[index])
-        return codes
+        if not self.by:
+            return np.zeros(rows, dtype=np.int64)
+        keys = self._keys(columns, rows)
+        # Each distinct key is looked at once, in order of first sight; whatever has no code afterwards is missing.
+        for key in dict.fromkeys(keys):
+            if key not in self._codes and not self._is_missing(key):
+                self._codes[key] = self._free.pop() if self._free else self._fresh()
+        known = self._codes.get
+        return np.fromiter((known(key, MISSING) for key in keys), dtype=np.int64, count=rows)
 
     def keep(self, alive: NDArray[np.bool_]) -> None:
         """Forget the keys whose code isn't marked in `alive` (shape (codes,)); their codes are given out again."""
@@ -68,12 +70,6 @@ class KeyCodes:
     def highest(self) -> int:
         """One more than the largest code ever given out."""
         return max(self._next, 1)
-
-    def _code(self, key: Any) -> int:
-        code = self._codes.get(key)
-        if code is None:
-            code = self._codes[key] = self._free.pop() if self._free else self._fresh()
-        return code
 
     def _fresh(self) -> int:
         if self._next >= MOST_KEYS:
