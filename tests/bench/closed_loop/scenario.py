@@ -16,6 +16,7 @@ from streams.contracts.features import Aggregate, Source
 from streams.runtime.config import Section, load
 from streams.runtime.durations import Duration
 from tests.bench.closed_loop.data.file import FileRoles
+from tests.bench.closed_loop.faults.family import BUNDLES
 from tests.bench.closed_loop.injections.base import Placed
 from tests.bench.closed_loop.injections.family import Injection
 
@@ -114,6 +115,12 @@ class Fault(Section):
     day: int = Field(ge=0)
     forced: bool = False
     """A bad bundle is put past the checks, so that only what is measured afterwards can find it."""
+
+    @model_validator(mode="after")
+    def _forced_bundles(self) -> Self:
+        if self.forced and self.kind not in BUNDLES:
+            raise ValueError(f"{self.kind} can't be forced; {', '.join(BUNDLES)} can")
+        return self
 
 
 def _among(known: frozenset[str], word: str) -> AfterValidator:

@@ -5,7 +5,16 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from skills._kit.metrics import Estimate
-from tests.bench.closed_loop.metrics.swaps import Compared, GateQuality, compared, gate_quality, harmful_swaps, needless_retrains
+from tests.bench.closed_loop.metrics.scored import Span
+from tests.bench.closed_loop.metrics.swaps import (
+    Compared,
+    GateQuality,
+    compared,
+    gate_quality,
+    harmful_swaps,
+    needless_retrains,
+    taken_back,
+)
 
 NAN = float("nan")
 
@@ -104,3 +113,12 @@ def test_gate_quality_by_hand():
 def test_a_gate_without_verdicts_has_no_quality():
     assert gate_quality([]) == GateQuality(None, 0, None, 0)
     assert gate_quality([(True, gain(0.1))]) == GateQuality(1.0, 1, None, 0)
+
+
+def test_a_bundle_is_taken_back_when_the_one_it_replaced_serves_again():
+    champions = [(0, "a"), (0, "a"), (10, "b"), (10, "b"), (30, "c"), (40, "b")]
+    assert taken_back(champions, "c") == Span(30, 40)
+    assert taken_back(champions, "b") is None
+    assert taken_back(champions, "a") is None
+    assert taken_back(champions, "d") is None
+    assert taken_back([*champions, (50, "a")], "b") == Span(10, 50)

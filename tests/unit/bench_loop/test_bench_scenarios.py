@@ -64,6 +64,7 @@ def test_all_findings_come_at_once(tmp_path: Path):
         ({"score": {"first_day": 60, "last_day": 121}}, "isn't within the replay"),
         ({"injections": [{"kind": "flood", "first_day": 1, "last_day": 2}]}, "flood"),
         ({"injections": [{"kind": "dead_column", "column": "amount", "first_day": 3, "last_day": 2}]}, "before the first"),
+        ({"faults": [{"kind": "broker_restart", "day": 80, "forced": True}]}, "broker_restart can't be forced"),
         ({"bars": [{"metric": "incidents"}]}, "exactly one of at_least and at_most"),
         ({"bars": [{"metric": "incidents", "at_most": 1, "last_day": 130}]}, "aren't within the score"),
         ({"truth": {"onset_day": 1, "diagnosis": ["bad_luck"]}}, "'bad_luck' is no cause"),
