@@ -32,6 +32,7 @@ score: {first_day: 12, last_day: 23}
 bars:
   - {metric: rows_lost, at_most: 0}
   - {metric: rows_doubled, at_most: 0}
+  - {metric: p99_ratio, at_most: 1000}
   - {metric: live_quality, at_least: 0.0, policy: never}
 """
 
@@ -67,7 +68,10 @@ def test_two_runs_of_a_scenario_are_the_same(tmp_path: Path) -> None:
     assert [policy.name for policy in first.policies] == ["driftwake", "never", "weekly"]
     assert all(policy.mean_quality is not None and policy.mean_quality > 0.7 for policy in first.policies)
     assert {one.name: one.retrains for one in first.policies}["weekly"] >= 1
-    assert {bar.metric: bar.held for bar in first.bars if bar.policy == "driftwake"} == {"rows_lost": True, "rows_doubled": True}
+    held = {bar.metric: bar.held for bar in first.bars if bar.policy == "driftwake"}
+    assert held == {"rows_lost": True, "rows_doubled": True, "p99_ratio": True}
+    assert first.pace is not None
+    assert (first.pace.p99_before_ms or 0) > 0
     assert (tmp_path / "first" / "results").is_dir()
     assert not (tmp_path / "first" / "work" / "own-0").exists()
 

@@ -199,10 +199,10 @@ def _horizon_ms(data: DataSet) -> int:
 
 def _report(results: Sequence[ScenarioResult]) -> BenchReport:
     report = BenchReport(version=importlib.metadata.version("driftwake"), scenarios=tuple(results))
-    return msgspec.structs.replace(report, bars=tuple(_suite_bars(report)))
+    return msgspec.structs.replace(report, bars=tuple(suite_bars(report)))
 
 
-def _suite_bars(report: BenchReport) -> Iterator[Bar]:
+def suite_bars(report: BenchReport) -> Iterator[Bar]:
     """The bars over all scenarios; each only where there is something to compare with."""
     ours = {name: int(value or 0) for name, value in _of_policy(report, DRIFTWAKE, "retrains").items()}
     yield _bar("retrains_of_daily", retrain_share(ours, _daily(report)), at_most=MOST_OF_DAILY)

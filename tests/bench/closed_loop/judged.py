@@ -48,7 +48,7 @@ def judge(judged: Judged) -> report.ScenarioResult:
         policies=tuple(_policy(judged, name) for name in policies),
         incidents=tuple(_incident(one) for one in played.incidents),
         bars=tuple(bar_of(one) for one in bars),
-        values={metric: values(judged, metric, policies, WHOLE) for metric in MEASURED},
+        values={metric: found for metric in MEASURED if (found := values(judged, metric, policies, WHOLE))},
         diagnosis=diagnosis_of(diagnosed(judged)),
         action=action_of(
             acted(taken, truth.actions, truth.forbidden), accepted=truth.actions, forbidden=truth.forbidden, taken=taken

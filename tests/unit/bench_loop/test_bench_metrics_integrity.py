@@ -9,6 +9,7 @@ from tests.bench.closed_loop.metrics.integrity import (
     Speed,
     SwapIntegrity,
     latency_ratio,
+    p99,
     replay_speed,
     swap_integrity,
 )
@@ -82,3 +83,8 @@ def test_speed():
     assert replay_speed(1_000, 3_600_000, 2.0) == Speed(500.0, 1_800.0)
     assert replay_speed(10, 1_000, 0.5) == Speed(20.0, 2.0)
     assert replay_speed(1_000, 3_600_000, 0.0) is None
+
+
+def test_the_99th_percentile_leaves_out_what_is_not_finite():
+    assert p99(np.array([*range(101), float("nan"), float("inf")], float)) == 99
+    assert p99(np.array([float("nan")])) is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.bench.closed_loop.policies.base import DAY_MS, TRAILING_MS, WEEK_MS, Policy, Retrain
-from tests.bench.closed_loop.policies.daily import Daily
+from tests.bench.closed_loop.policies.daily import Daily, times_asked
 from tests.bench.closed_loop.policies.grid import Grid
 from tests.bench.closed_loop.policies.never import Never
 from tests.bench.closed_loop.policies.trailing import trailing
@@ -103,3 +103,11 @@ def test_a_grid_reports_the_start_itself_and_every_point_once():
 def test_what_a_gate_compares_on_lies_behind_the_trailing_window():
     wanted = trailing(world(), day(100), "why", held_out_ms=WEEK_MS, gate=True)
     assert wanted == Retrain(day(100 - 7 - 7 - 35), day(100 - 7 - 7), why="why", gate=True)
+
+
+@pytest.mark.parametrize("every_ms", [HOUR_MS, 5 * HOUR_MS, 2 * DAY_MS])
+def test_a_daily_policy_that_is_not_played_is_counted_as_if_it_were(every_ms: int):
+    played = len(asked(Daily(world()), day(70), day(80), every_ms))
+    assert times_asked(world(), day(80), every_ms) == played
+    # Nothing is known before the first day, so there is nothing to train on.
+    assert times_asked(world(start_ms=day(0)), day(10), HOUR_MS) == 3

@@ -16,6 +16,8 @@ from tests.bench.closed_loop.report.sheet import colour_of
 from tests.bench.closed_loop.report.tally import policies_of
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _FOOT = 420, 230, 58, 24, 34
+_LINE = 15.0
+_FACTORS = ((1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0), (1.0, 2.0, 5.0), (1.0,))
 _PRICES = (1.0, 100.0, 10_000.0)
 
 
@@ -115,9 +117,11 @@ def _grid(across: Scale, up: Scale) -> Content:
 
 
 def _rounds(up: Scale) -> list[float]:
-    """Return round numbers on a logarithmic scale: powers of ten, and 2 and 5 of them where there is room."""
-    powers = range(math.floor(up.low), math.ceil(up.high) + 1)
-    fine = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
-    inside = [value for value in fine if up.low <= math.log10(value) <= up.high]
-    has_room = all(up.at(math.log10(low)) - up.at(math.log10(high)) > 14 for low, high in pairwise(inside))
-    return inside if has_room else [value for value in inside if math.log10(value).is_integer()]
+    """Return round numbers on a logarithmic scale, as many as there is room for."""
+    decades = range(math.floor(up.low), math.ceil(up.high) + 1)
+    for factors in _FACTORS:
+        fine = [factor * 10.0**decade for decade in decades for factor in factors]
+        inside = [value for value in fine if up.low <= math.log10(value) <= up.high]
+        if all(up.at(math.log10(low)) - up.at(math.log10(high)) > _LINE for low, high in pairwise(inside)):
+            return inside
+    return []

@@ -24,7 +24,7 @@ h2 { scroll-margin-top: .5rem; }
 .onset { stroke: var(--ink); stroke-width: 1.2; } .onset.other { opacity: .45; }
 .onset-name { fill: var(--ink); font-weight: 600; }
 .lane { stroke: var(--rule); stroke-width: 1; } .promoted { stroke: var(--colour); stroke-width: 2; }
-.plot { overflow: visible; } .cost { max-width: 34rem; }
+.plot { overflow: visible; } .cost { max-width: 27rem; }
 .matrix table { font-size: .84rem; }
 .matrix th.name { min-width: 11.5rem; } .matrix td.plain { padding-left: calc(.5rem + 3px); }
 .matrix th, .matrix td { padding: .28rem .7rem .28rem 0; }
