@@ -31,13 +31,13 @@ bench: $(READY)
 
 # The closed loop against its bars: a small set, every scenario, every scenario five times (a run goes on where it stopped).
 bench-loop: $(READY)
-	$(BIN)/driftwake bench C2_sine C2_stagger C3_sine C4
+	$(BIN)/driftwake bench --jobs 2 C2_sine C2_stagger C3_sine C4
 
 bench-loop-full: $(READY)
-	$(BIN)/driftwake bench
+	$(BIN)/driftwake bench --jobs 2
 
 bench-loop-night: $(READY)
-	$(BIN)/driftwake bench --seeds 5
+	$(BIN)/driftwake bench --seeds 5 --jobs 2
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

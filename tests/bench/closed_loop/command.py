@@ -5,61 +5,37 @@ Every result is written as soon as it is there; a run that was interrupted goes 
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import shutil
-import traceback
+import multiprocessing
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
-import numpy as np
 from rich.console import Console
 
 from daemon.commands.errors import BadInputError
-from daemon.errors import DaemonError
-from streams.contracts.errors import StreamsError
-from streams.contracts.features import Window
-from streams.joining.config import LONGEST_HORIZON
-from tests.bench.closed_loop.data.base import DataSet
-from tests.bench.closed_loop.faults.base import Planned
-from tests.bench.closed_loop.judged import encode, failed, judge
-from tests.bench.closed_loop.measured.case import Judged
+from tests.bench.closed_loop.kept import code_digest, result_of
 from tests.bench.closed_loop.metrics.bars import BarResult
 from tests.bench.closed_loop.metrics.judgement import right_rows
 from tests.bench.closed_loop.metrics.suite import retrain_share, worst_shortfall
-from tests.bench.closed_loop.policies.base import World
-from tests.bench.closed_loop.policies.daily import Daily, times_asked
-from tests.bench.closed_loop.policies.making import NAMES, make
-from tests.bench.closed_loop.prepared import day_ms, prepare
+from tests.bench.closed_loop.playing import Wanted
+from tests.bench.closed_loop.policies.daily import Daily
+from tests.bench.closed_loop.policies.making import NAMES
 from tests.bench.closed_loop.report.filling import bar_of
 from tests.bench.closed_loop.report.html import render
 from tests.bench.closed_loop.report.model import Bar, BenchReport, ScenarioResult, encode_report
 from tests.bench.closed_loop.report.tally import all_bars
 from tests.bench.closed_loop.report.terminal import print_report
-from tests.bench.closed_loop.runner import DAY_MS, DRIFTWAKE, Job, run
+from tests.bench.closed_loop.runner import DRIFTWAKE
 from tests.bench.closed_loop.scenario import Scenario, load_scenario, scenario_files
 
+__all__ = ["POLICIES", "Wanted", "run_bench"]
+
 POLICIES = ("never", "weekly", "drift_alarm", "oracle", DRIFTWAKE)
-OURS = "the champion that driftwake looks after"
 
 # Bars over all scenarios together (SCENARIOS.md).
 MOST_OF_DAILY, MOST_BELOW_WEEKLY, RIGHT_ROWS = 0.1, 0.01, 17
-# What joining can wait for at most is LONGEST_HORIZON; labels that come later are lost to everybody alike.
-_LEAST_HORIZON_MS, _LONGEST_HORIZON_MS = 2 * DAY_MS, LONGEST_HORIZON.ms
-
-
-class Wanted(NamedTuple):
-    """What is run. `folder` keeps results and, while a scenario runs, its data; `data` is where the named data sets lie."""
-
-    scenarios: Sequence[str]
-    policies: Sequence[str]
-    seeds: int
-    data: Path
-    folder: Path
-    report: Path
-    keep: bool = False
 
 
 def run_bench(wanted: Wanted) -> int:
@@ -72,19 +48,27 @@ def run_bench(wanted: Wanted) -> int:
     console = Console()
     files = _files(wanted.scenarios)
     _check_policies(wanted.policies)
-    scenarios = [(file, load_scenario(file)) for file in files]
-    results = []
-    for file, scenario in scenarios:
-        for seed in range(wanted.seeds):
-            seeded = scenario.model_copy(update={"seed": scenario.seed + seed})
-            console.print(f"{scenario.id}, seed {seeded.seed}: {scenario.title}")
-            results.append(_result(wanted, file, seeded, console))
+    loaded = [(file, load_scenario(file)) for file in files]
+    drawn = [(file, one.model_copy(update={"seed": one.seed + number})) for file, one in loaded for number in range(wanted.seeds)]
+    results = _results(wanted, drawn)
     report = _report(results)
     wanted.report.write_text(render(report), encoding="utf-8")
     wanted.report.with_suffix(".json").write_bytes(encode_report(report))
     print_report(report, console)
+    older = [one.id for one in results if one.failed is None and one.code != code_digest()]
+    if older:
+        console.print(f"Kept from another state of the code: {', '.join(older)}; --again plays them anew")
     console.print(f"The report: {wanted.report}")
     return 0 if all(bar.held for bar in all_bars(report)) else 1
+
+
+def _results(wanted: Wanted, drawn: Sequence[tuple[Path, Scenario]]) -> list[ScenarioResult]:
+    """Play what is missing; side by side each scenario has a process of its own, as it has a broker and a folder."""
+    if wanted.jobs == 1:
+        return [result_of(wanted, file, scenario) for file, scenario in drawn]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(wanted.jobs, mp_context=context, max_tasks_per_child=1) as pool:
+        return list(pool.map(result_of, [wanted] * len(drawn), *zip(*drawn, strict=True)))
 
 
 def _files(names: Sequence[str]) -> list[Path]:
@@ -101,100 +85,6 @@ def _check_policies(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in (*NAMES, DRIFTWAKE)]
     if unknown:
         raise BadInputError(f"no policy {', '.join(unknown)}; there are {', '.join((*NAMES, DRIFTWAKE))}")
-
-
-def _result(wanted: Wanted, file: Path, scenario: Scenario, console: Console) -> ScenarioResult:
-    """Return a result of before, or run the scenario."""
-    key = hashlib.sha256(file.read_bytes() + repr((scenario.seed, sorted(wanted.policies))).encode()).hexdigest()[:16]
-    kept = wanted.folder / "results" / f"{scenario.id}-{key}.json"
-    if kept.exists():
-        return msgspec.json.decode(kept.read_bytes(), type=ScenarioResult)
-    try:
-        result = _played(wanted, file, scenario)
-    except (DaemonError, StreamsError, ValueError, ExceptionGroup) as error:
-        said = "; ".join(f"{type(one).__name__}: {one}" for one in _single(error))
-        console.print(f"  failed: {said}", style="red", markup=False)
-        (wanted.folder / f"{scenario.id}-{scenario.seed}-failed.txt").write_text("".join(traceback.format_exception(error)))
-        return failed(scenario, str(scenario.data), said)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(encode(result))
-    return result
-
-
-def _single(error: Exception) -> Iterator[Exception]:
-    """Take groups apart: what went wrong stands in their leaves."""
-    if isinstance(error, ExceptionGroup):
-        for one in error.exceptions:
-            yield from _single(one)
-    else:
-        yield error
-
-
-def _played(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
-    data = prepare(scenario, wanted.data, beside=file.parent).data
-    world = _world(scenario, data)
-    policies = [name for name in wanted.policies if name != "oracle_feature" or world.planted is not None]
-    folder = wanted.folder / "work" / f"{scenario.id}-{scenario.seed}"
-    shutil.rmtree(folder, ignore_errors=True)
-    job = Job(
-        data=data,
-        champion_since_ms=day_ms(data, scenario.champion.first_day),
-        champion_until_ms=day_ms(data, scenario.champion.last_day + 1),
-        start_ms=world.start_ms,
-        end_ms=day_ms(data, scenario.replay.last_day + 1),
-        bucket_ms=scenario.bucket.ms,
-        horizon_ms=_horizon_ms(data),
-        world=world,
-        policies=policies,
-        seed=scenario.seed,
-        data_dir=folder.resolve(),
-        settings=scenario.settings,
-        faults=[Planned(one.kind, day_ms(data, one.day), one.forced) for one in scenario.faults],
-    )
-    who = {name: OURS if name == DRIFTWAKE else make(name, world, np.random.default_rng(0)).who for name in policies}
-    result = judge(Judged(scenario, data, run(job), who | {DRIFTWAKE: OURS}))
-    result = msgspec.structs.replace(result, daily_retrains=times_asked(world, job.end_ms, job.bucket_ms))
-    if not wanted.keep:
-        shutil.rmtree(folder)
-    return result
-
-
-def _world(scenario: Scenario, data: DataSet) -> World:
-    truth, rows = scenario.truth, data.rows
-    start_ms = day_ms(data, scenario.replay.first_day)
-    since_ms, until_ms = (day_ms(data, day) for day in (scenario.champion.first_day, scenario.champion.last_day + 1))
-    is_his = (rows["time_ms"] >= since_ms) & (rows["time_ms"] < until_ms) & (rows["known_ms"] < start_ms)
-    delay_ms = float((rows["known_ms"] - rows["time_ms"]).median())
-    return World(
-        schema=data.schema,
-        windows=data.windows,
-        epoch_ms=data.epoch_ms,
-        start_ms=start_ms,
-        label_delay_ms=round(delay_ms),
-        champion_rows=rows[is_his],
-        onset_ms=None if truth.onset_day is None else day_ms(data, truth.onset_day),
-        planted=_planted(scenario),
-    )
-
-
-def _planted(scenario: Scenario) -> Window | None:
-    planted = scenario.truth.feature
-    if planted is None:
-        return None
-    return Window(
-        aggregate=planted.aggregate,
-        source=planted.source,
-        column=planted.column,
-        by=planted.by,
-        range_ms=planted.at_most_range.ms,
-    )
-
-
-def _horizon_ms(data: DataSet) -> int:
-    """Return how long a prediction must wait for its label, in whole days: a day longer than nearly all take."""
-    delay_ms = float((data.rows["known_ms"] - data.rows["time_ms"]).quantile(0.99))
-    whole = (int(delay_ms // DAY_MS) + 1) * DAY_MS
-    return min(max(whole, _LEAST_HORIZON_MS), _LONGEST_HORIZON_MS)
 
 
 def _report(results: Sequence[ScenarioResult]) -> BenchReport:

@@ -129,6 +129,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
         daily_retrains: how often a retrain a day would have trained, counted by its rule; None where nobody counted.
         failed: why the scenario did not run to its end; None when it did. Its bars count as not measured.
         log_digest: SHA-256 of the event log in its order.
+        code: digest of the code that played it.
     """
 
     id: str
@@ -151,6 +152,7 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace | None = None
     failed: str | None = None
     log_digest: str = ""
+    code: str = ""
 
 
 class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
