@@ -66,7 +66,7 @@ def headroom_of(scorer: Scorer, rows: pa.Table, facts: Facts, seed: int) -> Head
         return None
     scored = with_columns(rows, [window.name for window in own], list(facts.columns(own, rows).T))
     scores, labels = score_table(scorer, scored), floats(rows, "label")
-    margins, values = _margins(task, scores), facts.preview(tried, rows)
+    margins, values = _margins(task, scores), facts.columns(tried, rows).astype(np.float32)
     cut = int(rows.num_rows * CHOOSING_SHARE)
     chosen, better = _corrected(task, labels, margins, values, cut)
     if not chosen:

@@ -74,7 +74,7 @@ def search(question: Question, clock: WallClock) -> Found:
     dear = [Rejected(one, "its state would be too large") for one in tried if one.state_bytes > MOST_STATE_BYTES]
     chosen, screened = _screen(question, affordable, judge, index, generator)
     rows = question.train.take(pa.array(index))
-    values = question.facts.preview([candidate.window for candidate in chosen], rows)
+    values = question.facts.columns([candidate.window for candidate in chosen], rows).astype(np.float32)
     survivors = [Survivor(candidate, values[:, place].copy()) for place, candidate in enumerate(chosen)]
     selection = Selection(judge, survivors, question.seed, lambda: clock.monotonic() > ends)
     selection.run()
@@ -96,7 +96,8 @@ def _screen(
     picked = np.sort(generator.choice(len(among), min(SCREENED_ROWS, len(among)), replace=False))
     rows = among[picked]
     margins = judge.margins((), judge.choosing)[picked]
-    values = question.facts.preview([one.window for one in tried], question.train.take(pa.array(index[rows])))
+    some = question.train.take(pa.array(index[rows]))
+    values = question.facts.columns([one.window for one in tried], some).astype(np.float32)
     against = residuals(design.task, design.labels[rows], margins, design.weights[rows])
     folds = row_blocks(len(rows), SCREENING_FOLDS)
     found = gains(values, against, folds)
@@ -123,15 +124,15 @@ def _best(tried: Sequence[Candidate], found: Floats, floor: float) -> tuple[list
 
 
 def _checked(question: Question, accepted: list[Accepted], rows: pa.Table) -> tuple[list[Accepted], list[Rejected]]:
-    """Hold the quick values of what was accepted against the exact ones on some rows."""
+    """Compute what was accepted a second time, by SQL, on some rows."""
     if not accepted:
         return [], []
     windows = [one.candidate.window for one in accepted]
     some = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, min(CHECKED_ROWS, rows.num_rows)).astype(np.int64)))
-    exact, quick = question.facts.columns(windows, some), question.facts.preview(windows, some)
-    right = [bool(np.allclose(exact[:, i], quick[:, i], rtol=1e-4, atol=1e-6, equal_nan=True)) for i in range(len(windows))]
+    ours, theirs = question.facts.columns(windows, some), question.facts.queried(windows, some)
+    right = [bool(np.allclose(ours[:, i], theirs[:, i], rtol=1e-4, atol=1e-6, equal_nan=True)) for i in range(len(windows))]
     wrong = [
-        Rejected(one.candidate, "sums of it aren't stable: values are too large")
+        Rejected(one.candidate, "computed in another way it has other values")
         for one, ok in zip(accepted, right, strict=True)
         if not ok
     ]

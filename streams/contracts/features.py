@@ -1,7 +1,7 @@
 """Feature specs: features are data, never code.
 
 An *expression* is stateless and becomes ONNX nodes inside the model's graph; a *window* aggregates what
-was known before a row, per key, and compiles to SQL (offline) and to incremental state (online).
+was known before a row, per key, and is computed in columns (offline), in incremental state (online) and in SQL.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
 
     A fact of `requests` is a valid request at its event time; a fact of `outcomes` is a label at the time
     it was *known*. For a row at time t, with delay d = `delay_ms` + the model's allowed skew and range r,
-    exactly the facts with time f in [t - d - r, t - d) count, online and in SQL alike. Of all facts with the
+    exactly the facts with time f in [t - d - r, t - d) count, online and offline alike. Of all facts with the
     row's key: `count` counts them (0 when there are none), `sum` and `mean` are over `column` (facts where
     it is missing are left out; the sum of nothing is 0, the mean of nothing is missing). A row with a
     missing key has a missing value. An empty `by` means all rows share one key.

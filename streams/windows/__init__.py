@@ -1,18 +1,19 @@
-"""Window features: online state (`online`) and offline SQL (`sql`) that give the same numbers.
+"""Window features: online state (`online`), offline columns (`offline`) and SQL (`sql`) that give the same numbers.
 
-What both sides hold to, beyond the definition in `streams.contracts.features.Window`:
+Serving reads the state, training the columns; SQL is the second opinion about both. What all hold to, beyond the definition in
+`streams.contracts.features.Window`:
 
 - *Ties.* Facts at one time all count or all don't; a fact at exactly the row's upper bound `t - d` doesn't count, one at
   exactly the lower bound `t - d - r` does. A row never counts itself, because `d >= 0` and the upper bound is open.
 - *Missing keys.* A key is missing when any of its columns is null or not finite. A row with a missing key has missing
   values; a fact with a missing key belongs to no key and is left out (a window without keys still counts it).
 - *Missing values.* Null, NaN, infinite, or larger than `LARGEST_VALUE` in magnitude: the fact counts for `count` and is left
-  out of `sum` and `mean`. The bound keeps every sum finite and makes exact sums possible in SQL.
+  out of `sum` and `mean`. The bound keeps every sum finite and makes exact sums possible offline.
 - *Times* outside [0, `END_MS`) (years 1970 to 2109) belong to no window.
-- *Late facts* count from when they arrive (online) and as if they had been there (SQL): equal for every row that is read
+- *Late facts* count from when they arrive (online) and as if they had been there (offline): equal for every row that is read
   after the fact arrived. The allowed skew is there to make that so; what comes later than it shows as a parity finding.
 - *Corrections* of a label are facts of their own, from when they were known; the earlier one stays a fact.
-- *Suspect rows* are not valid requests: who feeds facts leaves flagged rows out, on both sides.
+- *Suspect rows* are not valid requests: who feeds facts leaves flagged rows out, everywhere.
 - Sums are over the facts inside the window alone, never what is left of a subtraction of rounded sums: a huge value
   leaves no trace once it is outside.
 """

@@ -1,4 +1,4 @@
-"""What counts as a fact's time, key and value: the rules that online state and SQL share."""
+"""What counts as a fact's time, key and value: the rules that online state, offline columns and SQL share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ END_MS: Final = (1 << TIME_BITS) - 1
 """Facts lie in [0, END_MS), which ends in the year 2109."""
 
 LARGEST_VALUE: Final = 1e30
-"""Larger magnitudes are missing: 2**27 facts of this size still add up exactly in 128 bits."""
+"""Larger magnitudes are missing: 2**27 facts of this size still add up exactly offline."""
 
 RESERVED: Final = frozenset({"row", "time_ms", "known_ms", LABEL})
 """Columns of the tables that windows are computed from; a declared column of such a name can't be a key or a value."""

@@ -1,4 +1,4 @@
-"""Windows offline: specs become one DuckDB statement, point in time, in O(n log n).
+"""Windows in SQL: specs become one DuckDB statement, point in time, in O(n log n).
 
 Per (source, keys) the facts become running sums over each key's distinct times; a row then finds, with one ASOF join per
 distinct bound, the running sums just before its window's two ends, and the window is their difference. There is no range

@@ -1,7 +1,8 @@
-"""The windows' one promise: online state and SQL give the same numbers, and they are the numbers of the definition."""
+"""The windows' one promise: online, offline and in SQL the same numbers, and they are the numbers of the definition."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from streams.contracts.features import Window
 from streams.contracts.schema import Column, ModelSchema
 from streams.lake.query import run
 from streams.windows.facts import LARGEST_VALUE
+from streams.windows.offline import window_values
 from streams.windows.online import WindowState
 from streams.windows.sql import compile_windows
 
@@ -93,7 +95,7 @@ covered = Covered()
 
 
 @pytest.mark.timeout(120)
-def test_online_sql_and_definition_agree():
+def test_online_offline_sql_and_definition_agree():
     check()
     assert set(covered.seen) >= EXPECTED
     assert {name: count for name, count in covered.seen.items() if count < 5} == {}
@@ -110,15 +112,18 @@ def check(specs: list[Window], stream: list[Row], skew: int, data: Any) -> None:
     partitions = data.draw(st.sampled_from([1, 4]))
     covered.note(specs, stream, partitions)
     online = replay_online(specs, stream, skew, partitions, data)
-    offline = run(compile_windows(specs, SCHEMA, skew), tables(stream)).to_pydict()
-    assert offline.pop("row") == list(range(len(stream)))
-    assert set(online) == set(offline) == {spec.name for spec in specs}
+    offline = offline_of(specs, skew, tables(stream))
+    sql = run(compile_windows(specs, SCHEMA, skew), tables(stream)).to_pydict()
+    assert sql.pop("row") == list(range(len(stream)))
+    assert set(online) == set(offline) == set(sql) == {spec.name for spec in specs}
     for spec in specs:
         for i, row in enumerate(stream):
             expected, size = by_definition(spec, stream, row, skew)
-            for found in (online[spec.name][i], offline[spec.name][i]):
+            answers = [one[spec.name][i] for one in (online, offline, sql)]
+            for found in answers:
                 assert agree(found, expected, size), (spec.text, row, found, expected)
-            assert agree(online[spec.name][i], offline[spec.name][i], size)
+            for one, other in itertools.combinations(answers, 2):
+                assert agree(one, other, size)
 
 
 def replay_online(specs: list[Window], stream: list[Row], skew: int, partitions: int, data: Any) -> dict[str, list[float | None]]:
@@ -151,6 +156,12 @@ def replay_online(specs: list[Window], stream: list[Row], skew: int, partitions:
         if order:
             state.evict(order[0])
     return found
+
+
+def offline_of(specs: list[Window], skew: int, given: dict[str, pa.Table]) -> dict[str, list[float | None]]:
+    facts = {"requests": given["requests"], "outcomes": given["outcomes"]}
+    found = {spec.name: values.tolist() for spec, values in window_values(specs, SCHEMA, skew, given["rows"], facts)}
+    return {name: [None if math.isnan(value) else value for value in values] for name, values in found.items()}
 
 
 def feed(state: WindowState, kind: str, some: list[Row]) -> None:
@@ -232,15 +243,15 @@ def test_a_year_of_facts_agrees():
         state.add_requests(times[chunk].tolist(), some)
         state.add_outcomes(known[chunk].tolist(), some, [label[i] for i in chunk])
     online = state.arrays(times.tolist(), data)
-    offline = run(
-        compile_windows(specs, SCHEMA, 60_000),
-        {
-            "rows": pa.table({"row": np.arange(count), "time_ms": times, **data}),
-            "requests": pa.table({"time_ms": times, **data}),
-            "outcomes": pa.table({"known_ms": known, **data, "label": label}),
-        },
-    )
+    given = {
+        "rows": pa.table({"row": np.arange(count), "time_ms": times, **data}),
+        "requests": pa.table({"time_ms": times, **data}),
+        "outcomes": pa.table({"known_ms": known, **data, "label": label}),
+    }
+    sql = run(compile_windows(specs, SCHEMA, 60_000), given)
+    offline = offline_of(specs, 60_000, given)
     for spec in specs:
-        expected = offline.column(spec.name).to_numpy()
+        expected = sql.column(spec.name).to_numpy()
         assert np.nanmax(np.abs(expected)) > 0
         np.testing.assert_allclose(online[spec.name], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(np.array(offline[spec.name], float), expected, rtol=1e-9, atol=1e-9)
