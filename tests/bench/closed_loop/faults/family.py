@@ -38,7 +38,7 @@ class Faults:
         self._waiting = sorted(planned, key=lambda one: one.time_ms)
         self._ground = ground
         self._group = group
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[Planned, asyncio.Task[None]] = {}
         self.happened: list[Happened] = []
 
     async def begin(self, time_ms: int) -> None:
@@ -48,12 +48,13 @@ class Faults:
             if fault.kind in BUNDLES:
                 await self._submit(fault, time_ms)
             else:
-                self._under_way.add(self._group.create_task(self._accident(fault, time_ms)))
+                self._under_way[fault] = self._group.create_task(self._accident(fault, time_ms))
 
     def end(self) -> None:
-        """Give up on accidents that had no occasion to happen."""
-        for task in self._under_way:
-            task.cancel()
+        """Give up on trainings that never came; a broker that restarts is waited for by the group."""
+        for fault, task in self._under_way.items():
+            if fault.kind == training_killed.KIND:
+                task.cancel()
 
     async def _submit(self, fault: Planned, time_ms: int) -> None:
         """Hand a bad bundle in, with the command that `driftwake deploy` writes."""
