@@ -8,6 +8,9 @@ from tests.bench.closed_loop.policies.base import DAY_MS, Retrain
 from tests.bench.closed_loop.policies.drift_alarm import DriftAlarm
 from tests.unit.bench_loop.policy_world import HOUR_MS, day, moment, requests, world
 
+# 1,200 rows a day: a test looks at one day.
+CHAMPION_ROWS = requests(np.random.default_rng(1), day(28), day(63), 42_000)
+
 
 def play(policy: DriftAlarm, rows: pd.DataFrame, first: int, last: int) -> dict[int, Retrain]:
     """What it asks for at hourly moments; keyed by epoch ms."""
@@ -20,8 +23,8 @@ def play(policy: DriftAlarm, rows: pd.DataFrame, first: int, last: int) -> dict[
     return found
 
 
-def drift_alarm(seed: int = 0) -> DriftAlarm:
-    return DriftAlarm(world(), np.random.default_rng(seed))
+def drift_alarm(seed: int = 0, champion_rows: pd.DataFrame = CHAMPION_ROWS) -> DriftAlarm:
+    return DriftAlarm(world(champion_rows=champion_rows), np.random.default_rng(seed))
 
 
 def test_stationary_inputs_seldom_raise_an_alarm():
@@ -30,11 +33,11 @@ def test_stationary_inputs_seldom_raise_an_alarm():
     assert len(play(drift_alarm(), rows, 70, 100)) <= 6
 
 
-def test_a_moved_number_raises_an_alarm_on_each_of_its_days_and_no_gate_is_asked_for():
-    rows = requests(np.random.default_rng(5), day(70), day(76), 6_000)
+def test_a_moved_number_raises_an_alarm_again_after_three_days_of_silence_and_no_gate_is_asked_for():
+    rows = requests(np.random.default_rng(5), day(70), day(80), 10_000)
     rows.loc[rows["time_ms"] >= day(72), "amount"] += 10.0
-    found = play(drift_alarm(), rows, 70, 76)
-    assert {day(d) for d in (73, 74, 75, 76)} <= set(found)
+    found = play(drift_alarm(), rows, 70, 80)
+    assert set(found) == {day(d) for d in (73, 76, 79)}
     assert found[day(73)] == Retrain(day(73 - 42), day(73 - 7), why="inputs differ: amount")
 
 
@@ -42,6 +45,14 @@ def test_a_moved_number_raises_an_alarm_on_each_of_its_days_and_no_gate_is_asked
 def test_an_unseen_or_a_rare_category_on_every_row_raises_an_alarm(channel: str):
     rows = requests(np.random.default_rng(5), day(70), day(71), 1_000, channel=channel)
     assert play(drift_alarm(), rows, 70, 71)[day(71)].why == "inputs differ: channel"
+
+
+def test_a_test_waits_for_the_days_that_a_thousand_rows_take():
+    rng = np.random.default_rng(5)
+    slow = requests(rng, day(0), day(63), 48 * 63)
+    rows = requests(rng, day(70), day(160), 48 * 90, amount=150.0)
+    # Ends of spans are multiples of 21 days; the one at day 84 has rows since day 70, and three spans are silent.
+    assert set(play(drift_alarm(champion_rows=slow), rows, 70, 160)) == {day(84), day(147)}
 
 
 def test_only_features_are_tested():
@@ -62,7 +73,7 @@ def test_missing_values_are_left_out_and_a_day_with_too_few_says_nothing():
 def test_a_day_is_tested_on_its_own_rows_whatever_the_buckets():
     rows = requests(np.random.default_rng(5), day(70), day(73), 3_000)
     # Every day has the reference's own quantiles, so that no alarm comes by chance.
-    reference = world().champion_rows.sort_values("amount")[::6]
+    reference = CHAMPION_ROWS.sort_values("amount")[::42]
     rows[["amount", "channel"]] = np.concatenate([reference[["amount", "channel"]].to_numpy()] * 3)
     rows["amount"] = rows["amount"].astype("float64")
     rows["time_ms"] = np.concatenate([np.linspace(day(d), day(d + 1) - 1, 1_000).astype("int64") for d in (70, 71, 72)])
