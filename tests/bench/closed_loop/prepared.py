@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from tests.bench.closed_loop.data.base import DataSet
 from tests.bench.closed_loop.data.catalogue import load_data
@@ -38,8 +41,14 @@ def prepare(scenario: Scenario, folder: Path, *, beside: Path) -> Prepared:
         data = data._replace(rows=data.rows.assign(known_ms=known_ms.astype("float64")))
     if scenario.skew is not None:
         data = data._replace(skew_ms=scenario.skew.ms)
-    done = inject_all(data.rows, scenario.injections, data.schema, epoch_ms=data.epoch_ms, seed=scenario.seed)
-    return Prepared(data._replace(rows=done.rows), done.drawn)
+    inject = partial(inject_all, data.rows, scenario.injections, data.schema, epoch_ms=data.epoch_ms, seed=scenario.seed)
+    done = inject()
+    worth = None
+    if data.amount is not None:
+        is_broken = any(getattr(one, "column", None) == data.amount for one in done.drawn)
+        whole = inject(spared=data.amount).rows if is_broken else done.rows
+        worth = whole[data.amount].to_numpy(np.float64)
+    return Prepared(data._replace(rows=done.rows, worth=worth), done.drawn)
 
 
 def day_ms(data: DataSet, day: float) -> int:

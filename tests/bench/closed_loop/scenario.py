@@ -66,8 +66,7 @@ METRICS: Final = {
     "became known after the verdict; differences under 0.01 are left out",
     "gate_rightly_refused": "of the refusals of a challenger that had run as a shadow, the share that proved worse on such rows",
     "feature_found": "1 when a champion has the planted window, else 0",
-    "missed_amount": "amount of the frauds that aren't among the 100 highest scores of their day; left out where the amounts "
-    "themselves are broken",
+    "missed_amount": "true amount of the frauds that aren't among the 100 highest scores of their day",
     "alerts": "incidents that reached people",
     "tokens": "tokens of language models that planned; the policy planner asks none",
     "rows_lost": "requests without an answer",

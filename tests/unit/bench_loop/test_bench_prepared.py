@@ -86,6 +86,11 @@ def test_roles_that_do_not_fit_are_named(tmp_path: Path, roles: dict[str, object
         load_file(file, FileRoles.model_validate(ROLES | roles))
 
 
+def test_an_amount_is_one_of_the_numbers():
+    with pytest.raises(ValueError, match="airport is no number among the columns"):
+        FileRoles.model_validate(ROLES | {"amount": "airport"})
+
+
 def test_a_file_that_is_not_there(tmp_path: Path):
     with pytest.raises(StreamsError, match="give a parquet file"):
         load_file(tmp_path / "absent.parquet", FileRoles.model_validate(ROLES))
@@ -107,6 +112,19 @@ def test_a_scenario_is_prepared_by_its_seed(tmp_path: Path):
     assert set(changed[~on]) == {1}
     assert prepared(tmp_path, seed=1).data.rows.equals(data.rows)
     assert len({prepared(tmp_path, seed=seed).drawn[0].factor for seed in range(12)}) == 3
+
+
+def test_a_broken_amount_is_worth_what_it_was(tmp_path: Path):
+    write(tmp_path)
+    roles = ROLES | {"amount": "miles"}
+    more = {"kind": "faster", "factor": 2, "keys": ["airport"], "first_day": 6, "last_day": 6}
+    data, _ = prepared(tmp_path, data={"file": "own.parquet", "roles": roles}, injections=[more, *SCENARIO["injections"]])
+    assert data.worth is not None
+    assert len(data.worth) == len(data.rows) > 240
+    on = ((data.rows["time_ms"] >= day_ms(data, 6)) & (data.rows["time_ms"] < day_ms(data, 8))).to_numpy()
+    assert set(data.rows["miles"][on] / data.worth[on]) <= {2, 3, 5}
+    assert (data.rows["miles"][~on] == data.worth[~on]).all()
+    assert prepared(tmp_path).data.worth is None
 
 
 def test_labels_may_be_later_and_facts_further_away(tmp_path: Path):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import is_float_dtype
 
@@ -24,7 +26,7 @@ class DataSet(NamedTuple):
     the first champion has beside the schema's feature columns. `skew_ms` is how long before a row its facts must lie, if the
     scenario doesn't say otherwise. Quality is `metric`, averaged over the groups `group` by the calendar of `zone`.
     `further` measures are shown beside it; `kappa_temporal` says that labels are autocorrelated. `amount` is the column that is
-    lost with a positive row that nobody looked at.
+    lost with a positive row that nobody looked at, and `worth` what it really was [rows], whatever broke the column.
     """
 
     name: str
@@ -39,6 +41,7 @@ class DataSet(NamedTuple):
     zone: str = "UTC"
     further: tuple[Further, ...] = ()
     amount: str | None = None
+    worth: npt.NDArray[np.float64] | None = None
 
 
 def milliseconds(times: pd.Series[Any]) -> pd.Series[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from streams.contracts.errors import StreamsError
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
@@ -45,12 +45,21 @@ class FileRoles(Section):
     label_after: Duration | None = None
     """How long after the row its label is known, where no column says so."""
 
+    amount: str | None = None
+    """One of `columns`: what is lost with a positive row that nobody looked at; null where costs aren't counted so."""
+
     columns: tuple[ColumnRole, ...] = Field(min_length=1)
     task: Task = "binary"
     metric: Metric = "auc"
     group: Group = "week"
     zone: str = "UTC"
     skew: Duration = Duration.of("1h")
+
+    @model_validator(mode="after")
+    def _has_amount(self) -> Self:
+        if self.amount is not None and self.amount not in {one.name for one in self.columns if one.kind == "number"}:
+            raise ValueError(f"amount: {self.amount} is no number among the columns")
+        return self
 
 
 def load_file(file: Path, roles: FileRoles) -> DataSet:
@@ -80,9 +89,8 @@ def load_file(file: Path, roles: FileRoles) -> DataSet:
     }
     rows = assembled(content, schema)
     epoch_ms = int(rows["time_ms"].iloc[0]) // DAY_MS * DAY_MS
-    return DataSet(
-        file.stem, schema, rows, epoch_ms, (), (), skew_ms=roles.skew.ms, metric=roles.metric, group=roles.group, zone=roles.zone
-    )
+    made = DataSet(file.stem, schema, rows, epoch_ms, (), (), roles.skew.ms, roles.metric, roles.group, roles.zone)
+    return made._replace(amount=roles.amount)
 
 
 def _table(file: Path, roles: FileRoles) -> pd.DataFrame:

@@ -46,10 +46,13 @@ class Injected(NamedTuple):
     drawn: tuple[Any, ...]
 
 
-def inject_all(rows: Rows, injections: Sequence[Any], schema: ModelSchema, *, epoch_ms: int, seed: int) -> Injected:
+def inject_all(
+    rows: Rows, injections: Sequence[Any], schema: ModelSchema, *, epoch_ms: int, seed: int, spared: str | None = None
+) -> Injected:
     """Apply injections one after the other, each on what the one before has made; the same seed gives the same rows.
 
-    What is drawn for one injection doesn't depend on the others: each has its own generator, of the seed and its place.
+    What is drawn for one injection doesn't depend on the others: each has its own generator, of the seed and its place. What
+    would be done to the column `spared` isn't.
 
     Raises:
         ValueError: an injection doesn't fit the rows; the message says how.
@@ -58,6 +61,7 @@ def inject_all(rows: Rows, injections: Sequence[Any], schema: ModelSchema, *, ep
     for place, options in enumerate(injections):
         choices, content = (np.random.default_rng([seed, place, part]) for part in (0, 1))
         chosen = resolved(options, choices)
-        rows = check(_INJECT[chosen.kind](rows, chosen, chosen.span(epoch_ms), content), schema)
+        if spared is None or getattr(chosen, "column", None) != spared:
+            rows = check(_INJECT[chosen.kind](rows, chosen, chosen.span(epoch_ms), content), schema)
         drawn.append(chosen)
     return Injected(rows, tuple(drawn))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tests.bench.closed_loop.measured.case import NOT_FOR_IT, Judged, Part, chosen
 from tests.bench.closed_loop.metrics.cost import missed_amount
 from tests.bench.closed_loop.runner import DRIFTWAKE
@@ -13,14 +11,13 @@ _WITHOUT_TOKENS = "policy"
 
 
 def missed(judged: Judged, policy: str, part: Part) -> float | None:
-    """Return the amount of the positive rows that nobody looked at; not for data whose amounts an injection broke."""
-    amount, span = judged.data.amount, judged.scored_span(part)
-    if amount is None or any(getattr(one, "column", None) == amount for one in judged.scenario.injections):
+    """Return what the positive rows were worth that nobody looked at, where rows have a worth."""
+    if judged.data.worth is None:
         return NOT_FOR_IT
-    served = judged.played.served
+    served, span = judged.played.served, judged.scored_span(part)
     rows = (served.time_ms >= span.since_ms) & (served.time_ms < span.until_ms)
-    amounts = judged.data.rows[amount].to_numpy(np.float64)[served.place[rows]]
-    return missed_amount(served.time_ms[rows], served.label[rows], served.scores[policy][rows], amounts)
+    worth = judged.data.worth[served.place[rows]]
+    return missed_amount(served.time_ms[rows], served.label[rows], served.scores[policy][rows], worth)
 
 
 def alerts(judged: Judged, policy: str, part: Part) -> float | None:
