@@ -10,6 +10,7 @@ import hashlib
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -85,7 +86,7 @@ def run(request: Input, work: Path) -> Output:
     }
     if not parts["train"].num_rows:
         raise NoDataError("no label of the training range is known yet")
-    digests = {name: write_table(_with_windows(rows, facts, windows), work / f"{name}.parquet") for name, rows in parts.items()}
+    digests = {name: write_table(rows, work / f"{name}.parquet") for name, rows in _with_windows(parts, facts, windows).items()}
     return Output(
         train=str(work / "train.parquet"),
         sealed=str(work / "sealed.parquet"),
@@ -111,6 +112,10 @@ def _between(rows: pa.Table, since_ms: int, until_ms: int) -> pa.Table:
     return inside.drop_columns(["revision"]).sort_by([("time_ms", "ascending"), ("id", "ascending")])
 
 
-def _with_windows(rows: pa.Table, facts: Facts, windows: tuple[Window, ...]) -> pa.Table:
+def _with_windows(parts: dict[str, pa.Table], facts: Facts, windows: tuple[Window, ...]) -> dict[str, pa.Table]:
+    """Append the windows' values to each part; the facts are sorted once for all."""
+    rows = pa.concat_tables(parts.values())
     values = facts.columns(windows, rows)
-    return with_columns(rows, [window.name for window in windows], [values[:, index] for index in range(len(windows))])
+    whole = with_columns(rows, [window.name for window in windows], list(values.T))
+    ends = np.cumsum([part.num_rows for part in parts.values()])
+    return {name: whole.slice(end - part.num_rows, part.num_rows) for (name, part), end in zip(parts.items(), ends, strict=True)}
