@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from tests.bench.closed_loop.policies.base import Moment, Policy, Retrain
 
 # What a training is charged in event time before its bundle may serve (SCENARIOS.md), for everybody alike.
 TRAINING_MS = 30 * 60_000
+# So many trainings run side by side: each takes one core.
+AT_ONCE = 2
 
 
 class Trained(NamedTuple):
@@ -28,6 +31,15 @@ class Trained(NamedTuple):
     digest: str
     why: str
     is_accepted: bool
+
+
+class _Order(NamedTuple):
+    """A training that is due: its name, up to when the lake is complete, what is wanted, and with which windows."""
+
+    name: str
+    until_ms: int
+    wanted: Retrain
+    windows: tuple[Window, ...]
 
 
 class Cast:
@@ -50,7 +62,8 @@ class Cast:
         self._windows = windows
         self._flush_ms = flush_ms
         self._wanted: dict[str, Retrain] = {}
-        self._made: dict[tuple[int, int, int, tuple[Window, ...]], str] = {}
+        self._made: dict[tuple[int, int, int, tuple[Window, ...]], asyncio.Task[str]] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._seated: dict[str, str] = {}
         self._waiting: list[Trained] = []
         self.trained: list[Trained] = []
@@ -79,32 +92,52 @@ class Cast:
             if wanted is not None:
                 self._wanted[policy.name] = wanted
         complete_ms = time_ms - time_ms % self._flush_ms
-        for name, wanted in list(self._wanted.items()):
-            if wanted.until_ms <= complete_ms:
-                del self._wanted[name]
-                trained = await self._train(name, time_ms, wanted)
-                self.trained.append(trained)
-                self._waiting += [trained] if trained.is_accepted else []
+        due = {name: wanted for name, wanted in self._wanted.items() if wanted.until_ms <= complete_ms}
+        self._wanted = {name: wanted for name, wanted in self._wanted.items() if name not in due}
+        if due:
+            trained = await self._train(time_ms, complete_ms, due)
+            self.trained += trained
+            self._waiting += [one for one in trained if one.is_accepted]
 
-    async def _train(self, policy: str, time_ms: int, wanted: Retrain) -> Trained:
-        name = f"{policy}-{len(self.trained)}"
-        until_ms = time_ms - time_ms % self._flush_ms
+    async def _train(self, time_ms: int, until_ms: int, due: dict[str, Retrain]) -> list[Trained]:
+        """Train what is due side by side; which of them is ready first changes nothing."""
         await self._stage.lockstep.archived(until_ms)
-        windows = self._windows if wanted.windows is None else wanted.windows
-        # Who asks for the same rows and windows at the same time gets the same bundle: it is trained once.
-        asked = (until_ms, wanted.since_ms, wanted.until_ms, windows)
-        if asked not in self._made:
+        async with asyncio.TaskGroup() as group:
+            gates = []
+            for number, (policy, wanted) in enumerate(due.items(), len(self.trained)):
+                windows = self._windows if wanted.windows is None else wanted.windows
+                order = _Order(f"{policy}-{number}", until_ms, wanted, windows)
+                # Who asks for the same rows and windows at the same time gets the same bundle: it is trained once.
+                asked = (until_ms, wanted.since_ms, wanted.until_ms, windows)
+                if asked not in self._made:
+                    self._made[asked] = group.create_task(self._bundle(order))
+                gates.append(group.create_task(self._let_through(order, self._made[asked], self._seated[policy])))
+        trained = []
+        for (policy, wanted), gate in zip(due.items(), gates, strict=True):
+            digest, is_accepted = gate.result()
+            trained.append(Trained(policy, time_ms, time_ms + TRAINING_MS, digest, wanted.why, is_accepted))
+        return trained
+
+    async def _bundle(self, order: _Order) -> str:
+        name, until_ms, wanted, windows = order
+        async with self._at_once:
             data = await self._by_hand.dataset(name, until_ms, until_ms - wanted.since_ms, 1, windows)
-            table = before(Path(data["train"]), wanted.until_ms)
-            self._made[asked] = await self._by_hand.train(name, str(table), windows)
-        digest = self._made[asked]
-        is_accepted = True
-        if wanted.gate:
-            # On the rows that came after those trained on, against what the policy has in its slot.
-            held_out_ms = until_ms - wanted.until_ms
+            table = await asyncio.to_thread(before, Path(data["train"]), wanted.until_ms)
+            return await self._by_hand.train(name, str(table), windows)
+
+    async def _let_through(self, order: _Order, made: asyncio.Task[str], seated: str) -> tuple[str, bool]:
+        """Return the bundle's digest, and whether the gate lets it through.
+
+        A gate compares on the rows that came after those trained on, with what the policy has in its slot.
+        """
+        name, until_ms, wanted, windows = order
+        digest = await made
+        if not wanted.gate:
+            return digest, True
+        held_out_ms = until_ms - wanted.until_ms
+        async with self._at_once:
             newer = await self._by_hand.dataset(f"{name}-gate", until_ms, held_out_ms + self._flush_ms, held_out_ms, windows)
-            is_accepted = await self._by_hand.is_better(name, self._seated[policy], digest, str(newer["sealed"]))
-        return Trained(policy, time_ms, time_ms + TRAINING_MS, digest, wanted.why, is_accepted)
+            return digest, await self._by_hand.is_better(name, seated, digest, str(newer["sealed"]))
 
 
 def before(table: Path, until_ms: int) -> Path:
