@@ -17,6 +17,7 @@ from tests.bench.closed_loop.report.model import (
     BenchReport,
     IncidentResult,
     Injected,
+    Judgement,
     PolicyResult,
     Promotion,
     Quality,
@@ -206,6 +207,30 @@ def test_the_plot_marks_what_happened():
         "1",
         "2",
     } <= set(texts)
+
+
+def test_every_onset_is_marked_and_only_the_one_that_counts_is_named():
+    start, end = 0, 20 * 86_400_000
+    quality = (Quality(label="a", start_ms=start, value=0.5),)
+    onsets = {"onset_ms": end // 2, "other_onsets_ms": (end // 4, 2 * end)}
+    scenario = msgspec.structs.replace(
+        BARE, end_ms=end, policies=(PolicyResult(name="driftwake", who="w", quality=quality),), **onsets
+    )
+    picture = section(render(BenchReport(version="1", scenarios=(scenario,))), 1).find(".//svg[@role='img']")
+    assert picture is not None
+    assert len(picture.findall(".//line[@class='onset']")) == 1
+    assert [line.attrib["x1"] for line in picture.findall(".//line[@class='onset other']")] == ["288.5"]
+    assert [words(text) for text in picture.findall(".//text[@class='onset-name']")] == ["onset"]
+
+
+def test_of_two_things_at_once_both_are_asked_for():
+    judgement = Judgement(
+        accepted=("new_segment", "concept_change"), second=("data_break",), said=("new_segment",), is_right=False
+    )
+    scenario = msgspec.structs.replace(BARE, diagnosis=judgement)
+    assert "accepted: new segment, concept change; and data break" in words(
+        tree(render(BenchReport(version="1", scenarios=(scenario,))))
+    )
 
 
 def test_a_cost_line_is_drawn_for_each_policy_with_a_bill():
