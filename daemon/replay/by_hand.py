@@ -44,12 +44,12 @@ class ByHand:
         self, name: str, until_ms: int, train_ms: int, sealed_ms: int, windows: Sequence[Window] = ()
     ) -> dict[str, Any]:
         """Build the rows with event time in [until - train, until - sealed) with the labels known by then, and some windows."""
-        ranges = {"until_ms": until_ms, "train_ms": train_ms, "sealed_ms": sealed_ms, "windows": _plain(windows)}
+        ranges = {"until_ms": until_ms, "train_ms": train_ms, "sealed_ms": sealed_ms, "windows": plain(windows)}
         return await self._call("build_dataset", self._folder(f"{name}-data"), self._common | self._own | ranges)
 
     async def train(self, name: str, table: str, windows: Sequence[Window] = (), parameters: dict[str, Any] | None = None) -> str:
         """Train on a table and return the bundle's digest."""
-        arguments = {"train": table, "seed": 0, "lineage": {"policy": name}, "windows": _plain(windows)}
+        arguments = {"train": table, "seed": 0, "lineage": {"policy": name}, "windows": plain(windows)}
         arguments["parameters"] = parameters or {}
         result = await self._call("train_xgboost", self._folder(f"{name}-train"), self._common | self._own | arguments)
         return str(result["digest"])
@@ -68,5 +68,6 @@ class ByHand:
         return await self._warm.run(skill, folder)
 
 
-def _plain(windows: Sequence[Window]) -> list[Any]:
+def plain(windows: Sequence[Window]) -> list[Any]:
+    """Return windows as a skill's arguments hold them."""
     return [msgspec.to_builtins(window) for window in windows]

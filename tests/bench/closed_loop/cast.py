@@ -104,7 +104,8 @@ class Cast:
         await self._stage.lockstep.archived(until_ms)
         async with asyncio.TaskGroup() as group:
             gates = []
-            for number, (policy, wanted) in enumerate(due.items(), len(self.trained)):
+            for policy, wanted in due.items():
+                number = sum(one.policy == policy for one in self.trained)
                 windows = self._windows if wanted.windows is None else wanted.windows
                 order = _Order(f"{policy}-{number}", until_ms, wanted, windows)
                 # Who asks for the same rows and windows at the same time gets the same bundle: it is trained once.
@@ -141,8 +142,12 @@ class Cast:
 
 
 def before(table: Path, until_ms: int) -> Path:
-    """Leave out rows from `until_ms` on: labels that come early would make a biased sample of them."""
+    """Leave out rows from `until_ms` on: labels that come early would make a biased sample of them.
+
+    Who scored a row and how is left out too: nothing is trained on it, and without it equal rows are equal files.
+    """
     rows = pq.read_table(table)
+    kept = rows.select([name for name in rows.column_names if name not in ("score", "digest")])
     cut = table.with_name("before.parquet")
-    pq.write_table(rows.filter(pc.less(rows.column("time_ms"), until_ms)), cut)
+    pq.write_table(kept.filter(pc.less(kept.column("time_ms"), until_ms)), cut)
     return cut

@@ -44,6 +44,7 @@ from tests.bench.closed_loop.latency import Latencies, latencies_of
 from tests.bench.closed_loop.matured import Matured
 from tests.bench.closed_loop.policies.base import World
 from tests.bench.closed_loop.policies.making import make
+from tests.bench.closed_loop.remembering import RememberingByHand
 from tests.bench.closed_loop.rows import labels_of, requests_of
 from tests.bench.closed_loop.served import Served, read_served
 from tests.bench.closed_loop.setting import MODEL, Plan, config, write_config
@@ -170,7 +171,8 @@ async def _prepare(job: Job) -> tuple[DaemonSettings, Path, ByHand, str]:
     autonomy = "act" if DRIFTWAKE in job.policies else "observe"
     plan = Plan(data.schema, data.skew_ms, job.horizon_ms, autonomy, job.settings)
     first = write_config(job.data_dir, config(job.data_dir, plan, "0" * 64))
-    by_hand = ByHand(load_config(DaemonSettings, first).settings, MODEL)
+    memory = job.data_dir.parent / "trained"
+    by_hand = RememberingByHand(load_config(DaemonSettings, first).settings, MODEL, memory)
     await by_hand.import_history(await asyncio.to_thread(_log(data).history, job.start_ms), "before-the-replay")
     rows = await by_hand.dataset("first", job.start_ms, job.start_ms - job.champion_since_ms, 1, data.windows)
     table = await asyncio.to_thread(before, Path(rows["train"]), job.champion_until_ms)

@@ -32,15 +32,15 @@ class Asks:
 
 
 class Skills:
-    """Skills whose later calls are ready first; `most` of them ran at once."""
+    """Skills that train `together` at a time, the first of them ready last; `most` ran at once."""
 
-    def __init__(self, folder: Path, *, is_better: bool = True) -> None:
+    def __init__(self, folder: Path, *, is_better: bool = True, together: int = 1) -> None:
         self.folder = folder
         self.better = is_better
         self.trained: list[tuple[str, list[int]]] = []
         self.compared: list[tuple[str, str, str]] = []
         self.running = self.most = 0
-        self.turns = 50
+        self.meeting = asyncio.Barrier(together)
 
     async def dataset(self, name: str, *_: Any) -> dict[str, Any]:
         table = pa.table({"time_ms": [day(at) for at in (5, 15, 25)]})
@@ -54,8 +54,8 @@ class Skills:
         self.trained.append((name, pq.read_table(table)["time_ms"].to_pylist()))
         self.running += 1
         self.most = max(self.most, self.running)
-        self.turns //= 2
-        for _ in range(self.turns):
+        place = await self.meeting.wait()
+        for _ in range(20 * (self.meeting.parties - place)):
             await asyncio.sleep(0)
         self.running -= 1
         return f"made for {name}"
@@ -83,12 +83,10 @@ async def decided(folder: Path, policies: list[Asks], **skills: Any) -> tuple[Ca
 
 
 async def test_trainings_run_two_at_once_and_keep_their_order(tmp_path: Path) -> None:
-    policies = [Asks(name, WANTED._replace(since_ms=day(number))) for number, name in enumerate("abc")]
-    cast, skills, _ = await decided(tmp_path, policies)
+    policies = [Asks(name, WANTED._replace(since_ms=day(number))) for number, name in enumerate("abcd")]
+    cast, skills, _ = await decided(tmp_path, policies, together=AT_ONCE)
     assert skills.most == AT_ONCE
-    assert [(one.policy, one.digest) for one in cast.trained] == [
-        (name, f"made for {name}-{at}") for at, name in enumerate("abc")
-    ]
+    assert [(one.policy, one.digest) for one in cast.trained] == [(name, f"made for {name}-0") for name in "abcd"]
     assert {one.ready_ms for one in cast.trained} == {day(30) + TRAINING_MS}
 
 
