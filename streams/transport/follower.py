@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from streams.contracts.errors import TransportError
 from streams.transport.admin import topic_partitions
+from streams.transport.closing import close_consumer
 from streams.transport.records import Record, from_wire, position_key
 
 FETCH_BYTES = 8 << 20
@@ -69,7 +70,7 @@ class Follower:
                 await self._seek(consumer, partitions)
                 records = await _read_to(consumer, ends, limit)
         except BaseException as error:
-            await consumer.stop()
+            await close_consumer(consumer)
             if isinstance(error, KafkaError | TimeoutError | OSError):
                 raise TransportError(f"reading {', '.join(self._topics)} at {self._bootstrap}: {error!r}") from error
             raise
@@ -99,7 +100,7 @@ class Follower:
     async def stop(self) -> None:
         """Disconnect."""
         if self._consumer is not None:
-            await self._consumer.stop()
+            await close_consumer(self._consumer)
             self._consumer = None
 
 
@@ -132,4 +133,4 @@ async def read_partition(bootstrap: str, topic: str, partition: int, back: int) 
         consumer.seek(place, begin)
         return await _read_to(consumer, {place: end}), begin == first
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.contracts.errors import TransportError
+from streams.transport.closing import close_consumer
 from streams.transport.follower import new_consumer
 from streams.transport.records import Record, from_wire
 
@@ -52,7 +53,7 @@ class Inputs:
     async def stop(self) -> None:
         """Disconnect."""
         for consumer in self._consumers.values():
-            await consumer.stop()
+            await close_consumer(consumer)
         self._consumers.clear()
 
     async def bounds(self) -> dict[Place, tuple[int, int]]:

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.contracts.errors import TransportError
 from streams.transport.admin import topic_partitions
+from streams.transport.closing import close_consumer
 from streams.transport.commits import LIBRARY_ERRORS, Committer
 from streams.transport.inputs import Inputs
 from streams.transport.processor import Delivery, Processor, TaskCounters, TaskSpec
@@ -126,7 +127,7 @@ class StageRunner:
                 log.debug("LagNotReported", group=self._group, error=repr(error))
                 await asyncio.sleep(REPORT_SECONDS)
             finally:
-                await consumer.stop()
+                await close_consumer(consumer)
 
     async def _report_once(self, consumer: AIOKafkaConsumer) -> None:
         positions = {number: dict(task.positions) for number, task in self._tasks.items()}
