@@ -36,7 +36,7 @@ def judge(judged: Judged) -> report.ScenarioResult:
         seed=scenario.seed,
         start_ms=start_ms,
         end_ms=end_ms,
-        quality_metric=f"{judged.data.metric.replace('_', ' ')} by {judged.data.group}",
+        quality_metric=judged.data.metric.replace("_", " ") + ("" if judged.data.group == "all" else f" by {judged.data.group}"),
         onset_ms=judged.onset_ms,
         other_onsets_ms=tuple(one for one in judged.onsets_ms if one != judged.onset_ms),
         injected=tuple(
@@ -65,15 +65,14 @@ def judge(judged: Judged) -> report.ScenarioResult:
 
 
 def _policy(judged: Judged, name: str) -> report.PolicyResult:
-    quality = judged.quality(name, judged.scored_span(WHOLE))
     return report.PolicyResult(
         name=name,
         who=judged.who[name],
         quality=tuple(
             report.Quality(label=f"{np.datetime64(one.span.since_ms, 'ms'):.10}", start_ms=one.span.since_ms, value=one.value)
-            for one in quality.periods
+            for one in judged.course(name).periods
         ),
-        mean_quality=quality.mean,
+        mean_quality=judged.quality(name, judged.scored_span(WHOLE)).mean,
         retrains=retrained(judged, name, WHOLE),
         promotions=promotions(judged, name),
     )

@@ -226,3 +226,12 @@ def test_the_bar_on_latency_is_held_or_missed_but_two_runs_compare_without_it():
     assert "p99_ratio" not in slow.values
     assert encode_report(one) != encode_report(other)
     assert encode_report(without_pace(one)) == encode_report(without_pace(other))
+
+
+def test_what_is_one_figure_for_all_is_still_drawn_day_by_day():
+    result = judge(judged(source=data(group="all")))
+    never = next(one for one in result.policies if one.name == "never")
+    assert [one.value for one in never.quality] == [1.0] * 5 + [0.0] * 10
+    assert never.mean_quality == pytest.approx(1 / 3)
+    assert result.quality_metric == "accuracy"
+    assert judge(judged()).quality_metric == "accuracy by week"

@@ -6,7 +6,16 @@ import pytest
 from bench_report_sample import sample_report
 
 from tests.bench.closed_loop.report.model import Bar, BenchReport
-from tests.bench.closed_loop.report.words import days_text, held_text, limit_text, metric_text, names_of, plural, value_text
+from tests.bench.closed_loop.report.words import (
+    days_text,
+    held_text,
+    limit_text,
+    listed,
+    metric_text,
+    names_of,
+    plural,
+    value_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +67,8 @@ def test_a_seed_is_named_only_where_a_scenario_was_run_with_several():
 
 def test_one_is_not_many():
     assert (plural(1, "bar"), plural(0, "bar"), plural(1_000, "bar")) == ("1 bar", "0 bars", "1,000 bars")
+
+
+def test_what_was_said_several_times_is_listed_once():
+    assert listed(["retrain", "no_action", "retrain", "retrain"]) == "retrain \N{MULTIPLICATION SIGN} 3, no action"
+    assert listed([]) == "nothing"

@@ -12,7 +12,7 @@ from daemon.planners.base import FORCED
 from daemon.report.model import IncidentReport
 from tests.bench.closed_loop.data.base import DataSet
 from tests.bench.closed_loop.metrics.quality import Quality, live_quality
-from tests.bench.closed_loop.metrics.scored import Scored, Span, spans_of
+from tests.bench.closed_loop.metrics.scored import DAY_MS, Scored, Span, equal_spans, spans_of
 from tests.bench.closed_loop.policies import last_label
 from tests.bench.closed_loop.policies.last_label import last_label_scores
 from tests.bench.closed_loop.prepared import day_ms
@@ -73,6 +73,13 @@ class Judged(NamedTuple):
     def quality(self, policy: str, span: Span) -> Quality:
         """Return a policy's quality over the periods of a span."""
         return live_quality(self.scored(policy), self.data.metric, spans_of(self.data.group, span, self.data.zone))
+
+    def course(self, policy: str) -> Quality:
+        """Return a policy's quality over time, day by day where the data's is one figure for all."""
+        span, data = self.scored_span(WHOLE), self.data
+        if data.group != "all":
+            return self.quality(policy, span)
+        return live_quality(self.scored(policy), data.metric, equal_spans(span, DAY_MS))
 
     def _span(self, whole: Days, part: Part) -> Span:
         first = whole.first_day if part.first_day is None else part.first_day

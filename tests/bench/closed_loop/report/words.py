@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
@@ -75,8 +76,10 @@ def judgement_tag(judgement: Judgement) -> Markup:
 
 
 def listed(words: Iterable[str]) -> str:
-    """Write causes or actions one after the other."""
-    return ", ".join(word.replace("_", " ") for word in words) or NOTHING
+    """Write causes or actions in the order in which they first came, each once with how often."""
+    counts = Counter(words)
+    said = (word.replace("_", " ") + (f" \N{MULTIPLICATION SIGN} {count}" if count > 1 else "") for word, count in counts.items())
+    return ", ".join(said) or NOTHING
 
 
 def accepted_text(judgement: Judgement) -> str:
