@@ -34,6 +34,8 @@ Level = Literal["debug", "info", "warning", "error"]
 EVENTS: frozenset[str] = frozenset(get_args(EventName))
 FILE_BYTES = 20_000_000
 FILES = 5
+REPEAT_SECONDS = 10.0
+_MOST_REMEMBERED = 1_000
 
 
 class Log:
@@ -74,6 +76,8 @@ def logging_to(folder: Path | None, process: str, *, level: Level = "info", cons
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         handlers.append(_file_handler(folder / f"{process}.jsonl"))
+    for handler in handlers:
+        handler.addFilter(_Repeats())
     root = logging.getLogger()
     before = root.handlers[:], root.level
     root.handlers[:] = handlers
@@ -95,6 +99,29 @@ def logging_to(folder: Path | None, process: str, *, level: Level = "info", cons
         structlog.reset_defaults()
         for handler in handlers:
             handler.close()
+
+
+class _Repeats(logging.Filter):
+    """Writes what a library says again and again once in `REPEAT_SECONDS`.
+
+    While no broker answers, its client says the same hundreds of times a second: it would push everything else out of the files.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a record is written; our own, whose message is a dict, always are."""
+        if isinstance(record.msg, dict):
+            return True
+        said = (record.name, record.getMessage())
+        if record.created < self._written.get(said, 0.0) + REPEAT_SECONDS:
+            return False
+        if len(self._written) >= _MOST_REMEMBERED:
+            self._written.clear()
+        self._written[said] = record.created
+        return True
 
 
 def _shared(process: str) -> list[Processor]:

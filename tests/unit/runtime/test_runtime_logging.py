@@ -61,6 +61,21 @@ def test_lines_of_libraries_get_our_form(tmp_path: Path):
     assert (line["event"], line["part"], line["message"]) == ("LibraryLogged", "library.part", "told you [0m")
 
 
+def test_what_a_library_repeats_is_written_once_a_while_in_every_place(tmp_path: Path):
+    console = io.StringIO()
+    with logging_to(tmp_path, "worker", console=console):
+        library = logging.getLogger("library")
+        for seconds, node in ((0.0, 1), (0.1, 1), (0.2, 2), (9.9, 1), (10.1, 1)):
+            record = library.makeRecord("library", logging.ERROR, __file__, 1, "no node %d", (node,), None)
+            record.created = 1_000_000.0 + seconds
+            library.handle(record)
+        for _ in range(2):
+            Log("x").info("StepFinished", step="a")
+    said = [line.get("message", line["event"]) for line in lines(tmp_path / "worker.jsonl")]
+    assert said == ["no node 1", "no node 2", "no node 1", "StepFinished", "StepFinished"]
+    assert console.getvalue().count("no node 1") == 2
+
+
 def test_the_logging_of_before_comes_back(tmp_path: Path):
     before = logging.getLogger().handlers[:], logging.getLogger().level
     with logging_to(tmp_path, "worker", level="error", console=io.StringIO()):
