@@ -100,8 +100,9 @@ class Deploying:
         step = await self._deploy(incident.id, "promote", lambda current: promoted(current, incident.challenger, now_ms), now_ms)
         since_ms = int(step.payload["effective_ms"])
         log.info("ModelSwapped", model=self._model, digest=incident.challenger, generation=step.payload["generation"])
+        rule = "promote_what_was_forced" if incident.details.get("forced") else "promote_what_proved_itself"
         return Move(
-            to="probation", reason=f"serves as generation {step.payload['generation']}", rule="promote_what_proved_itself",
+            to="probation", reason=f"serves as generation {step.payload['generation']}", rule=rule,
             details={"promoted_ms": since_ms, "generation": step.payload["generation"]},
             waits_until_ms=since_ms + self._probation_ms, spends=(Spend(kind="promotion", amount=1.0),),
         )  # fmt: skip

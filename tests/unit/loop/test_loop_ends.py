@@ -234,6 +234,10 @@ async def test_a_forced_bundle_serves_unjudged_and_is_rolled_back_when_it_is_wor
         assert slots(control) == {"champion": forced, "previous": control.champion}
         assert control.world.history[-1].effective_ms == START
         assert control.starts() == [], "nobody judged it"
+        assert [record.data["rule"] for record in ledger.trail(incident.id) if record.kind == "incident.moved"][-2:] == [
+            "forced",
+            "promote_what_was_forced",
+        ]
         assert [order.state for order in ledger.commands(MODEL)] == ["rejected", "applied"]
         assert "the fix of the outage" in str(ledger.trail("c-challenge-"))
         await go(1, 20)
