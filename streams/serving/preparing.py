@@ -28,14 +28,14 @@ from streams.transport.records import Output, Record
 logger = structlog.get_logger(__name__)
 
 
-REPLAY_FETCH_WAIT_MS, LIVE_FETCH_WAIT_MS = 4, 100
+FETCH_WAIT_MS, REPLAY_FETCH_WAIT_MS = 100, 4
 
 
 class Reader(NamedTuple):
-    """A feed and what reads the log for it."""
+    """A feed and what reads the log for it: predictions and outcomes apart, so that neither waits for the other's fetch."""
 
     feed: Feed
-    follower: Follower
+    followers: tuple[Follower, Follower]
 
 
 class Preparer:
@@ -128,13 +128,16 @@ class Preparer:
         feed = Feed(specs, skew_ms=model.skew_ms, schema=model.schema, topics=topics, skip=past.positions, reached_ms=reached_ms)
         back = self._board.config.lookback if model.replay else 0
         start = {place: max(offset - back, 0) for place, offset in past.positions.items()}
-        # In a replay every bucket waits for these facts; live, a tenth of a second is nothing beside the skew.
-        wait_ms = REPLAY_FETCH_WAIT_MS if model.replay else LIVE_FETCH_WAIT_MS
-        follower = Follower(self._bootstrap, [model.predictions, model.outcomes], start=start, fetch_wait_ms=wait_ms)
-        records = await follower.start()
+        # Partitions share a fetch, and a replay waits for the slowest; live, a tenth of a second is nothing beside the skew.
+        wait_ms = REPLAY_FETCH_WAIT_MS if model.replay and model.partitions > 1 else FETCH_WAIT_MS
+        predictions, outcomes = (
+            Follower(self._bootstrap, [topic], start=start, fetch_wait_ms=wait_ms)
+            for topic in (model.predictions, model.outcomes)
+        )
+        records = [*await predictions.start(), *await outcomes.start()]
         await asyncio.to_thread(_fold_all, feed, past, records)
         logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=len(records))
-        return Reader(feed, follower)
+        return Reader(feed, (predictions, outcomes))
 
     async def _report(self) -> None:
         slots, name = self._board.slots, self._model.name

@@ -99,8 +99,8 @@ class ServingStage(Service):
     async def on_shutdown(self) -> None:
         """Disconnect, after all loops have ended."""
         await self._deployments.stop()
-        if self._reader is not None:
-            await self._reader.follower.stop()
+        for follower in self._reader.followers if self._reader is not None else ():
+            await follower.stop()
         await self._publisher.stop()
 
     @Service.task
@@ -117,21 +117,12 @@ class ServingStage(Service):
                 await self._prepare()
 
     @Service.task
-    async def _follow_facts(self) -> None:
-        while not self.should_stop:
-            reader = self._reader
-            if reader is None:
-                await self._has_reader.wait()
-                continue
-            records = await reader.follower.poll(_POLL_MS)
-            if reader is not self._reader:
-                # A newer feed has taken over; nobody reads this one any more.
-                await reader.follower.stop()
-            elif records:
-                reader.feed.fold(records)
-                reader.feed.evict()
-                self._telemetry.set("driftwake_serving_window_facts", len(reader.feed), model=self._model.name)
-                self._board.ring()
+    async def _follow_predictions(self) -> None:
+        await self._follow_facts(0)
+
+    @Service.task
+    async def _follow_outcomes(self) -> None:
+        await self._follow_facts(1)
 
     @Service.task
     async def _answer_requests(self) -> None:
@@ -140,10 +131,27 @@ class ServingStage(Service):
         except StageClosed:
             logger.info("RequestsLeftWaiting", model=self._model.name)
 
+    async def _follow_facts(self, which: int) -> None:
+        while not self.should_stop:
+            reader = self._reader
+            if reader is None:
+                await self._has_reader.wait()
+                continue
+            follower = reader.followers[which]
+            records = await follower.poll(_POLL_MS)
+            if reader is not self._reader:
+                # A newer feed has taken over; nobody reads this one any more.
+                await follower.stop()
+            elif records:
+                reader.feed.fold(records)
+                reader.feed.evict()
+                self._telemetry.set("driftwake_serving_window_facts", len(reader.feed), model=self._model.name)
+                self._board.ring()
+
     async def _prepare(self) -> None:
         reader = await self._preparer.prepare()
         if reader is not None:
-            # The loop that follows facts stops the old follower when it finds the new one in its place.
+            # The loops that follow facts stop the old followers when they find new ones in their place.
             self._reader = reader
             self._has_reader.set()
 

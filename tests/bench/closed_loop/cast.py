@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from daemon.errors import RunFailedError
 from daemon.replay.by_hand import ByHand
 from daemon.replay.stage import Stage
 from streams.contracts.features import Window
@@ -22,8 +23,15 @@ TRAINING_MS = 30 * 60_000
 AT_ONCE = 2
 
 
+# Answers of the skills that say of the rows that nothing can be learned from them: no model, and no mistake.
+_NO_MODEL = frozenset({"no_data", "diverged"})
+
+
 class Trained(NamedTuple):
-    """A bundle that a policy trained: when it asked for it and why, when it may serve, and whether the policy's gate let it."""
+    """A bundle that a policy trained: when it asked for it and why, when it may serve, and whether the policy's gate let it.
+
+    `digest` is empty where the rows wouldn't do for a model; `why` then says so.
+    """
 
     policy: str
     asked_ms: int
@@ -40,6 +48,13 @@ class _Order(NamedTuple):
     until_ms: int
     wanted: Retrain
     windows: tuple[Window, ...]
+
+
+class _Made(NamedTuple):
+    """The bundle's digest, or an empty one and why there is none."""
+
+    digest: str
+    refused: str = ""
 
 
 class Cast:
@@ -62,7 +77,7 @@ class Cast:
         self._windows = windows
         self._flush_ms = flush_ms
         self._wanted: dict[str, Retrain] = {}
-        self._made: dict[tuple[int, int, int, tuple[Window, ...]], asyncio.Task[str]] = {}
+        self._made: dict[tuple[int, int, int, tuple[Window, ...]], asyncio.Task[_Made]] = {}
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._seated: dict[str, str] = {}
         self._waiting: list[Trained] = []
@@ -115,30 +130,41 @@ class Cast:
                 gates.append(group.create_task(self._let_through(order, self._made[asked], self._seated[policy])))
         trained = []
         for (policy, wanted), gate in zip(due.items(), gates, strict=True):
-            digest, is_accepted = gate.result()
-            trained.append(Trained(policy, time_ms, time_ms + TRAINING_MS, digest, wanted.why, is_accepted))
+            made, is_accepted = gate.result()
+            why = f"{wanted.why}; {made.refused}" if made.refused else wanted.why
+            trained.append(Trained(policy, time_ms, time_ms + TRAINING_MS, made.digest, why, is_accepted))
         return trained
 
-    async def _bundle(self, order: _Order) -> str:
+    async def _bundle(self, order: _Order) -> _Made:
         name, until_ms, wanted, windows = order
         async with self._at_once:
-            data = await self._by_hand.dataset(name, until_ms, until_ms - wanted.since_ms, 1, windows)
-            table = await asyncio.to_thread(before, Path(data["train"]), wanted.until_ms)
-            return await self._by_hand.train(name, str(table), windows)
+            try:
+                data = await self._by_hand.dataset(name, until_ms, until_ms - wanted.since_ms, 1, windows)
+                table = await asyncio.to_thread(before, Path(data["train"]), wanted.until_ms)
+                return _Made(await self._by_hand.train(name, str(table), windows))
+            except RunFailedError as error:
+                if error.failure not in _NO_MODEL:
+                    raise
+                return _Made("", error.message)
 
-    async def _let_through(self, order: _Order, made: asyncio.Task[str], seated: str) -> tuple[str, bool]:
-        """Return the bundle's digest, and whether the gate lets it through.
+    async def _let_through(self, order: _Order, making: asyncio.Task[_Made], seated: str) -> tuple[_Made, bool]:
+        """Return what was made, and whether the gate lets it through.
 
         A gate compares on the rows that came after those trained on, with what the policy has in its slot.
         """
         name, until_ms, wanted, windows = order
-        digest = await made
-        if not wanted.gate:
-            return digest, True
+        made = await making
+        if not made.digest or not wanted.gate:
+            return made, bool(made.digest)
         held_out_ms = until_ms - wanted.until_ms
         async with self._at_once:
-            newer = await self._by_hand.dataset(f"{name}-gate", until_ms, held_out_ms + self._flush_ms, held_out_ms, windows)
-            return digest, await self._by_hand.is_better(name, seated, digest, str(newer["sealed"]))
+            try:
+                newer = await self._by_hand.dataset(f"{name}-gate", until_ms, held_out_ms + self._flush_ms, held_out_ms, windows)
+                return made, await self._by_hand.is_better(name, seated, made.digest, str(newer["sealed"]))
+            except RunFailedError as error:
+                if error.failure not in _NO_MODEL:
+                    raise
+                return made._replace(refused=f"the gate has no rows to compare on: {error.message}"), False
 
 
 def before(table: Path, until_ms: int) -> Path:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from daemon.errors import RunFailedError
 from tests.bench.closed_loop.cast import AT_ONCE, TRAINING_MS, Cast
 from tests.bench.closed_loop.policies.base import DAY_MS, Moment, Retrain
 from tests.unit.bench_loop.policy_world import COUNTS, NO_LABELS, NO_REQUESTS, day
@@ -34,7 +35,8 @@ class Asks:
 class Skills:
     """Skills that train `together` at a time, the first of them ready last; `most` ran at once."""
 
-    def __init__(self, folder: Path, *, is_better: bool = True, together: int = 1) -> None:
+    def __init__(self, folder: Path, *, is_better: bool = True, together: int = 1, failure: str = "") -> None:
+        self.failure = failure
         self.folder = folder
         self.better = is_better
         self.trained: list[tuple[str, list[int]]] = []
@@ -51,6 +53,8 @@ class Skills:
         return paths
 
     async def train(self, name: str, table: str, _windows: Any) -> str:
+        if self.failure:
+            raise RunFailedError(self.failure, "labels become known too late")
         self.trained.append((name, pq.read_table(table)["time_ms"].to_pylist()))
         self.running += 1
         self.most = max(self.most, self.running)
@@ -103,6 +107,20 @@ async def test_a_gate_compares_with_what_is_in_the_slot(tmp_path: Path, is_bette
     assert [one.is_accepted for one in cast.trained] == [is_better]
     await cast.swap_in(day(31))
     assert seated == [("a", "first")] + [("a", "made for a-0")] * is_better
+
+
+async def test_rows_that_wont_do_for_a_model_leave_the_slot_as_it_is(tmp_path: Path) -> None:
+    cast, _, seated = await decided(tmp_path, [Asks("a", WANTED)], failure="no_data")
+    assert [(one.digest, one.is_accepted) for one in cast.trained] == [("", False)]
+    assert cast.trained[0].why.endswith("labels become known too late")
+    await cast.swap_in(day(31))
+    assert seated == [("a", "first")]
+
+
+async def test_a_skill_that_crashes_ends_the_replay(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup) as caught:
+        await decided(tmp_path, [Asks("a", WANTED)], failure="crashed")
+    assert caught.group_contains(RunFailedError)
 
 
 async def test_rows_that_the_lake_lacks_are_waited_for(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def _against(judged: Judged, policy: str, other: str, part: Part) -> tuple[Quali
 def _recovery(judged: Judged, policy: str, part: Part) -> tuple[float | None, float | None]:
     if judged.onset_ms is None or ORACLE not in judged.played.served.scores:
         return NOT_FOR_IT, NOT_FOR_IT
-    refits = [one.ready_ms for one in judged.played.trained if one.policy == ORACLE]
+    refits = [one.ready_ms for one in judged.played.trained if one.policy == ORACLE and one.is_accepted]
     found = time_to_recover(
         judged.scored(policy),
         judged.scored(ORACLE),

@@ -14,7 +14,11 @@ from tests.bench.closed_loop.runner import DRIFTWAKE
 def retrained(judged: Judged, policy: str, part: Part) -> int:
     """Count the models that a policy trained; what a bucket's end led to belongs to the bucket."""
     span, played = judged.played_span(part), judged.played
-    mine = played.retrained_ms if policy == DRIFTWAKE else [one.asked_ms for one in played.trained if one.policy == policy]
+    mine = (
+        played.retrained_ms
+        if policy == DRIFTWAKE
+        else [one.asked_ms for one in played.trained if one.policy == policy and one.digest]
+    )
     return sum(span.since_ms < one <= span.until_ms for one in mine)
 
 

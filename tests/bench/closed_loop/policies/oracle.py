@@ -4,33 +4,38 @@ from __future__ import annotations
 
 from tests.bench.closed_loop.policies.base import Moment, Retrain, World
 
-REFIT_AT_ROWS = (500, 2_000)
+# SCENARIOS.md says 500 and 2,000. Where one row in a hundred is positive that is too few to learn from (average precision 0.05
+# and 0.09 against 0.72 of who never trains), so an oracle goes on, with four times as many each time.
+FIRST_REFIT_ROWS, TIMES = 500, 4
 
 
 class Oracle:
-    """Refits when 500 and when 2,000 rows from after the onset have their labels; without an onset never.
+    """Refits when 500, 2,000, 8,000, ... rows from after the onset have their labels; without an onset never.
 
-    A bucket that brings both gives one refit.
+    A bucket that brings several of these gives one refit.
 
     Args:
         world: what it plays in.
     """
 
     name = "oracle"
-    who = "knows the moment of the change: refits at 500 and at 2,000 labelled rows after it, on these only"
+    who = "knows the moment of the change: refits at 500, 2,000, 8,000, ... labelled rows after it, on these only"
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._rows = 0
+        self._next = FIRST_REFIT_ROWS
 
     def decide(self, moment: Moment) -> Retrain | None:
         """Ask when enough rows are labelled."""
         onset_ms = self._world.onset_ms
         if onset_ms is None:
             return None
-        before = self._rows
         self._rows += int((moment.matured["time_ms"] >= onset_ms).sum())
-        reached = [rows for rows in REFIT_AT_ROWS if before < rows <= self._rows]
-        if not reached:
+        if self._rows < self._next:
             return None
-        return Retrain(onset_ms, moment.time_ms, why=f"{reached[-1]} labelled rows after the change")
+        while self._next * TIMES <= self._rows:
+            self._next *= TIMES
+        why = f"{self._next} labelled rows after the change"
+        self._next *= TIMES
+        return Retrain(onset_ms, moment.time_ms, why=why)
