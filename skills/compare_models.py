@@ -19,7 +19,7 @@ from skills._kit.frames import Booleans, Floats, floats, integers, read_table, w
 from skills._kit.metrics import Estimate, calibration_error, compared, metric_name
 from skills._kit.scoring import score_table
 from skills._kit.skill import Need, Spec
-from skills._kit.slices import Slice, slices_of
+from skills._kit.slices import Slice, ranges_of, slices_of
 from skills._kit.sources import facts_of, newest_known, windows_of
 from streams.contracts.bundle import Interval
 from streams.contracts.records import CHAMPION
@@ -213,8 +213,9 @@ def _compared(task: str, labels: Floats, scored: _Scored, seed: int, draws: int 
 
 
 def _slices(task: str, champion: Scorer, scored: _Scored, seed: int) -> list[SliceResult]:
-    labels = floats(scored.rows, "label")
-    return [_slice(task, part, labels, scored, seed) for part in slices_of(champion.manifest.schema, scored.rows)]
+    labels, schema = floats(scored.rows, "label"), champion.manifest.schema
+    parts = slices_of(schema, scored.rows) or ranges_of(schema, scored.rows)
+    return [_slice(task, part, labels, scored, seed) for part in parts]
 
 
 def _slice(task: str, part: Slice, labels: Floats, scored: _Scored, seed: int) -> SliceResult:

@@ -1,15 +1,16 @@
-"""Slices: the rows that share a value of a category, for looking where a model is good or bad."""
+"""Slices: the rows that share a value of a category, or a range of a number, for looking where a model is good or bad."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.frames import Booleans, codes, column_of
+from skills._kit.frames import Booleans, codes, column_of, floats
 from streams.contracts.schema import ModelSchema
 
 LEAST_ROWS = 200
@@ -17,8 +18,11 @@ MOST_SLICES = 30
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
+QUARTERS = (0.25, 0.5, 0.75)
+
+
 class Slice(NamedTuple):
-    """A slice's name, `column=value`, its column, and which rows belong to it [rows]."""
+    """A slice's name, `column=value` or `column=low..high`, its column, and which rows belong to it [rows]."""
 
     name: str
     column: str
@@ -37,6 +41,28 @@ def slices_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS
             name = f"{column.name}={safe(str(texts[code]))}"
             found.append((-int(counts[code]), name, Slice(name, column.name, values == code)))
     return [one for _, _, one in sorted(found, key=lambda item: item[:2])[:most]]
+
+
+def ranges_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS, most: int = MOST_SLICES) -> list[Slice]:
+    """Return slices by quarters of untagged numeric features, in the schema's order; fewer where values repeat.
+
+    For data without a category: a model can be worse somewhere there as well. Missing values belong to no slice.
+    """
+    found = []
+    for column in schema.features:
+        if column.kind != "number" or column.tags:
+            continue
+        values = floats(table, column.name)
+        known = values[np.isfinite(values)]
+        if not len(known):
+            continue
+        edges = np.unique([-np.inf, *np.quantile(known, QUARTERS), np.inf])
+        for low, high in itertools.pairwise(edges.tolist()):
+            rows = (values > low) & (values <= high)
+            if rows.sum() >= least_rows:
+                name = f"{column.name}={values[rows].min():.4g}..{values[rows].max():.4g}"
+                found.append(Slice(name, column.name, rows))
+    return found[:most]
 
 
 def safe(value: str) -> str:

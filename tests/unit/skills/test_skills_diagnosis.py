@@ -3,6 +3,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from skills import build_dataset, diagnose_drift, train_xgboost
@@ -12,8 +13,9 @@ from skills._kit.frames import floats
 from skills._kit.profiles import category_profile, number_profile
 from skills._kit.scoring import score_table
 from skills._kit.shifts import category_shift, number_shift, psi
-from skills._kit.slices import safe, slices_of
+from skills._kit.slices import ranges_of, safe, slices_of
 from streams.contracts.events import DriftEvent
+from streams.contracts.schema import Column, ModelSchema
 from streams.inference.session import load
 from streams.inference.store import BundleStore
 from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, SKEW_MS, Orders, into_lake, orders, serve
@@ -85,6 +87,30 @@ def test_breaks_show_as_missing_scale_and_strange_values():
     colours = category_profile(["red"] * 60 + ["blue"] * 40)
     assert category_shift("c", colours, ["green"] * 30 + ["red"] * 70).strange == pytest.approx(0.3)
     assert category_shift("c", colours, ["red"] * 6 + ["blue"] * 4).statistic == pytest.approx(0, abs=1e-9)
+
+
+def test_ranges_cut_numbers_where_there_is_no_category():
+    schema = ModelSchema(
+        columns=(
+            Column(name="size", kind="number"),
+            Column(name="night", kind="number"),
+            Column(name="owner_age", kind="number", tags=("pii",)),
+            Column(name="empty", kind="number"),
+        )
+    )
+    size = [float(value) for value in range(1_000)] + [None] * 100
+    night = [0.0] * 900 + [1.0] * 200
+    table = pa.table({"size": size, "night": night, "owner_age": size, "empty": pa.nulls(1_100, pa.float64())})
+    parts = ranges_of(schema, table)
+    assert [(one.name, int(one.rows.sum())) for one in parts] == [
+        ("size=0..249", 250),
+        ("size=250..499", 250),
+        ("size=500..749", 250),
+        ("size=750..999", 250),
+        ("night=0..0", 900),
+        ("night=1..1", 200),
+    ]
+    assert [one.name for one in ranges_of(schema, table, least_rows=300)] == ["night=0..0"]
 
 
 def test_slices_name_only_plain_values():
