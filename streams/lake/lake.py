@@ -5,7 +5,6 @@ One process writes a model's tables; any number of others read them meanwhile (D
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import json
 import operator
@@ -17,6 +16,7 @@ from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -24,7 +24,7 @@ from deltalake.exceptions import DeltaError
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
 from streams.lake.history import HISTORY_MARK, as_tables
-from streams.lake.tables import DATE, EVENT_TIMES, dated, day_of, event_time
+from streams.lake.tables import DATE, DAY_MS, EVENT_TIMES, dated, event_time
 
 _KNOWN: Final = "driftwake_transactions"
 _POSITION: Final = "position:"
@@ -134,14 +134,12 @@ class Lake:
         event_time(table)
         with _explained(model, table):
             handle = self._existing(model, table, version)
-            dataset = handle.to_pyarrow_dataset(
-                filesystem=pafs.SubTreeFileSystem(str(self._path(model, table)), pafs.LocalFileSystem())
-            )
+            dataset = _dataset(handle, self._path(model, table), time_column, since_ms, until_ms)
             wanted = list(columns) if columns is not None else [name for name in dataset.schema.names if name != DATE]
             order = [name for name in dict.fromkeys((time_column, *_ORDER)) if name in dataset.schema.names]
             found = dataset.to_table(
                 columns=list(dict.fromkeys((*wanted, *order))),
-                filter=_between(table, time_column, since_ms, until_ms),
+                filter=_between(time_column, since_ms, until_ms),
             )
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
 
@@ -225,19 +223,47 @@ def _known(handle: DeltaTable) -> list[str]:
     return []
 
 
-def _between(table: str, time_column: str, since_ms: int | None, until_ms: int | None) -> pc.Expression | None:
-    dates = EVENT_TIMES[table] == time_column
-    filters = []
+def _dataset(handle: DeltaTable, path: Path, time_column: str, since_ms: int | None, until_ms: int | None) -> ds.Dataset:
+    """Return the files that can hold rows of a span of time.
+
+    Delta's own data set is built with all statistics of every file, which takes longer than reading hundreds of small files.
+    """
+    if handle.protocol().min_reader_version > 1:
+        raise LakeError(
+            f"{path.name}: written by a tool that uses features of Delta which aren't read here (deletion vectors, ...)"
+        )
+    added = pa.table(handle.get_add_actions(flatten=True))
+    files = added.column("path").filter(_can_hold(added, path.name, time_column, since_ms, until_ms))
+    schema, dates = pa.schema(handle.schema().to_arrow()), ds.partitioning(pa.schema([(DATE, pa.date32())]), flavor="hive")
+    folder = pafs.SubTreeFileSystem(str(path), pafs.LocalFileSystem())
+    return ds.dataset(sorted(files.to_pylist()), schema=schema, format="parquet", filesystem=folder, partitioning=dates)
+
+
+def _can_hold(added: pa.Table, table: str, time_column: str, since_ms: int | None, until_ms: int | None) -> pa.Array:
+    """Say of each file whether it can hold rows of a span of time: by its statistics, or where it has none by its day."""
+    begins = pc.multiply(added.column(f"partition.{DATE}").cast(pa.int32()).cast(pa.int64()), DAY_MS)
+    if EVENT_TIMES[table] != time_column:
+        begins = pa.nulls(len(added), pa.int64())
+    least = pc.coalesce(_statistic(added, f"min.{time_column}"), begins)
+    most = pc.coalesce(_statistic(added, f"max.{time_column}"), pc.add(begins, DAY_MS - 1))
+    can = pa.array([True] * len(added))
+    # A file of which nothing is known may hold anything.
     if since_ms is not None:
-        filters += [pc.field(time_column) >= since_ms, *([pc.field(DATE) >= _day(since_ms)] if dates else [])]
+        can = pc.and_(can, pc.fill_null(pc.greater_equal(most, since_ms), fill_value=True))
     if until_ms is not None:
-        filters += [pc.field(time_column) < until_ms, *([pc.field(DATE) <= _day(until_ms)] if dates else [])]
+        can = pc.and_(can, pc.fill_null(pc.less(least, until_ms), fill_value=True))
+    return can
+
+
+def _statistic(added: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
+    """Return a statistic of each file; Delta keeps some of the first 32 columns only."""
+    return added.column(name) if name in added.column_names else pa.nulls(len(added), pa.int64())
+
+
+def _between(time_column: str, since_ms: int | None, until_ms: int | None) -> pc.Expression | None:
+    filters = [pc.field(time_column) >= since_ms] if since_ms is not None else []
+    filters += [pc.field(time_column) < until_ms] if until_ms is not None else []
     return functools.reduce(operator.and_, filters) if filters else None
-
-
-def _day(milliseconds: int) -> dt.date:
-    day: dt.date = day_of(pa.scalar(milliseconds, pa.int64())).as_py()
-    return day
 
 
 @contextmanager

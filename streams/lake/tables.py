@@ -14,6 +14,7 @@ TableName = Literal["predictions", "outcomes"]
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"
 
+DAY_MS: Final = 86_400_000
 EVENT_TIMES: Final[dict[str, str]] = {PREDICTIONS: "time_ms", OUTCOMES: "known_ms"}
 """The column that says when a row's fact happened: `date`, the partition column, is its day in UTC."""
 

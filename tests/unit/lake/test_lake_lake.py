@@ -125,6 +125,17 @@ def test_reads_are_bounded_by_time_and_skip_other_days(tmp_path: Path):
     assert found.to_pydict() == {"known_ms": [DAY]}
 
 
+def test_a_time_without_statistics_is_skipped_by_its_day(tmp_path: Path):
+    lake = Lake(tmp_path)
+    rows = outcomes(5, DAY, 3 * DAY)
+    wide = pa.table({f"x{number:02d}": [0.0] * 3 for number in range(40)} | {name: rows[name] for name in rows.column_names})
+    lake.append("m", "outcomes", wide, {"t/0": 3})
+    for other in (tmp_path / "m" / "outcomes").glob("date=1970-01-0[14]/*"):
+        other.unlink()
+    found = lake.read("m", "outcomes", ["known_ms"], since_ms=DAY, until_ms=2 * DAY, time_column="known_ms")
+    assert found.to_pydict() == {"known_ms": [DAY]}
+
+
 def test_an_old_version_stays_readable(tmp_path: Path):
     lake = Lake(tmp_path)
     first = lake.append("m", "predictions", predictions(1), {"t/0": 1})
