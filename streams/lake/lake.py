@@ -230,7 +230,8 @@ def _dataset(handle: DeltaTable, path: Path, time_column: str, since_ms: int | N
     """
     if handle.protocol().min_reader_version > 1:
         raise LakeError(
-            f"{path.name}: written by a tool that uses features of Delta which aren't read here (deletion vectors, ...)"
+            f"{path.name}: another tool has switched on features of Delta that aren't read here (deletion vectors, "
+            "column mapping); rewrite the table without them"
         )
     added = pa.table(handle.get_add_actions(flatten=True))
     files = added.column("path").filter(_can_hold(added, path.name, time_column, since_ms, until_ms))

@@ -7,7 +7,7 @@ own partitions, which are folded when they are answered: a row needn't wait unti
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -122,7 +122,7 @@ class Feed:
         """Note that a partition's task was restored."""
         self._own.begin_again(partition)
 
-    def fold_own(self, partition: int, offsets: list[int], rows: Rows, flagged: Container[int]) -> None:
+    def fold_own(self, partition: int, offsets: list[int], rows: Rows, flagged: Collection[int]) -> None:
         """Fold requests that are being answered here, before their predictions are in the log.
 
         Args:
@@ -132,11 +132,14 @@ class Feed:
             flagged: places of suspect rows among them, which are no facts.
         """
         seen = self._own.note(partition, offsets)
+        columns = {name: rows.columns[name] for name in self._columns}
+        if not seen and not flagged:
+            self.take(Facts("requests", rows.time_ms, columns))
+            return
         kept = [place for place in range(seen, len(offsets)) if place not in flagged]
         if kept:
-            times = [rows.time_ms[place] for place in kept]
-            columns = {name: [rows.columns[name][place] for place in kept] for name in self._columns}
-            self.take(Facts("requests", times, columns))
+            some = {name: [values[place] for place in kept] for name, values in columns.items()}
+            self.take(Facts("requests", [rows.time_ms[place] for place in kept], some))
 
     def hear_own(self, heard: Heard) -> None:
         """Note a watermark whose rows before it were folded by `fold_own`."""

@@ -101,7 +101,7 @@ async def test_the_same_wish_at_the_same_time_is_trained_once_under_the_first_na
 
 
 @pytest.mark.parametrize("is_better", [True, False])
-async def test_a_gate_compares_with_what_is_in_the_slot(tmp_path: Path, is_better: bool) -> None:  # noqa: FBT001
+async def test_a_gate_compares_with_what_is_in_the_slot(tmp_path: Path, is_better: bool) -> None:  # noqa: FBT001 - a parameter
     cast, skills, seated = await decided(tmp_path, [Asks("a", WANTED._replace(gate=True))], is_better=is_better)
     assert skills.compared == [("a-0", "first", "made for a-0")]
     assert [one.is_accepted for one in cast.trained] == [is_better]

@@ -113,7 +113,7 @@ async def test_what_takes_too_long_is_killed(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills the children of the killed")
 def test_nothing_outlives_a_killed_caller(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CALLER, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=KIT.parents[1], env=environment()) as caller:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=KIT.parents[1], env=environment()) as caller:  # noqa: S603 - this test's own
         assert caller.stdout is not None
         left = [psutil.Process(int(pid)) for pid in caller.stdout.readline().split()]
         assert len(left) == 2

@@ -18,8 +18,7 @@ _LOOK_SECONDS = 0.1
 async def happen(ground: Ground) -> None:
     """Wait for a training and kill it. Only what runs below a daemon that runs below this process is ever looked at."""
     command = ["-m", ground.settings.executing_config().skills_module, "train_xgboost"]
-    # No event tells of another process: it has to be looked for.
-    while not await asyncio.to_thread(kill_first, command):  # noqa: ASYNC110
+    while not await asyncio.to_thread(kill_first, command):  # noqa: ASYNC110 - no event tells of another process's child
         await asyncio.sleep(_LOOK_SECONDS)
 
 
