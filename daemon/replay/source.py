@@ -100,23 +100,21 @@ class Lockstep:
         shortly before it, and only a watermark says that there are none.
         """
         await self.advance(bucket.start_ms)
+        requests, labels = list(self._requests(bucket.requests)), list(self._labels(bucket.labels))
         outputs: list[Output] = []
-        for start_ms, requests, labels in self._steps(bucket):
+        for start_ms, asked, known in self._steps(bucket):
             outputs += self._watermarks(start_ms) if start_ms > bucket.start_ms else []
-            outputs += [self._request(self._topics[0], row) for row in requests.to_dict("records")]
-            outputs += [self._label(self._topics[1], row) for row in labels.to_dict("records")]
+            outputs += requests[asked] + labels[known]
         await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
         await self._wait_for(bucket.end_ms)
 
-    def _steps(self, bucket: Bucket) -> Iterator[tuple[int, pd.DataFrame, pd.DataFrame]]:
-        """Cut a bucket where rows need facts from within it: the start of each step that has any row, and its rows."""
+    def _steps(self, bucket: Bucket) -> Iterator[tuple[int, slice, slice]]:
+        """Cut a bucket where rows need facts from within it: the start of each step that has any row, its requests and labels."""
         length_ms = min(self._step_ms or bucket.end_ms, bucket.end_ms - bucket.start_ms)
         edges = np.arange(bucket.start_ms, bucket.end_ms + length_ms, length_ms)
-        cut = [np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (bucket.requests, bucket.labels)]
-        for i, start_ms in enumerate(edges[:-1].tolist()):
-            requests, labels = (table.iloc[at[i] : at[i + 1]] for table, at in zip(bucket[2:], cut, strict=True))
-            if len(requests) or len(labels):
-                yield start_ms, requests, labels
+        asked, known = (np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (bucket.requests, bucket.labels))
+        for i in np.flatnonzero((np.diff(asked) > 0) | (np.diff(known) > 0)).tolist():
+            yield int(edges[i]), slice(asked[i], asked[i + 1]), slice(known[i], known[i + 1])
 
     async def advance(self, watermark_ms: int) -> None:
         """Bring event time to a point without any row, and return when the daemon has reported it."""
@@ -124,17 +122,21 @@ class Lockstep:
             await self._publisher.send_many(self._watermarks(watermark_ms))
             await self._wait_for(watermark_ms)
 
-    def _request(self, topic: str, row: dict[Any, Any]) -> Output:
-        identity, time_ms = str(row.pop("id")), int(row.pop("time_ms"))
-        features = {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124 - NaN is missing
-        value = self._encoder.encode(Request(identity, time_ms, features))
-        return Output(topic, zlib.crc32(identity.encode()) % self._partitions, identity.encode(), value)
+    def _requests(self, table: pd.DataFrame) -> Iterator[Output]:
+        topic, names = self._topics[0], [name for name in table.columns if name not in ("id", "time_ms")]
+        columns = (table["id"].tolist(), table["time_ms"].tolist(), *(_values(table[name]) for name in names))
+        for identity, time_ms, *row in zip(*columns, strict=True):
+            key = str(identity).encode()
+            value = self._encoder.encode(Request(str(identity), int(time_ms), dict(zip(names, row, strict=True))))
+            yield Output(topic, zlib.crc32(key) % self._partitions, key, value)
 
-    def _label(self, topic: str, row: dict[Any, Any]) -> Output:
-        identity = str(row["id"])
-        value = self._encoder.encode(Label(identity, float(row["label"]), int(row["time_ms"])))
-        # On purpose another partitioner than the requests': users' label topics have their own, and joining re-keys.
-        return Output(topic, zlib.adler32(identity.encode()) % self._partitions, identity.encode(), value)
+    def _labels(self, table: pd.DataFrame) -> Iterator[Output]:
+        columns = (table[name].tolist() for name in ("id", "label", "time_ms"))
+        for identity, label, time_ms in zip(*columns, strict=True):
+            key = str(identity).encode()
+            value = self._encoder.encode(Label(str(identity), float(label), int(time_ms)))
+            # On purpose another partitioner than the requests': users' label topics have their own, and joining re-keys.
+            yield Output(self._topics[1], zlib.adler32(key) % self._partitions, key, value)
 
     def _watermarks(self, watermark_ms: int) -> list[Output]:
         key, value, headers = watermark_record(WRITER, watermark_ms)
@@ -193,3 +195,9 @@ class Lockstep:
             self._reported += 1
         else:
             self._archived_ms = max(self._archived_ms, watermark_ms)
+
+
+def _values(column: pd.Series) -> list[Any]:
+    """Return a column's values as a request holds them: what is missing is None."""
+    values: list[Any] = column.tolist()
+    return [None if value != value else value for value in values] if column.hasnans else values  # noqa: PLR0124 - NaN is missing
