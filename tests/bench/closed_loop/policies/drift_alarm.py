@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from streams.contracts.schema import Column
-from tests.bench.closed_loop.policies.base import DAY_MS, Moment, Retrain, World
+from tests.bench.closed_loop.policies.base import DAY_MS, WEEK_MS, Moment, Retrain, World
 from tests.bench.closed_loop.policies.grid import Grid
 from tests.bench.closed_loop.policies.trailing import trailing
 
@@ -18,8 +18,9 @@ LEVEL = 0.05
 REFERENCE_ROWS = 5_000
 # A test looks at so many whole days that this many rows come in them on average: a day of a slow stream says nothing.
 ROWS_OF_A_TEST = 1_000
-# So many tests' spans it is silent after it asked: nobody starts a training beside a fresh one.
-COOL_DOWN_SPANS = 3
+# It is silent for so long after it asked, or for so many tests' spans where that is longer: at thousands of rows a day such a
+# test fails on every single one, and nobody trains on alarms more often than by the calendar.
+COOL_DOWN_MS, COOL_DOWN_SPANS = WEEK_MS, 3
 # Below this many known values the asymptotic distribution of the test is no good.
 FEWEST = 30
 
@@ -28,7 +29,7 @@ class DriftAlarm:
     """Compares the requests of each span of days with the first champion's training rows, column by column, without any gate.
 
     A span is the shortest whole number of days in which 1,000 rows come, at the pace of the champion's training rows. Having
-    asked for a retrain it is silent for 3 spans, as alerting with a cool-down is.
+    asked for a retrain it is silent for a week, or 3 spans where they are longer, as alerting with a cool-down is.
 
     Two-sample Kolmogorov-Smirnov with Bonferroni's correction over the feature columns. Categories are coded by how frequent
     they are in the reference, unseen ones behind all of it, because the test needs an order. Windows aren't in requests, so
@@ -43,7 +44,7 @@ class DriftAlarm:
     name = "drift_alarm"
     who = (
         "retrains when the inputs of a day, or of as many days as 1,000 rows take, fail a Kolmogorov-Smirnov test "
-        "(Bonferroni, 5 %), and is silent for three such spans then; no gate"
+        "(Bonferroni, 5 %), and is silent for a week or three such spans then; no gate"
     )
 
     def __init__(self, world: World, rng: np.random.Generator) -> None:
@@ -67,7 +68,7 @@ class DriftAlarm:
         differing = self._differing(rows) if end_ms >= self._silent_until_ms else []
         wanted = trailing(self._world, end_ms, f"inputs differ: {', '.join(differing)}") if differing else None
         if wanted is not None:
-            self._silent_until_ms = end_ms + COOL_DOWN_SPANS * self._span_ms
+            self._silent_until_ms = end_ms + max(COOL_DOWN_MS, COOL_DOWN_SPANS * self._span_ms)
         return wanted
 
     def _take(self, end_ms: int) -> pd.DataFrame:
