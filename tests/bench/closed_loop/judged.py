@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 import numpy as np
 
@@ -17,7 +19,7 @@ from tests.bench.closed_loop.metrics.integrity import p99
 from tests.bench.closed_loop.metrics.judgement import acted
 from tests.bench.closed_loop.report import model as report
 from tests.bench.closed_loop.report.filling import action_of, bar_of, diagnosis_of, pace_of
-from tests.bench.closed_loop.scenario import Scenario
+from tests.bench.closed_loop.scenario import WAITS, Scenario
 
 
 def judge(judged: Judged) -> report.ScenarioResult:
@@ -96,7 +98,10 @@ def _incident(incident: IncidentReport) -> report.IncidentResult:
 def _value_of(judged: Judged, bar: Bar) -> float | None:
     if bar.policy not in judged.played.served.scores:
         return None
-    return values(judged, bar.metric, [bar.policy], Part(bar.first_day, bar.last_day)).get(bar.policy)
+    found = values(judged, bar.metric, [bar.policy], Part(bar.first_day, bar.last_day))
+    if bar.policy in found and found[bar.policy] is None and bar.metric in WAITS:
+        return math.inf
+    return found.get(bar.policy)
 
 
 def failed(scenario: Scenario, data: str, why: str) -> report.ScenarioResult:

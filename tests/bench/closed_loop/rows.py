@@ -46,7 +46,8 @@ def sort(rows: pd.DataFrame) -> pd.DataFrame:
     # Arrow's sort: pandas' own takes thirty times as long for two columns of which one is text.
     both = pa.table({"time_ms": rows["time_ms"].to_numpy(), "id": pa.array(rows["id"], pa.string())})
     order = pc.sort_indices(both, sort_keys=[("time_ms", "ascending"), ("id", "ascending")])
-    return rows.iloc[order.to_numpy()].reset_index(drop=True)
+    placed: pd.DataFrame = rows.iloc[order.to_numpy()].reset_index(drop=True)
+    return placed
 
 
 def check(rows: Rows, schema: ModelSchema) -> Rows:

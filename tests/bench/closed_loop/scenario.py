@@ -35,6 +35,17 @@ FURTHER_ACTIONS: Final = (
 CAUSES: Final = frozenset((*get_args(Cause), *FURTHER_CAUSES))
 ACTIONS: Final = frozenset((*get_args(Action), *FURTHER_ACTIONS))
 
+# Waiting for something: where it never came, there is no value, and a bar on it is missed.
+WAITS: Final = frozenset(
+    {
+        "hours_to_recover",
+        "labels_to_recover",
+        "hours_to_detect",
+        "hours_to_hold_out",
+        "labels_to_restore",
+        "labels_to_roll_back",
+    }
+)
 # What a bar may limit, and its unit.
 METRICS: Final = {
     "live_quality": "the data's measure, mean over its weeks or months, of every row by the version live at its event time",

@@ -98,6 +98,13 @@ def test_labels_until_an_archived_bundle_is_back(champions: list[tuple[int, str]
     assert value(judged({"truth": {"onset_day": None}}, deployments=made), "labels_to_restore") == NOT_FOR_IT
 
 
+def test_a_bar_on_a_wait_for_what_never_came_is_missed_and_one_on_what_was_not_played_is_not_measured():
+    waits = [{"metric": "labels_to_restore", "at_most": 500}, {"metric": "labels_to_recover", "at_most": 500}]
+    restored, recovered = judge(judged({"bars": waits})).bars
+    assert (restored.value, restored.held) == (None, False)
+    assert (recovered.value, recovered.held) == (None, None), "nobody played the oracle"
+
+
 def gate_world(*, is_promoted: bool, is_better: bool) -> Judged:
     """The challenger shadows from day 8 on; the verdict falls on day 12, and until then it looks the other way round."""
     source = data()

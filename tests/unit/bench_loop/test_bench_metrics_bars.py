@@ -36,6 +36,11 @@ def test_a_limit_itself_is_held(bar: Limit, value: float | None, held: bool | No
     assert (found.value is None) == (held is None)
 
 
+def test_what_never_came_misses_a_bar_without_a_number():
+    (found,) = evaluate([Limit("hours_to_hold_out", at_most=1)], lambda _: float("inf"))
+    assert found == BarResult("hours_to_hold_out", "driftwake", None, 1, held=False, sense="at_most")
+
+
 def test_a_result_says_what_it_is_about():
     bar = Limit("auc", "weekly", at_most=0.5, first_day=105, last_day=121)
     expected = BarResult("auc", "weekly", 105, 0.5, held=False, sense="at_most", first_day=105, last_day=121)

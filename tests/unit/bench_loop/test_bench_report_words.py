@@ -11,6 +11,7 @@ from tests.bench.closed_loop.report.words import (
     held_text,
     limit_text,
     listed,
+    measured_text,
     metric_text,
     names_of,
     plural,
@@ -52,6 +53,14 @@ def test_a_bar_says_what_it_asks_for():
     assert limit_text(Bar(metric="delay_hours", at_most=1, value=None, held=None)) == "at most 1 h"
     assert limit_text(Bar(metric="m", at_least=0, at_most=1, value=None, held=None)) == "at least 0 and at most 1"
     assert limit_text(Bar(metric="m", value=None, held=None)) == "no limit"
+
+
+def test_what_never_came_is_no_number_and_not_unmeasured():
+    said = [
+        measured_text(Bar(metric="promotions", value=value, held=held))
+        for value, held in ((2, False), (None, False), (None, None))
+    ]
+    assert said == ["2", "never", "not measured"]
 
 
 def test_held_and_missed_are_words():

@@ -43,12 +43,12 @@ def recovered(judged: Judged, policy: str, part: Part) -> float | None:
 
 
 def hours_to_recover(judged: Judged, policy: str, part: Part) -> float | None:
-    """Return the virtual hours from onset until a policy is back at the oracle's level."""
+    """Return the virtual hours from onset until a policy is back at the oracle's level; None when it never is."""
     return _recovery(judged, policy, part)[0]
 
 
 def labels_to_recover(judged: Judged, policy: str, part: Part) -> float | None:
-    """Return the labelled rows until then."""
+    """Return the labelled rows until then; None when there is no then."""
     return _recovery(judged, policy, part)[1]
 
 
@@ -89,4 +89,6 @@ def _recovery(judged: Judged, policy: str, part: Part) -> tuple[float | None, fl
         settled_ms=max(refits, default=judged.onset_ms),
         window_ms=_WINDOWS_MS[judged.data.group],
     )
+    if found.level is None:
+        return NOT_FOR_IT, NOT_FOR_IT
     return None if found.after_ms is None else found.after_ms / HOUR_MS, None if found.rows is None else float(found.rows)

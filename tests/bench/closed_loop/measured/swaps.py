@@ -71,18 +71,18 @@ def labels_to_restore(judged: Judged, policy: str, part: Part) -> float | None:
 def labels_to_roll_back(judged: Judged, policy: str, part: Part) -> float | None:
     """Count the answers of a forced bundle whose labels were known when the champion before it came back, the most of several.
 
-    None when that never happened. Labels of rows that others answered say nothing about the bundle, however many become known
+    None when one never did. Labels of rows that others answered say nothing about the bundle, however many become known
     meanwhile. A bundle that serving refused is not to be rolled back.
     """
     span = judged.played_span(part)
     champions = [(one.effective_ms, one.champion) for one in judged.played.deployments]
     served = {digest for _, digest in champions}
     forced = [one for one in judged.played.faults if one.forced and span.since_ms <= one.time_ms < span.until_ms]
-    if policy != DRIFTWAKE or not forced:
-        return NOT_FOR_IT
     spans = [taken_back(champions, one.digest) for one in forced if one.digest in served]
+    if policy != DRIFTWAKE or not spans:
+        return NOT_FOR_IT
     counts = [_known_of(judged, one) for one in spans if one is not None]
-    return float(max(counts)) if counts and None not in spans else None
+    return float(max(counts)) if None not in spans else None
 
 
 def _known_of(judged: Judged, span: Span) -> int:

@@ -38,7 +38,7 @@ class Bar(Protocol):
 
 
 class BarResult(NamedTuple):
-    """A bar and what was measured; `value` and `held` are None where nothing could be."""
+    """A bar and what was measured; `held` is None where nothing could be, `value` also where what was waited for never came."""
 
     metric: str
     policy: str
@@ -51,7 +51,9 @@ class BarResult(NamedTuple):
 
 
 def evaluate(bars: Iterable[Bar], value_of: Callable[[Bar], float | None]) -> tuple[BarResult, ...]:
-    """Look up each bar's value and compare it with the limit, which itself is still held; NaN counts as not measured.
+    """Look up each bar's value and compare it with the limit, which itself is still held.
+
+    NaN counts as not measured; infinity is a wait for what never came: no value, but measured.
 
     Raises:
         ValueError: a bar has no limit or two.
@@ -63,7 +65,8 @@ def _result(bar: Bar, found: float | None) -> BarResult:
     value = None if found is None or math.isnan(found) else found
     limit, sense = _limit(bar)
     held = None if value is None else value >= limit if sense == "at_least" else value <= limit
-    return BarResult(bar.metric, bar.policy, value, limit, held, sense, bar.first_day, bar.last_day)
+    shown = None if value is None or math.isinf(value) else value
+    return BarResult(bar.metric, bar.policy, shown, limit, held, sense, bar.first_day, bar.last_day)
 
 
 def _limit(bar: Bar) -> tuple[float, Sense]:

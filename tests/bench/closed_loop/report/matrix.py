@@ -19,6 +19,7 @@ from tests.bench.closed_loop.report.words import (
     judgement_tag,
     limit_text,
     listed,
+    measured_text,
     metric_text,
     plural,
     value_text,
@@ -94,7 +95,7 @@ def _others(scenario: ScenarioResult, columns: Sequence[str]) -> Cell:
 def _bar(bar: Bar, name: str = "") -> Content:
     who = "" if bar.policy == OURS else f"{bar.policy}, "
     days = days_text(bar)
-    value = "" if bar.held is None else f" {value_text(bar.metric, bar.value)}"
+    value = "" if bar.held is None else f" {measured_text(bar)}"
     asked = f"{name}{who}{limit_text(bar)}{', ' if days else ''}{days}"
     return element("span", _two_lines([held_tag(held=bar.held), value], asked), class_="one-bar")
 

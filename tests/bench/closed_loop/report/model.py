@@ -67,6 +67,8 @@ class Injected(msgspec.Struct, frozen=True, kw_only=True):
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
     """A bar and what was measured against it. `held` is None when it wasn't measured, which never counts as held.
 
+    Missed without a value: what was waited for never came.
+
     Days count from the data set's epoch, both included; None is the scenario's whole scored span.
     """
 

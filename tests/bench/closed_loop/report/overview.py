@@ -18,7 +18,7 @@ from tests.bench.closed_loop.report.tally import (
     retrains_of,
     right_diagnoses,
 )
-from tests.bench.closed_loop.report.words import days_text, held_tag, limit_text, metric_text, value_text
+from tests.bench.closed_loop.report.words import days_text, held_tag, limit_text, measured_text, metric_text
 from tests.bench.closed_loop.scenario import METRICS, SUITE_METRICS
 
 _LISTED = 12
@@ -88,7 +88,7 @@ def bar_table(bars: Sequence[Bar], caption: str) -> Markup:
                 [limit_text(bar), element("span", f", {days}", class_="soft small") if (days := days_text(bar)) else None],
                 "nowrap",
             ),
-            Cell(value_text(bar.metric, bar.value), "number"),
+            Cell(measured_text(bar), "number"),
             Cell(held_tag(held=bar.held), "nowrap"),
         )
         for bar in bars
@@ -117,7 +117,7 @@ def _said(bar: Bar) -> str:
     whose = "" if bar.policy == OURS else f" of {bar.policy}"
     days = days_text(bar)
     asked = f"{limit_text(bar)}{', ' if days else ''}{days}"
-    return f"{metric_text(bar.metric)}{whose}: {value_text(bar.metric, bar.value)} (bar: {asked})"
+    return f"{metric_text(bar.metric)}{whose}: {measured_text(bar)} (bar: {asked})"
 
 
 def _facts(report: BenchReport) -> list[tuple[str, str]]:

@@ -14,10 +14,10 @@ from tests.bench.closed_loop.report.words import (
     days_text,
     held_text,
     limit_text,
+    measured_text,
     metric_text,
     names_of,
     tone,
-    value_text,
 )
 
 _STYLES = {"good": "green", "bad": "red", "unclear": "yellow"}
@@ -70,7 +70,7 @@ def _add(table: Table, first: Text, bars: tuple[Bar, ...]) -> None:
             first if place == 0 else "",
             Text(clean(metric_text(bar.metric)) + whose),
             Text(limit_text(bar) + (f", {days}" if days else "")),
-            Text(value_text(bar.metric, bar.value)),
+            Text(measured_text(bar)),
             Text(held_text(held=bar.held), style=_STYLES[tone(held=bar.held)]),
         )
 

@@ -11,6 +11,7 @@ from daemon.report.wording import duration, finite, minus, number
 from tests.bench.closed_loop.report.model import Bar, BenchReport, Judgement
 
 NOT_MEASURED = "not measured"
+NEVER = "never"
 NOTHING = "nothing"
 Tone = Literal["good", "bad", "unclear"]
 _SECONDS = {"_ms": 0.001, "_seconds": 1.0, "_minutes": 60.0, "_hours": 3_600.0, "_days": 86_400.0}
@@ -45,6 +46,11 @@ def days_text(bar: Bar) -> str:
     if first is None or last is None:
         return f"from day {first}" if last is None else f"to day {last}"
     return f"day {first}" if first == last else f"days {first} to {last}"
+
+
+def measured_text(bar: Bar) -> str:
+    """Write what was measured against a bar; what was waited for and never came, misses it without a number."""
+    return NEVER if bar.value is None and bar.held is False else value_text(bar.metric, bar.value)
 
 
 def held_text(*, held: bool | None) -> str:
