@@ -34,6 +34,7 @@ from daemon.places import Places
 from daemon.planning.stage import Planning
 from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import MlflowRegistry
+from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from daemon.triaging.stage import Triaging
 from streams.contracts.errors import ContractError
@@ -129,6 +130,7 @@ def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledg
     places = Places(
         model.name, settings.folder("lake").resolve(), settings.folder("registry").resolve(), model.archiving.flush_every.ms
     )
+    skills = settings.executing_config()
     planning = Planning(
         ledger,
         places,
@@ -150,7 +152,7 @@ def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledg
     stages = Stages(
         triaging=Triaging(ledger, places, model.triaging),
         planning=planning,
-        executing=Executing(model.name, ledger, settings.executing_config(), owner),
+        executing=Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None),
         judging=Judging(places, model.judging, model.declared.task),
         deploying=deploying,
         orders=Orders(ledger, places, planning, deploying),

@@ -101,8 +101,9 @@ class DaemonSettings(StreamsSettings):
     """Where runs and models are registered."""
 
     def executing_config(self) -> ExecutingConfig:
-        """Return executing's settings, with the work folder under the data directory."""
-        return ExecutingConfig(work=self.folder("work").resolve(), **dict(self.skills))
+        """Return executing's settings, with the work folder under the data directory; where all is a replay, skills are warm."""
+        warm = bool(self.models) and all(model.replay for model in self.models)
+        return ExecutingConfig(**{"work": self.folder("work").resolve(), "warm": warm, **dict(self.skills)})
 
     @property
     def ledger_place(self) -> str | Path:

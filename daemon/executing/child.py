@@ -135,7 +135,7 @@ def end_orphan(folder: Folder, module: str) -> bool:
     """Kill what a dead daemon left running in a folder; true when there was something."""
     try:
         process = psutil.Process(int(folder.pid.read_text()))
-        ours = module in process.cmdline() and str(folder.answer) in process.cmdline()
+        ours = module in process.cmdline() and Path(process.cwd()) == folder.work.resolve()
     except (OSError, ValueError, psutil.Error):
         return False
     if ours:
@@ -157,6 +157,12 @@ def answer_of(skill: str, folder: Folder, code: int | None) -> dict[str, Any]:
         return result
     kind: Literal["out_of_memory", "crashed"] = "out_of_memory" if code == -signal.SIGKILL else "crashed"
     raise RunLostError(kind, f"{skill} died without an answer, exit status {code}; its last words are in {folder.log}")
+
+
+def end_group(folder: Folder) -> None:
+    """Kill what was left running in a folder by a process of its own group that has no parent any more."""
+    with contextlib.suppress(OSError, ValueError):
+        kill_group(int(folder.pid.read_text()))
 
 
 def kill_group(pid: int) -> None:

@@ -28,6 +28,10 @@ class ExecutingConfig(Section):
     attempts: int = Field(default=2, ge=1, le=10)
     """How often a skill whose process died without an answer is started, before the step fails."""
 
+    warm: bool = False
+    """Keep a process that has imported the skills' libraries, and run each skill in a fork of it: a second or more is saved each
+    time, and some 200 MB are held. Where every model is a replay, it is on."""
+
     skills_module: str = "skills"
     """What is run: `python -m <skills_module> NAME --input FILE --output FILE --work DIR`."""
 

@@ -20,13 +20,17 @@ def main() -> None:
     """Take the limits and become the command."""
     parent, pid_file, memory, *command = sys.argv[1:]
     die_with_parent(int(parent))
-    file = Path(pid_file)
-    part = file.with_suffix(".part")
-    part.write_text(str(os.getpid()))
-    part.replace(file)
+    leave_pid(Path(pid_file))
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.execv(command[0], command)  # noqa: S606 - the command is the daemon's own, not a shell's
+
+
+def leave_pid(file: Path) -> None:
+    """Write this process's id into a file, all of it or nothing."""
+    part = file.with_suffix(".part")
+    part.write_text(str(os.getpid()))
+    part.replace(file)
 
 
 def die_with_parent(parent: int) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from daemon.errors import RunFailedError, RunLostError
-from daemon.executing.child import Folder, end_orphan, read_answer, run
+from daemon.executing import child
+from daemon.executing.child import Folder, end_orphan, read_answer
 from daemon.executing.config import ExecutingConfig
 from daemon.executing.references import resolve
 from daemon.ledger.ledger import Ledger
@@ -17,6 +20,7 @@ log = Log("daemon.executing.stage")
 
 # The failure that says: ask again when there is more to look at.
 _NO_DATA = "no_data"
+Run = Callable[[str, Folder], Awaitable[dict[str, Any]]]
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -28,13 +32,15 @@ class Executing:
         ledger: where steps are leased, reserved and finished.
         config: limits of the child processes.
         owner: name of this daemon run, different after a restart; it holds the leases.
+        run: how a skill is run on the question in a folder, by default as a process of its own.
     """
 
-    def __init__(self, model: str, ledger: Ledger, config: ExecutingConfig, owner: str) -> None:
+    def __init__(self, model: str, ledger: Ledger, config: ExecutingConfig, owner: str, *, run: Run | None = None) -> None:
         self._model = model
         self._ledger = ledger
         self._config = config
         self._owner = owner
+        self._run = run or partial(child.run, config=config)
 
     async def carry_out(self, plan: Plan, now_ms: int) -> dict[str, dict[str, Any]]:
         """Walk a plan's steps in order; finished ones are not repeated. Return the results by step key.
@@ -106,7 +112,7 @@ class Executing:
         step = self._ledger.reserve(step, {"arguments": arguments, "folder": str(folder.path)}, now_ms)
         log.info("StepStarted", step=step.id, skill=wanted.skill, attempt=step.attempt)
         try:
-            result = await run(wanted.skill, folder, self._config)
+            result = await self._run(wanted.skill, folder)
         except RunLostError:
             raise
         except RunFailedError as error:

@@ -13,8 +13,6 @@ from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings
 from streams.contracts.features import Window
 
-_SKILLS = ("import_history", "build_dataset", "train_xgboost", "compare_models")
-
 
 class ByHand:
     """One model's skills over the data folder of its settings; their warm processes end when this object does."""
@@ -25,7 +23,7 @@ class ByHand:
         self._common = {"lake": lake, "registry": registry, "model": model}
         self._own = {"schema": msgspec.to_builtins(given.schema_contract()), "skew_ms": given.skew.ms}
         self._work = settings.executing_config().work / "by-hand"
-        self._warm = WarmSkills(settings.executing_config(), [f"skills.{name}" for name in _SKILLS])
+        self._warm = WarmSkills(settings.executing_config())
 
     async def import_history(self, rows: pd.DataFrame, name: str) -> None:
         """Store labelled rows (`Log.history`) in the lake.

@@ -1,43 +1,58 @@
-"""A warm process that runs skills in forks of itself: `python -m daemon.replay.forking SKILLS_MODULE IMPORTED...`.
+"""A warm process that runs skills in forks of itself: `python -m daemon.replay.forking SKILLS_MODULE`.
 
-It imports the modules IMPORTED once. Then each line of standard input is a question, a JSON array of a log file, a work folder
-and the arguments of `python -m SKILLS_MODULE`; its answer is a line with the exit status, negative for a signal. One question
-at a time. It ends when standard input does, and is killed, as its fork is, when the process that started it ends.
+Each line of standard input is a question, a JSON array of a log file, a pid file, a work folder and the arguments of
+`python -m SKILLS_MODULE`, the skill's name first; its answer is a line with the exit status, negative for a signal. One question
+at a time. A skill's module, and with it the libraries that it needs, is imported once, before the first fork that runs it. The
+process ends when standard input does, and is killed, as its fork is, when the process that started it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
-from daemon.executing.launch import die_with_parent
+from daemon.executing.launch import die_with_parent, leave_pid
+
+_PR_SET_NAME = 15
 
 
 def main() -> None:
-    """Import the modules and answer questions."""
-    module, *imported = sys.argv[1:]
-    for name in imported:
-        importlib.import_module(name)
+    """Answer questions."""
+    (module,) = sys.argv[1:]
     for line in sys.stdin:
+        log, pid_file, work, arguments = json.loads(line)
+        # What can't be imported is told by the fork, in the skill's own words.
+        with contextlib.suppress(Exception):
+            importlib.import_module(f"{module}.{arguments[0]}")
         server = os.getpid()
         pid = os.fork()
         if not pid:
             die_with_parent(server)
-            _run(module, *json.loads(line))
+            _run(module, arguments, log=log, pid_file=Path(pid_file), work=work)
         _, status = os.waitpid(pid, 0)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # what the skill left running
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
         sys.stdout.flush()
 
 
-def _run(module: str, log: str, work: str, arguments: list[str]) -> NoReturn:
+def _run(module: str, arguments: list[str], *, log: str, pid_file: Path, work: str) -> NoReturn:
     """Do what `python -m MODULE ARGUMENTS` does, in this process, and leave it without a way back."""
     status = 1
     try:
+        os.setsid()
+        leave_pid(pid_file)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_NAME, arguments[0].encode())  # for people who look at processes
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         os.dup2(output, 1)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from daemon.errors import RunFailedError, RunLostError
-from daemon.executing.child import Folder, answer_of, arguments_of, environment, kill_group, limited
+from daemon.executing.child import Folder, answer_of, arguments_of, end_group, environment, kill_group, limited
 from daemon.executing.config import ExecutingConfig
 
 Process = subprocess.Popen[bytes]
@@ -26,15 +26,13 @@ class WarmSkills:
 
     Args:
         config: the limits.
-        imported: modules that the warm processes import before the first call.
     """
 
-    def __init__(self, config: ExecutingConfig, imported: Sequence[str]) -> None:
+    def __init__(self, config: ExecutingConfig) -> None:
         self._config = config
-        self._imported = tuple(imported)
         self._idle: list[Process] = []
         self._all: list[Process] = []
-        self._own = Folder(config.work / "warm")
+        self._own = Folder(config.work / f"warm-{os.getpid()}")
         weakref.finalize(self, _end, self._all)
 
     async def run(self, skill: str, folder: Folder) -> dict[str, Any]:
@@ -46,7 +44,8 @@ class WarmSkills:
         """
         # Started here and not in a thread: it would be killed when the thread ends.
         process = self._idle.pop() if self._idle else self._start()
-        question = msgspec.json.encode([str(folder.log), str(folder.work), arguments_of(skill, folder)])
+        places = [str(one) for one in (folder.log, folder.pid, folder.work)]
+        question = msgspec.json.encode([*places, arguments_of(skill, folder)])
         status: int | None = None
         try:
             status = await asyncio.wait_for(asyncio.to_thread(_ask, process, question), self._config.deadline.seconds)
@@ -56,6 +55,7 @@ class WarmSkills:
             if status is None:
                 self._all.remove(process)
                 _end([process])
+                end_group(folder)
         if status is None:
             raise RunLostError("crashed", f"{skill}: the process to fork from died; its last words are in {self._own.log}")
         self._idle.append(process)
@@ -63,7 +63,7 @@ class WarmSkills:
 
     def _start(self) -> Process:
         self._own.work.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "daemon.replay.forking", self._config.skills_module, *self._imported]
+        command = [sys.executable, "-m", "daemon.replay.forking", self._config.skills_module]
         with self._own.log.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own module
                 limited(command, self._own, self._config), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,

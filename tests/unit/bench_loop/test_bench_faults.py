@@ -25,12 +25,23 @@ from tests.bench.closed_loop.setting import MODEL
 from tests.kit.bundles import make_bundle, rows_of
 
 TRAINING = ["-m", "skills", "train_xgboost"]
-# A daemon that starts a training and says its process id; both end when the test closes their input.
-DAEMON = """
+# Daemons that start a training and say its process id, one as a process and one as a named fork; both end when the test closes
+# their input.
+STARTING = """
 import subprocess, sys
 child = subprocess.Popen([sys.executable, "-m", "skills", "train_xgboost"], stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 print(child.wait(), flush=True)
+sys.stdin.read()
+"""
+FORKING = """
+import ctypes, os, signal, sys
+child = os.fork()
+if not child:
+    ctypes.CDLL(None).prctl(15, b"train_xgboost")
+    signal.pause()
+print(child, flush=True)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 sys.stdin.read()
 """
 
@@ -75,10 +86,12 @@ def test_whatever_split_by_time_is_made_the_later_rows_were_seen_before():
     assert len(set(twice["id"])) == 6
 
 
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+@pytest.fixture(
+    params=[STARTING, pytest.param(FORKING, marks=pytest.mark.skipif(sys.platform != "linux", reason="names of Linux"))]
+)
+def started(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[list[subprocess.Popen[str]]]:
     """A daemon with a training below it, and a training below nobody's daemon."""
-    for name, code in (("daemon/app.py", DAEMON), ("skills/__main__.py", "import sys; sys.stdin.read()")):
+    for name, code in (("daemon/app.py", request.param), ("skills/__main__.py", "import sys; sys.stdin.read()")):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).parent.joinpath("__init__.py").touch()
         (tmp_path / name).write_text(code)
@@ -97,9 +110,9 @@ def test_a_training_below_the_daemon_is_killed_once_and_no_other(started: list[s
     daemon, other = started
     assert daemon.stdout is not None
     assert int(daemon.stdout.readline()) > 0
-    while not training_killed.kill_first(TRAINING):
+    while not training_killed.kill_first():
         assert daemon.poll() is None
     assert int(daemon.stdout.readline()) == -9
-    assert not training_killed.kill_first(TRAINING), "what runs below no daemon is spared"
+    assert not training_killed.kill_first(), "what runs below no daemon is spared"
     assert daemon.poll() is None
     assert other.poll() is None

@@ -116,7 +116,7 @@ async def test_a_running_orphan_is_killed_before_the_step_runs_again(tmp_path: P
     skill = [sys.executable, "-m", "tiny_skills", "build_dataset", "--input", str(folder.question)]
     skill += ["--output", str(folder.answer), "--work", str(folder.work)]
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BREED, *skill, env={"PYTHONPATH": str(KIT)}, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", BREED, *skill, env={"PYTHONPATH": str(KIT)}, stdout=asyncio.subprocess.PIPE, cwd=folder.work
     )  # fmt: skip
     assert parent.stdout is not None
     said = sorted([await parent.stdout.readline(), await parent.stdout.readline()])

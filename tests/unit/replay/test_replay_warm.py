@@ -32,7 +32,7 @@ from daemon.replay.warm import WarmSkills
 
 async def main(folder):
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(WarmSkills(config(folder), ()).run("hang", asked(folder, "hang", "hang")))
+        task = group.create_task(WarmSkills(config(folder)).run("hang", asked(folder, "hang", "hang")))
         while not (folder / "hang" / "skill.log").exists() or "hanging" not in (folder / "hang" / "skill.log").read_text():
             await asyncio.sleep(0)
         print(*[one.pid for one in psutil.Process().children(recursive=True)], flush=True)
@@ -57,7 +57,7 @@ def asked(folder: Path, name: str, told: Any) -> Folder:
 
 
 async def test_the_answer_is_that_of_a_process_of_its_own(tmp_path: Path) -> None:
-    warm = WarmSkills(config(tmp_path), ())
+    warm = WarmSkills(config(tmp_path))
     fresh = await child.run("look", asked(tmp_path, "look", "echo"), config(tmp_path))
     forked = await warm.run("look", asked(tmp_path, "look", "echo"))
     assert forked["options"] == fresh["options"]
@@ -67,7 +67,7 @@ async def test_the_answer_is_that_of_a_process_of_its_own(tmp_path: Path) -> Non
 
 
 async def test_a_process_serves_many_calls_and_calls_at_once_have_one_each(tmp_path: Path) -> None:
-    warm, before = WarmSkills(config(tmp_path), ("email",)), children()
+    warm, before = WarmSkills(config(tmp_path)), children()
     for number in range(3):
         assert await warm.run("count", asked(tmp_path, "count", {"number": number})) == {"number": number}
     assert len(children() - before) == 1
@@ -84,7 +84,7 @@ async def test_a_process_serves_many_calls_and_calls_at_once_have_one_each(tmp_p
     [("no_data", RunFailedError, "no_data"), ("gulp", RunFailedError, "crashed"), ("die", RunLostError, "out_of_memory")],
 )
 async def test_a_failure_has_its_class_and_the_next_call_works(tmp_path: Path, told: str, error: type, failure: str) -> None:
-    warm = WarmSkills(config(tmp_path, memory_mb=512), ())
+    warm = WarmSkills(config(tmp_path, memory_mb=512))
     with pytest.raises(error) as caught:
         await warm.run("fail", asked(tmp_path, "fail", told))
     assert caught.value.failure == failure
@@ -92,7 +92,7 @@ async def test_a_failure_has_its_class_and_the_next_call_works(tmp_path: Path, t
 
 
 async def test_a_warm_process_that_dies_is_told_and_replaced(tmp_path: Path) -> None:
-    warm = WarmSkills(config(tmp_path), ())
+    warm = WarmSkills(config(tmp_path))
     with pytest.raises(RunLostError, match="to fork from died"):
         await warm.run("fail", asked(tmp_path, "fail", "orphan"))
     assert await warm.run("work", asked(tmp_path, "work", {"rows": 1})) == {"rows": 1}
@@ -100,11 +100,46 @@ async def test_a_warm_process_that_dies_is_told_and_replaced(tmp_path: Path) -> 
 
 async def test_a_module_that_can_t_be_imported_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunLostError, match="look"):
-        await WarmSkills(config(tmp_path), ("no_such_module",)).run("look", asked(tmp_path, "look", "echo"))
+        await WarmSkills(config(tmp_path, skills_module="no_such_module")).run("look", asked(tmp_path, "look", "echo"))
+
+
+# Skills of a package that leave their process's id in a file when they are imported.
+PACKAGE = """
+import json, os, sys
+from pathlib import Path
+
+def main():
+    import package.noting
+    asked = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+    answer = {"ok": True, "result": {"pid": os.getpid()}}
+    Path(asked["--output"]).write_text(json.dumps(answer))
+
+if __name__ == "__main__":
+    main()
+"""
+NOTING = """
+import os
+from pathlib import Path
+with Path(__file__).with_name("imported").open("a") as file:
+    print(os.getpid(), file=file)
+"""
+
+
+async def test_a_skill_s_module_is_imported_once_for_all_its_forks(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(PACKAGE)
+    (package / "noting.py").write_text(NOTING)
+    warm = WarmSkills(config(tmp_path, skills_module="package", python_path=(str(tmp_path),)))
+    for number in ("first", "second"):
+        folder = asked(tmp_path, number, {})
+        assert await warm.run("noting", folder) == {"pid": int(folder.pid.read_text())}
+    assert len((package / "imported").read_text().split()) == 1
 
 
 async def test_what_takes_too_long_is_killed(tmp_path: Path) -> None:
-    warm, before = WarmSkills(config(tmp_path, deadline="1s"), ()), children()
+    warm, before = WarmSkills(config(tmp_path, deadline="1s")), children()
     with pytest.raises(RunFailedError, match="deadline"):
         await warm.run("hang", asked(tmp_path, "hang", "hang"))
     assert not children() - before
