@@ -25,21 +25,21 @@ def play(policy: Policy, sizes: list[int], before: int = 0) -> dict[int, Retrain
     return found
 
 
-def test_the_oracle_refits_at_500_and_four_times_as_many_labelled_rows_on_rows_after_the_onset():
-    found = play(Oracle(world(onset_ms=day(77))), [499, 1, 1_499, 1, 5_999])
+def test_the_oracle_refits_at_500_and_twice_as_many_labelled_rows_on_rows_after_the_onset():
+    found = play(Oracle(world(onset_ms=day(77))), [499, 1, 499, 1, 999])
     assert found == {
         1: Retrain(day(77), day(84) + HOUR_MS, why="500 labelled rows after the change"),
-        3: Retrain(day(77), day(84) + 3 * HOUR_MS, why="2000 labelled rows after the change"),
+        3: Retrain(day(77), day(84) + 3 * HOUR_MS, why="1000 labelled rows after the change"),
     }
 
 
 def test_rows_from_before_the_onset_dont_count():
-    assert list(play(Oracle(world(onset_ms=day(77))), [400] * 5, before=200)) == [2]
+    assert list(play(Oracle(world(onset_ms=day(77))), [400] * 4, before=200)) == [2]
 
 
 def test_a_bucket_that_brings_several_numbers_gives_one_refit():
     found = play(Oracle(world(onset_ms=day(77))), [5_000, 5_000])
-    assert [wanted.why for wanted in found.values()] == [f"{rows} labelled rows after the change" for rows in (2_000, 8_000)]
+    assert [wanted.why for wanted in found.values()] == [f"{rows} labelled rows after the change" for rows in (4_000, 8_000)]
 
 
 def test_where_nothing_happens_the_oracle_does_nothing():
