@@ -72,8 +72,13 @@ def test_unscored_windows_break_the_run():
     assert recovered([0, 1, 1, NAN, 1, 1, 1], [1] * 7) == Recovery(pytest.approx(0.95), 40, 40)
 
 
-def test_without_a_settled_oracle_nothing_is_computable():
-    assert recovered([1, 1, 1], [1, 1, 1], settled=3) == Recovery(None, None, None)
+def test_an_oracle_that_refits_to_the_end_is_taken_at_the_last_three_windows():
+    ours, oracle = [0.1, 0.1, 1, 1, 1], [0.1, 0.1, 0.8, 1, 0.9]
+    for settled in (3, 5):
+        assert recovered(ours, oracle, settled=settled) == Recovery(pytest.approx(0.95 * 0.9), 20, 20)
+
+
+def test_without_an_oracle_s_level_nothing_is_computable():
     assert recovered([1, 1, 1], [None, None, None]) == Recovery(None, None, None)
 
 
