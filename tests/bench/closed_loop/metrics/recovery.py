@@ -32,10 +32,10 @@ def time_to_recover(
     """Find the first of three windows in a row at 95 % of the oracle's level.
 
     `horizon` begins at the onset and is cut into windows of `window_ms`. The oracle's level is its mean over the windows that
-    begin at or after `settled_ms`, its last refit, before which it hasn't recovered itself; where fewer than three do, over the last
-    three. For a measure below zero (an error) 95 % means no more than 5 % further from zero. Windows where the measure has no value
-    for anybody (no truth, one class) are passed over; one that the policy left unscored breaks the run. Not computable when the
-    oracle has no value there.
+    begin at or after `settled_ms`, its last refit, before which it hasn't recovered itself; where fewer than three do, over
+    the last three. For a measure below zero (an error) 95 % means no more than 5 % further from zero. Windows where the measure
+    has no value for anybody (no truth, one class) are passed over; one that the policy left unscored breaks the run. Not
+    computable when the oracle has no value there.
     """
     windows = equal_spans(horizon, window_ms)
     after = [one for one in windows if one.since_ms >= settled_ms]
