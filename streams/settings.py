@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -12,12 +12,14 @@ from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
 from streams.contracts.topics import topic_name
+from streams.dialects.base import Limits
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
+from streams.runtime.plugins import load_kind
 from streams.runtime.telemetry import LOOPBACK
 from streams.serving.config import ServedModel, ServingConfig
 
@@ -134,6 +136,9 @@ class ModelSettings(Section):
     dialect: str = "native"
     """How requests are written on the wire; a kind of `streams/dialects`."""
 
+    dialect_options: dict[str, Any] = Field(default_factory=dict)
+    """What the dialect wants to know, for instance where `mapped_json` finds the columns."""
+
     topics: TopicSettings = TopicSettings()
     """Names of existing topics."""
 
@@ -183,6 +188,10 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _check(self) -> ModelSettings:
+        try:
+            load_kind("streams.dialects", self.dialect).open_dialect(self.schema_contract(), Limits(), self.dialect_options)
+        except ContractError as error:
+            raise ValueError(str(error)) from error
         if self.bucket.ms < 1_000:
             raise ValueError(f"bucket must be at least 1s, not {self.bucket}")
         if self.label_horizon > LONGEST_HORIZON:
@@ -209,6 +218,7 @@ class ModelSettings(Section):
             lateness_ms=self.lateness.ms,
             replay=self.replay,
             dialect=self.dialect,
+            dialect_options=self.dialect_options,
             delivery=self.delivery,
         )
 

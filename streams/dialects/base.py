@@ -2,10 +2,12 @@
 
 Serving opens one dialect per model and calls `decode` for every record of the requests topic. A `Row` is scored; a
 `Refusal` sends the record to quarantine with its reason and position. A dialect never raises: what comes is hostile.
+One record is one row, because each record has one answer; a record that holds several is refused.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -21,6 +23,8 @@ Reason = Literal[
     "absurd_time",
     "too_large",
     "bad_id",
+    "several_rows",
+    "not_a_request",
 ]
 
 # 1980 and 2100: seconds or microseconds given as milliseconds fall outside.
@@ -41,6 +45,33 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     id_length: int = 256
     earliest_ms: int = EARLIEST_MS
     latest_ms: int = LATEST_MS
+
+
+class Message(Protocol):
+    """A record as it came: `headers` are (name, value), `timestamp_ms` is when the broker got it."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The payload; None is a tombstone."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Names may come more than once."""
+        ...
+
+    @property
+    def timestamp_ms(self) -> int:
+        """Not event time, but what comes nearest to it where nothing else is told."""
+        ...
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A record as a caller writes it."""
+
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    timestamp_ms: int = 0
 
 
 class Row(Protocol):
@@ -69,11 +100,15 @@ class Refusal(msgspec.Struct, frozen=True):
     detail: str
 
 
+Options = Mapping[str, Any]
+"""What a kind lets a user say of his records; most have nothing to say."""
+
+
 class Dialect(Protocol):
     """Decodes the requests of one model."""
 
-    def decode(self, value: bytes | None) -> Row | Refusal:
-        """Decode one record's value; never raises."""
+    def decode(self, message: Message) -> Row | Refusal:
+        """Decode one record; never raises."""
         ...
 
 

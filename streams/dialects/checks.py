@@ -7,7 +7,7 @@ from types import ModuleType
 import msgspec
 
 from streams.contracts.schema import ModelSchema
-from streams.dialects.base import EARLIEST_MS, Limits, Refusal
+from streams.dialects.base import EARLIEST_MS, Limits, Message, Refusal
 
 Columns = dict[str, float | str | None]
 
@@ -18,7 +18,7 @@ def check_round_trip(kind: ModuleType, schema: ModelSchema, rows: list[Columns])
     Raises:
         AssertionError: a row was refused or changed.
     """
-    dialect = kind.open_dialect(schema, Limits())
+    dialect = kind.open_dialect(schema, Limits(), {})
     for index, columns in enumerate(rows):
         row = dialect.decode(kind.example(f"id-{index}", EARLIEST_MS + index, columns))
         if isinstance(row, Refusal) or (row.id, row.time_ms, msgspec.structs.asdict(row.features)) != (
@@ -35,20 +35,20 @@ def check_absent_column(kind: ModuleType, schema: ModelSchema, columns: Columns)
     Raises:
         AssertionError: it was accepted, or refused for another reason.
     """
-    dialect = kind.open_dialect(schema, Limits())
+    dialect = kind.open_dialect(schema, Limits(), {})
     for name in columns:
         answer = dialect.decode(kind.example("id", EARLIEST_MS, {key: value for key, value in columns.items() if key != name}))
         if not isinstance(answer, Refusal) or answer.reason != "missing_column" or name not in answer.detail:
             raise AssertionError(f"without {name} it gave {answer}")
 
 
-def check_any_bytes(kind: ModuleType, schema: ModelSchema, value: bytes | None) -> None:
-    """Any bytes give a row or a refusal, never an exception; a row is one that can be encoded again.
+def check_any_record(kind: ModuleType, schema: ModelSchema, message: Message) -> None:
+    """Any value with any headers gives a row or a refusal, never an exception; a row is one that can be encoded again.
 
     Raises:
         AssertionError: the answer is neither.
     """
-    answer = kind.open_dialect(schema, Limits()).decode(value)
+    answer = kind.open_dialect(schema, Limits(), {}).decode(message)
     if isinstance(answer, Refusal):
         return
     if not answer.id or msgspec.json.encode(answer.features) == b"":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -59,4 +60,5 @@ class ServedModel(NamedTuple):
     lateness_ms: int
     replay: bool = False
     dialect: str = "native"
+    dialect_options: Mapping[str, Any] = {}
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"

@@ -25,10 +25,10 @@ def reader(dialect: Dialect, ahead_ms: int, *, is_replay: bool) -> Callable[[Rec
         watermark = read_watermark(record.key, record.headers)
         if watermark is not None and watermark[0] == SOURCE:
             return watermark[1]
-        return dialect.decode(record.value)
+        return dialect.decode(record)
 
     def live(record: Record) -> What:
-        row = dialect.decode(record.value)
+        row = dialect.decode(record)
         if not isinstance(row, Refusal) and row.time_ms - record.timestamp_ms > ahead_ms:
             return Refusal("absurd_time", f"time_ms: more than {ahead_ms} ms after the broker got the record")
         return row

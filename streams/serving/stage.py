@@ -188,7 +188,7 @@ class ServingStage(Service):
     def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
         model = self._model
         places = Places(model.name, model.predictions)
-        dialect = load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits())
+        dialect = load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits(), model.dialect_options)
         return {
             number: ServingTask(number, places=places, dialect=dialect, board=self._board, clock=clock, telemetry=self._telemetry)
             for number in range(model.partitions)

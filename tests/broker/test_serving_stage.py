@@ -50,7 +50,7 @@ class Bench:
         return {name: values[number % 997] for name, values in self._rows.items()}
 
     def request(self, number: int, time_ms: int) -> Output:
-        value = native.example(f"r{number}", time_ms, self.columns(number))
+        value = native.example(f"r{number}", time_ms, self.columns(number)).value
         return Output(f"{self.model}.requests", number % PARTITIONS, b"k%d" % number, value)
 
     async def send(self, *outputs: Output) -> None:
@@ -84,7 +84,7 @@ async def bench(broker: EmbeddedBroker, unique, tmp_path: Path) -> AsyncIterator
 
 async def test_poison_goes_to_quarantine_and_the_rest_is_scored_exactly(bench: Bench) -> None:
     digest = bench.bundle(0)
-    poison = {10: b"junk", 11: b'{"id":"x"}', 12: native.example("x", 5, bench.columns(1)), 13: None}
+    poison = {10: b"junk", 11: b'{"id":"x"}', 12: native.example("x", 5, bench.columns(1)).value, 13: None}
     outputs = [bench.request(number, START_MS + number) for number in range(40)]
     for number, value in poison.items():
         outputs[number] = Output(f"{bench.model}.requests", number % PARTITIONS, b"p", value)

@@ -63,7 +63,7 @@ class Bed:
         self.task = ServingTask(
             0,
             places=Places("toys", "toys.predictions"),
-            dialect=native.open_dialect(SCHEMA, Limits()),
+            dialect=native.open_dialect(SCHEMA, Limits(), {}),
             board=self.board,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -81,7 +81,7 @@ class Bed:
 
 
 def request(offset: int, time_ms: int) -> Record:
-    value = native.example(f"r{offset}", time_ms, {name: values[offset] for name, values in ROWS.items()})
+    value = native.example(f"r{offset}", time_ms, {name: values[offset] for name, values in ROWS.items()}).value
     return Record("toys.requests", 0, offset, f"k{offset}".encode(), value, (), time_ms)
 
 

@@ -1,0 +1,114 @@
+"""What inference servers are asked, whatever brought it: the Open Inference Protocol, KServe's first protocol, Seldon's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from streams.contracts.schema import ModelSchema
+from streams.dialects._rows import UNREADABLE, kind_of, unreadable
+from streams.dialects._tensors import Tensor, features_of
+from streams.dialects.base import Refusal
+
+_plain = msgspec.json.Decoder().decode
+
+
+class Asked(msgspec.Struct):
+    """What is asked: columns by name; the id and the parameters of the request where it has them."""
+
+    features: dict[str, Any]
+    id: Any = None
+    parameters: dict[str, Any] = {}
+
+
+class _Inference(msgspec.Struct):
+    inputs: list[Tensor]
+    id: str | None = None
+    parameters: dict[str, Any] = {}
+
+
+def asked_of(payload: bytes, schema: ModelSchema, raw: bytes = b"") -> Asked | Refusal:
+    """Read a payload by what it holds: `inputs`, `instances`, `data` or `jsonData`.
+
+    Args:
+        payload: JSON.
+        schema: of the model.
+        raw: tensors behind the JSON.
+    """
+    try:
+        plain = _plain(payload)
+    except UNREADABLE as error:
+        return unreadable(error)
+    if not isinstance(plain, dict):
+        return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+    if "inputs" in plain:
+        return _inference(plain, schema, raw)
+    if "instances" in plain:
+        return _asked(_one_row(plain["instances"], None, schema), plain.get("id"))
+    if "data" in plain or "jsonData" in plain:
+        return _seldon(plain, schema)
+    return Refusal("missing_field", "no inputs, instances or data")
+
+
+def _inference(plain: dict[str, Any], schema: ModelSchema, raw: bytes) -> Asked | Refusal:
+    try:
+        asked = msgspec.convert(plain, _Inference)
+    except (msgspec.ValidationError, OverflowError) as error:
+        return Refusal("wrong_type", str(error))
+    names = [tensor.name for tensor in asked.inputs]
+    if len(set(names)) < len(names):
+        return Refusal("wrong_type", "two inputs have the same name")
+    found = features_of(asked.inputs, raw, schema)
+    return found if isinstance(found, Refusal) else Asked(found, asked.id, asked.parameters)
+
+
+def _seldon(plain: dict[str, Any], schema: ModelSchema) -> Asked | Refusal:
+    meta = plain.get("meta")
+    identity = meta.get("puid") if isinstance(meta, dict) else None
+    if "data" not in plain:
+        return _asked(_one_row([plain["jsonData"]], None, schema), identity)
+    data = plain["data"]
+    if not isinstance(data, dict):
+        return Refusal("wrong_type", f"data: expected an object, got {kind_of(data)}")
+    names = data.get("names") or None
+    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        return Refusal("wrong_type", "data.names: expected an array of strings")
+    if "tensor" in data:
+        rows = _of_tensor(data["tensor"])
+        return rows if isinstance(rows, Refusal) else _asked(_one_row(rows, names, schema), identity)
+    return _asked(_one_row(data.get("ndarray"), names, schema), identity)
+
+
+def _of_tensor(tensor: Any) -> list[list[Any]] | Refusal:
+    """Cut Seldon's flat values into rows."""
+    shape, values = (tensor.get("shape"), tensor.get("values")) if isinstance(tensor, dict) else (None, None)
+    if not isinstance(shape, list) or not isinstance(values, list) or len(shape) != 2:
+        return Refusal("wrong_type", "data.tensor: expected values and a shape of rows and columns")
+    if not all(isinstance(length, int) and length > 0 for length in shape) or math.prod(shape) != len(values):
+        return Refusal("wrong_type", f"data.tensor: {len(values)} values aren't what its shape says")
+    width = shape[1]
+    return [values[at : at + width] for at in range(0, len(values), width)]
+
+
+def _asked(features: dict[str, Any] | Refusal, identity: Any) -> Asked | Refusal:
+    return features if isinstance(features, Refusal) else Asked(features, identity)
+
+
+def _one_row(rows: Any, names: Sequence[str] | None, schema: ModelSchema) -> dict[str, Any] | Refusal:
+    """Return the only row by name; a row that is a plain array has the given names, or the declared columns in order."""
+    if not isinstance(rows, list):
+        return Refusal("wrong_type", f"rows: expected an array, got {kind_of(rows)}")
+    if len(rows) != 1:
+        return Refusal("several_rows", f"{len(rows)} rows; write one record for each row")
+    (row,) = rows
+    if isinstance(row, dict):
+        return row
+    if not isinstance(row, list):
+        return Refusal("wrong_type", f"a row: expected an object or an array, got {kind_of(row)}")
+    wanted = names or [column.name for column in schema.columns]
+    if len(row) != len(wanted):
+        return Refusal("missing_column", f"the row has {len(row)} values, and there are columns {', '.join(wanted)}")
+    return dict(zip(wanted, row, strict=True))

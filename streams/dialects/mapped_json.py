@@ -1,0 +1,127 @@
+"""Any JSON object, by a declared mapping: where the id, the time and each column stand.
+
+```yaml
+dialect: mapped_json
+dialect_options:
+  id: meta.request            # steps from the top, joined by dots; a number takes that place of an array
+  time: meta.at
+  time_as: rfc3339            # or milliseconds (the default), seconds, microseconds since 1970
+  columns: {amount: payment.amount, shop: payment.shop.name}
+  absent_is_null: true        # where the writer leaves out what is null
+```
+
+A column that isn't named stands at the top under its own name. The id may be a text or a whole number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from streams.contracts.errors import ContractError
+from streams.contracts.schema import ModelSchema
+from streams.dialects._options import said
+from streams.dialects._rows import UNREADABLE, Rows, kind_of, unreadable
+from streams.dialects._times import Written as TimeWritten
+from streams.dialects._times import time_of
+from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
+
+Path = tuple[str, ...]
+
+
+class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The options."""
+
+    id: str = "id"
+    time: str = "time_ms"
+    time_as: TimeWritten = "milliseconds"
+    columns: dict[str, str] = {}
+    absent_is_null: bool = False
+
+
+class _Absent:
+    """Nothing stands there, not even null."""
+
+
+_ABSENT = _Absent()
+
+
+class MappedJson:
+    """Follows the paths of one model."""
+
+    def __init__(self, schema: ModelSchema, limits: Limits, mapped: Mapped) -> None:
+        self._rows = Rows(schema, limits)
+        self._id, self._time = _path(mapped.id), _path(mapped.time)
+        self._time_as = mapped.time_as
+        self._columns = {column.name: _path(mapped.columns.get(column.name, column.name)) for column in schema.columns}
+        self._absent_is_null = mapped.absent_is_null
+        self._plain = msgspec.json.Decoder().decode
+
+    def decode(self, message: Message) -> Row | Refusal:
+        """Decode one record; never raises."""
+        value = self._rows.readable(message.value)
+        if isinstance(value, Refusal):
+            return value
+        try:
+            plain = self._plain(value)
+        except UNREADABLE as error:
+            return unreadable(error)
+        if not isinstance(plain, dict):
+            return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+        return self._row(plain)
+
+    def _row(self, plain: dict[str, Any]) -> Row | Refusal:
+        identity, time = _at(plain, self._id), _at(plain, self._time)
+        absent = [".".join(path) for path, one in ((self._id, identity), (self._time, time)) if one is _ABSENT]
+        if absent:
+            return Refusal("missing_field", f"no {', '.join(absent)}")
+        time_ms = time_of(time, self._time_as, ".".join(self._time))
+        if isinstance(time_ms, Refusal):
+            return time_ms
+        found = {name: _at(plain, path) for name, path in self._columns.items()}
+        if self._absent_is_null:
+            found = {name: None if value is _ABSENT else value for name, value in found.items()}
+        features = {name: value for name, value in found.items() if value is not _ABSENT}
+        return self._rows.of(_text(identity), time_ms, features)
+
+
+def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Dialect:
+    """Open the dialect for one model.
+
+    Raises:
+        ContractError: an option is unknown or of a wrong type, a path is empty, or a column isn't declared.
+    """
+    mapped = said("mapped_json", options, Mapped)
+    undeclared = sorted(set(mapped.columns) - {column.name for column in schema.columns})
+    if undeclared:
+        raise ContractError(f"options of the dialect mapped_json: columns {', '.join(undeclared)} aren't in the schema")
+    return MappedJson(schema, limits, mapped)
+
+
+def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | None]) -> Written:
+    """Write a request that needs no options."""
+    return Written(msgspec.json.encode({"id": request_id, "time_ms": time_ms, **columns}))
+
+
+def _path(text: str) -> Path:
+    steps = tuple(text.split("."))
+    if not all(steps):
+        raise ContractError(f"options of the dialect mapped_json: {text!r} isn't a path; write names joined by dots")
+    return steps
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(step, _ABSENT)
+        elif isinstance(value, list) and step.isdecimal() and step.isascii() and len(step) < 10 and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return _ABSENT
+    return value
+
+
+def _text(identity: Any) -> Any:
+    return str(identity) if isinstance(identity, int) and not isinstance(identity, bool) else identity

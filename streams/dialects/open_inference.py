@@ -1,0 +1,74 @@
+"""The Open Inference Protocol v2 as a request would be sent over HTTP: JSON, or JSON followed by raw tensors.
+
+One row a record. Each column is an input of one element under its own name, or one input holds all columns in declared order;
+a null, or a NaN in a raw tensor, is missing. Raw tensors need the header `Inference-Header-Content-Length`. The event time is the
+request's parameter `time_ms`, else the header `ce_time`, else when the broker got the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from streams.contracts.schema import ModelSchema
+from streams.dialects._headers import texts_of
+from streams.dialects._options import check_none
+from streams.dialects._payloads import asked_of
+from streams.dialects._rows import Rows
+from streams.dialects._times import time_of
+from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
+
+_JSON_LENGTH = "inference-header-content-length"
+
+
+class OpenInference:
+    """Reads the requests of one model."""
+
+    def __init__(self, schema: ModelSchema, limits: Limits) -> None:
+        self._schema = schema
+        self._rows = Rows(schema, limits)
+
+    def decode(self, message: Message) -> Row | Refusal:
+        """Decode one record; never raises."""
+        value = self._rows.readable(message.value)
+        if isinstance(value, Refusal):
+            return value
+        headers = texts_of(message.headers)
+        length = headers.get(_JSON_LENGTH, str(len(value)))
+        if not (length.isascii() and length.isdecimal() and len(length) < 10 and int(length) <= len(value)):
+            return Refusal("wrong_type", f"the header {_JSON_LENGTH} isn't a length within the record")
+        asked = asked_of(value[: int(length)], self._schema, value[int(length) :])
+        if isinstance(asked, Refusal):
+            return asked
+        identity = asked.id if asked.id is not None else headers.get("ce_id")
+        if identity is None:
+            return Refusal("missing_field", "no id, and no header ce_id")
+        time_ms = _time_ms(asked.parameters.get("time_ms"), headers.get("ce_time"), message)
+        return time_ms if isinstance(time_ms, Refusal) else self._rows.of(identity, time_ms, asked.features)
+
+
+def _time_ms(parameter: Any, header: str | None, message: Message) -> int | Refusal:
+    if parameter is not None:
+        return time_of(parameter, "milliseconds", "parameters.time_ms")
+    return message.timestamp_ms if header is None else time_of(header, "rfc3339", "ce_time")
+
+
+def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Dialect:
+    """Open the dialect for one model.
+
+    Raises:
+        ContractError: there are options.
+    """
+    check_none("open_inference", options)
+    return OpenInference(schema, limits)
+
+
+def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | None]) -> Written:
+    """Write a request with an input for each column; a number that is missing looks like any other number."""
+    inputs = [
+        {"name": name, "shape": [1, 1], "datatype": "BYTES" if isinstance(value, str) else "FP64", "data": [value]}
+        for name, value in columns.items()
+    ]
+    return Written(msgspec.json.encode({"id": request_id, "parameters": {"time_ms": time_ms}, "inputs": inputs}))
