@@ -6,7 +6,6 @@ Source: cloudevents/spec, bindings/kafka-protocol-binding.md, 1.0.2.
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any, NamedTuple
 
 import msgspec
@@ -18,6 +17,7 @@ from streams.dialects.base import Message, Refusal
 
 _STRUCTURED = "application/cloudevents"
 _PREFIX = "ce_"
+_NO_EVENT = "no event: there is no header ce_type, and the value isn't an object with a specversion"
 
 
 class Event(NamedTuple):
@@ -45,12 +45,11 @@ def event_of(message: Message, value: bytes) -> Event | Refusal:
         value: its value, not too large.
     """
     headers = texts_of(message.headers)
-    if headers.get("content-type", "").lower().startswith(_STRUCTURED):
-        return _structured(value)
     attributes = {name.removeprefix(_PREFIX): text for name, text in headers.items() if name.startswith(_PREFIX)}
-    if "type" not in attributes:
-        return Refusal("missing_field", "no event: neither a header ce_type nor the content-type application/cloudevents+json")
-    return Event(attributes, value)
+    if "type" in attributes and not headers.get("content-type", "").lower().startswith(_STRUCTURED):
+        return Event(attributes, value)
+    # The Python SDK writes structured events under the content-type of their data, so the value must say what it is.
+    return _structured(value)
 
 
 def time_ms_of(event: Event, message: Message) -> int | Refusal:
@@ -64,8 +63,12 @@ def _structured(value: bytes) -> Event | Refusal:
         plain: dict[str, Any] = msgspec.json.decode(value, type=dict[str, Any])
         held = msgspec.json.decode(value, type=_Structured)
         data = base64.b64decode(held.data_base64, validate=True) if held.data_base64 else bytes(held.data)
+    except msgspec.ValidationError:
+        return Refusal("missing_field", _NO_EVENT)
     except UNREADABLE as error:
         return unreadable(error)
-    except binascii.Error:
+    except ValueError:
         return Refusal("wrong_type", "data_base64 isn't base64")
+    if "specversion" not in plain:
+        return Refusal("missing_field", _NO_EVENT)
     return Event({name: text for name, text in plain.items() if isinstance(text, str) and name != "data"}, data)

@@ -82,6 +82,17 @@ def test_every_finding_of_a_config_is_shown(run: Run, tmp_path: Path):
     assert not (tmp_path / ".driftwake").exists()
 
 
+def test_a_mapping_of_a_column_that_is_not_declared_is_a_finding(run: Run, tmp_path: Path):
+    file = tmp_path / "mapped.yaml"
+    text = "models:\n  - name: parcels\n    schema: {columns: [{name: a, kind: number}]}\n    dialect: mapped_json\n"
+    file.write_text(text + "    dialect_options: {columns: {b: x.y}}\n")
+    answer = run("config", "lint", str(file))
+    assert answer.code == 2
+    assert "columns b aren't in the schema" in answer.err
+    file.write_text(text + "    dialect_options: {columns: {a: x.y}}\n")
+    assert run("config", "lint", str(file)).code == 0
+
+
 def test_explain_config_says_where_values_come_from(run: Run, config: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DRIFTWAKE__MODELS__0__PARTITIONS", "4")
     found = {one["path"]: one for one in json.loads(run("config", "explain", str(config), "--json").out)}

@@ -130,6 +130,7 @@ def test_any_record_gets_an_answer(kind: str, value: bytes | None, headers: list
         b'{"instances":[' + b"[" * 900 + b"]" * 900 + b"]}",
         b'{"id":' + b"9" * 5_000 + b',"time_ms":1,"inputs":[]}',
         b'{"id":"a","time_ms":' + b"9" * 400 + b"}",
+        '{"specversion":"1.0","type":"x","data_base64":"\x80"}'.encode(),
     ],
 )
 def test_what_would_keep_a_parser_busy_is_refused(kind: str, value: bytes) -> None:

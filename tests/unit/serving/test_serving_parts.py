@@ -293,7 +293,9 @@ def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path
 
 
 def test_what_is_encoded_is_a_prediction() -> None:
-    row = native.open_dialect(SCHEMA, Limits(), {}).decode(native.example("r", START_MS, {k: v[0] for k, v in rows_of(1).items()}))
+    row = native.open_dialect(SCHEMA, Limits(), {}).decode(
+        native.example("r", START_MS, {k: v[0] for k, v in rows_of(1).items()})
+    )
     windows = window_rows({"w_a": [1.0], "w_b": [None]}, 1)[0]
     value = encode(
         Served(row.id, 1, 7, row.time_ms, row.features, windows, 0.25, "d", 3, "champion", ["f"], [ShadowScore("s", "e", 0.5)])
