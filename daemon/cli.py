@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands import orders, views
+from daemon.commands import orders, quarantine, views
 from daemon.commands.errors import BadInputError
 from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, screen, settings_in
 from daemon.errors import DaemonError, LogRefusedError
@@ -127,6 +127,7 @@ def skill(
 
 app.add_typer(views.app)
 app.add_typer(orders.app)
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from streams.archiving.config import ArchivingConfig
 from streams.archiving.decoding import Decoded, Decoder
 from streams.archiving.progress import Progress
 from streams.contracts.errors import LakeError
-from streams.contracts.records import Rejected, WorkerReport
+from streams.contracts.records import WorkerReport
 from streams.contracts.schema import ModelSchema
 from streams.contracts.topics import topic_name
 from streams.lake.lake import Lake
@@ -23,7 +23,7 @@ from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.transport.inputs import Inputs
 from streams.transport.publisher import Publisher
-from streams.transport.quarantine import rejected_output
+from streams.transport.quarantine import refused
 from streams.transport.records import Output, by_topic
 
 log = structlog.get_logger()
@@ -163,20 +163,11 @@ class ArchivingStage(Service):
 
     async def _quarantine(self, decoded: Decoded) -> None:
         now_ms = int(self._clock.now().timestamp() * 1_000)
-        rejected = [
-            Rejected(
-                model=self._model,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason="undecodable",
-                detail=detail,
-                value=record.value or b"",
-                quarantined_ms=now_ms,
-            )
+        outputs = [
+            refused(record, model=self._model, reason="undecodable", detail=detail, quarantined_ms=now_ms)
             for record, detail in decoded.undecodable
         ]
-        await self._publisher.send_many([rejected_output(one) for one in rejected])
+        await self._publisher.send_many(outputs)
 
     async def _report(self, boundary_ms: int) -> None:
         report = WorkerReport(stage="archiving", model=self._model, partition=0, epoch=self._epoch, watermark_ms=boundary_ms)

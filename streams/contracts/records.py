@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct, gc=False, kw_only=True):
 
 
 class Rejected(msgspec.Struct, gc=False, kw_only=True):
-    """A quarantined record: why, where it was, and its bytes (base64 on the wire)."""
+    """A quarantined record: why, where it was, and all of it, unless it was too large to keep and is `cut`. Bytes are base64."""
 
     model: str
     topic: str
@@ -80,6 +80,9 @@ class Rejected(msgspec.Struct, gc=False, kw_only=True):
     detail: str
     value: bytes
     quarantined_ms: int
+    key: bytes | None = None
+    headers: list[tuple[str, bytes]] = []
+    cut: bool = False
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):

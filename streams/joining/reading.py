@@ -6,9 +6,9 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
-from streams.contracts.records import Label, Prediction, Rejected
+from streams.contracts.records import Label, Prediction
 from streams.contracts.schema import Task
-from streams.transport.quarantine import rejected_output
+from streams.transport.quarantine import refused
 from streams.transport.records import Output, Record
 
 SOURCE_HEADER = "dw_source"
@@ -76,18 +76,7 @@ def label_of(value: bytes | None, task: Task) -> LabelHead | Unusable:
 
 def rejected(model: str, record: Record, why: Unusable) -> Output:
     """Make the quarantine record. Its time is the broker's, so that a repeated micro-batch writes the same."""
-    return rejected_output(
-        Rejected(
-            model=model,
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=why.reason,
-            detail=why.detail,
-            value=record.value or b"",
-            quarantined_ms=record.timestamp_ms,
-        )
-    )
+    return refused(record, model=model, reason=why.reason, detail=why.detail, quarantined_ms=record.timestamp_ms)
 
 
 def source_of(record: Record) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from streams.contracts.errors import StreamsError
-from streams.contracts.records import CHAMPION, Deployment, Rejected, TaskState
+from streams.contracts.records import CHAMPION, Deployment, TaskState
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
@@ -22,7 +22,7 @@ from streams.serving.feed import Heard, Rows
 from streams.serving.reading import What, reader
 from streams.serving.scoring import Answers, Batch, answer, as_columns, flags_of
 from streams.serving.slots import Share
-from streams.transport.quarantine import rejected_output
+from streams.transport.quarantine import refused
 from streams.transport.records import Output, Record, Result
 
 logger = structlog.get_logger(__name__)
@@ -247,18 +247,8 @@ class ServingTask:
 
     def _rejected(self, record: Record, reason: str, detail: str) -> Output:
         self._telemetry.count("driftwake_serving_rejected_total", model=self._places.model, reason=reason)
-        return rejected_output(
-            Rejected(
-                model=self._places.model,
-                topic=record.topic,
-                partition=record.partition,
-                offset=record.offset,
-                reason=reason,
-                detail=detail,
-                value=record.value or b"",
-                quarantined_ms=int(self._clock.now().timestamp() * 1_000),
-            )
-        )
+        now_ms = int(self._clock.now().timestamp() * 1_000)
+        return refused(record, model=self._places.model, reason=reason, detail=detail, quarantined_ms=now_ms)
 
     def _result(self, outputs: list[Output], consumed: int | None) -> Result:
         deployments = [msgspec.to_builtins(deployment) for deployment in self._board.slots.deployments]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,8 +17,8 @@ from streams.transport.broker import EmbeddedBroker
 from streams.transport.commits import Committer, last_state
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
-from streams.transport.quarantine import MOST_BYTES, rejected_output
-from streams.transport.records import Output
+from streams.transport.quarantine import MOST_BYTES, MOST_DETAIL, refused
+from streams.transport.records import Output, Record
 from tests.kit.topics import make_topics, publish, read_all
 
 Unique = Callable[[str], str]
@@ -77,23 +78,30 @@ async def test_large_records_pass_and_too_large_ones_are_refused_before_sending(
     await publisher.stop()
 
 
-async def test_quarantine_keeps_reason_position_and_a_bounded_value(broker: EmbeddedBroker) -> None:
+def refusal(**changes: Any) -> Output:
+    given = {
+        "topic": "a/b",
+        "partition": 3,
+        "offset": 42,
+        "key": b"k",
+        "value": b"v",
+        "headers": (("h", b"\xff"),),
+        "timestamp_ms": 7,
+    }
+    return refused(Record(**given | changes), model="m", reason="undecodable", detail="x" * 9_000, quarantined_ms=1)
+
+
+async def test_quarantine_keeps_the_whole_record_as_far_as_it_is_bounded(broker: EmbeddedBroker) -> None:
     await ensure_topics(broker.bootstrap, {topic_name("quarantine"): TABLE["quarantine"]}, 1)
-    rejected = Rejected(
-        model="m",
-        topic="a/b",
-        partition=3,
-        offset=42,
-        reason="undecodable",
-        detail="x" * 9_000,
-        value=b"\xff" * 9_000_000,
-        quarantined_ms=1,
-    )
-    await publish(broker.bootstrap, [rejected_output(rejected)])
-    record = (await read_all(broker.bootstrap, topic_name("quarantine")))[-1]
-    kept = msgspec.json.decode(record.value or b"", type=Rejected)
-    assert (kept.topic, kept.offset, kept.value) == ("a/b", 42, b"\xff" * MOST_BYTES)
-    assert dict(record.headers) == {"dw_reason": b"undecodable", "dw_source": b"a/b/3/42", "dw_bytes": b"9000000"}
+    many = tuple((f"header-{number}", b"x" * 100) for number in range(10_000))
+    await publish(broker.bootstrap, [refusal(), refusal(value=b"\xff" * 9_000_000, headers=many, key=b"k" * 5_000)])
+    whole, cut = (await read_all(broker.bootstrap, topic_name("quarantine")))[-2:]
+    kept = msgspec.json.decode(whole.value or b"", type=Rejected)
+    assert (kept.topic, kept.partition, kept.offset, kept.detail) == ("a/b", 3, 42, "x" * MOST_DETAIL)
+    assert (kept.key, kept.value, kept.headers, kept.cut) == (b"k", b"v", [("h", b"\xff")], False)
+    kept = msgspec.json.decode(cut.value or b"", type=Rejected)
+    assert (kept.key, kept.value, kept.headers, kept.cut) == (None, b"\xff" * MOST_BYTES, [], True)
+    assert dict(cut.headers) == {"dw_reason": b"undecodable", "dw_source": b"a/b/3/42", "dw_bytes": b"9000000"}
 
 
 async def test_the_last_state_is_found_behind_aborted_ones(broker: EmbeddedBroker, unique: Unique) -> None:

@@ -114,8 +114,8 @@ class Watcher:
                 if report.model == self._model:
                     self.reports[report.partition] = report
             elif record.topic == topic_name("quarantine"):
-                rejected = msgspec.json.decode(record.value or b"", type=Rejected)
-                self.rejected += [rejected] if rejected.model == self._model else []
+                if record.key == self._model.encode():
+                    self.rejected.append(msgspec.json.decode(record.value or b"", type=Rejected))
             elif watermark is not None:
                 self.watermarks[record.partition, watermark[0]] = watermark[1]
             elif record.headers:
