@@ -75,8 +75,9 @@ def answer(batch: Batch, shares: Sequence[Share], ready: Mapping[str, Scorer]) -
     failures = 0
     for share in shares:
         part = batch if len(share.rows) == rows else _selected(batch, share.rows)
-        scores[share.rows] = _champion_scores(ready[share.deployment.champion], part)
-        failures += _add_shadows(share, part, ready, shadows)
+        own = _champion_scores(ready[share.deployment.champion], part)
+        scores[share.rows] = own
+        failures += _add_shadows(share, part, ready, {share.deployment.champion: own.tolist()}, shadows)
     return Answers(scores.tolist(), shadows, failures)
 
 
@@ -109,19 +110,27 @@ def _single_score(scorer: Scorer, part: Batch, row: int) -> float:
         return float("nan")
 
 
-def _add_shadows(share: Share, part: Batch, ready: Mapping[str, Scorer], shadows: dict[int, list[ShadowScore]]) -> int:
+def _add_shadows(
+    share: Share,
+    part: Batch,
+    ready: Mapping[str, Scorer],
+    scored: dict[str, list[float]],
+    shadows: dict[int, list[ShadowScore]],
+) -> int:
+    """Add the scores of a share's shadows; `scored` holds those of bundles that were asked already: each is asked once."""
     failures = 0
     for slot in share.deployment.active:
         scorer = ready.get(slot.digest)
         if slot.name == CHAMPION or scorer is None:
             continue
         try:
-            scores = scorer.score(part.columns, part.windows, part.times).tolist()
+            if slot.digest not in scored:
+                scored[slot.digest] = scorer.score(part.columns, part.windows, part.times).tolist()
         except Exception as error:  # noqa: BLE001 - a shadow is never worth the champion's answer
             failures += 1
             logger.warning("ShadowFailed", slot=slot.name, digest=slot.digest, error=str(error)[:300])
             continue
-        for row, score in zip(share.rows.tolist(), scores, strict=True):
+        for row, score in zip(share.rows.tolist(), scored[slot.digest], strict=True):
             if score == score:  # noqa: PLR0124 - only NaN differs from itself
                 shadows.setdefault(row, []).append(ShadowScore(slot.name, slot.digest, score))
     return failures

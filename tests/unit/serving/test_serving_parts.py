@@ -24,7 +24,7 @@ from streams.serving.feed import Facts, Feed, FeedTopics, Heard, Rows
 from streams.serving.history import lake_history, no_history
 from streams.serving.progress import Progress
 from streams.serving.scoring import Batch, answer, as_columns, flags_of
-from streams.serving.slots import Slots
+from streams.serving.slots import Share, Slots
 from streams.serving.suspicion import ALL_MISSING, FAR_OUTSIDE, Suspicion
 from streams.transport.records import Record
 from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
@@ -290,6 +290,34 @@ def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path
 
     champion_fails = answer(batch, shares, {first.digest: FailingScorer(first)})
     assert [row for row in range(20) if np.isnan(champion_fails.scores[row])] == [4]
+
+
+class CountingScorer:
+    """Counts how often it is asked."""
+
+    def __init__(self, inner) -> None:  # noqa: ANN001
+        self._inner = inner
+        self.digest = inner.digest
+        self.asked = 0
+
+    def score(self, columns, windows, time_ms):  # noqa: ANN001
+        self.asked += 1
+        return self._inner.score(columns, windows, time_ms)
+
+
+def test_a_bundle_in_several_slots_is_asked_once(tmp_path: Path) -> None:
+    store = BundleStore(tmp_path / "registry")
+    first, second = (CountingScorer(load(store, "toys", make_bundle(tmp_path / "registry", seed=seed))) for seed in (0, 1))
+    names = {"champion": first, "same": first, "other": second, "another": second}
+    active = tuple(Slot(name=name, digest=scorer.digest) for name, scorer in names.items())
+    deployment = Deployment(model="toys", generation=1, active=active, effective_ms=0, reason="")
+    batch = Batch([START_MS] * 3, rows_of(3), {})
+    answers = answer(batch, [Share(deployment, np.arange(3))], {first.digest: first, second.digest: second})
+    assert (first.asked, second.asked) == (1, 1)
+    for row in range(3):
+        same, other, another = answers.shadows[row]
+        assert (same.name, same.score) == ("same", answers.scores[row])
+        assert (other.score, other.name, another.name) == (another.score, "other", "another")
 
 
 def test_what_is_encoded_is_a_prediction() -> None:
