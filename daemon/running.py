@@ -86,7 +86,7 @@ async def broker_of(settings: DaemonSettings) -> AsyncIterator[str]:
     async with AsyncExitStack() as stack:
         bootstrap = settings.broker.bootstrap
         if bootstrap is None:
-            broker = EmbeddedBroker(settings.folder("broker"), settings.broker.port or None)
+            broker = EmbeddedBroker(settings.folder("broker"), settings.broker.port or None, brief=settings.is_replay)
             bootstrap = (await stack.enter_async_context(broker)).bootstrap
         await make_topics(settings, bootstrap)
         yield bootstrap

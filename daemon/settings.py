@@ -101,9 +101,13 @@ class DaemonSettings(StreamsSettings):
     """Where runs and models are registered."""
 
     def executing_config(self) -> ExecutingConfig:
-        """Return executing's settings, with the work folder under the data directory; where all is a replay, skills are warm."""
-        warm = bool(self.models) and all(model.replay for model in self.models)
-        return ExecutingConfig(**{"work": self.folder("work").resolve(), "warm": warm, **dict(self.skills)})
+        """Return executing's settings, with the work folder under the data directory; in a replay, skills are warm."""
+        return ExecutingConfig(**{"work": self.folder("work").resolve(), "warm": self.is_replay, **dict(self.skills)})
+
+    @property
+    def is_replay(self) -> bool:
+        """Whether all that runs is a replay, which ends in minutes."""
+        return bool(self.models) and all(model.replay for model in self.models)
 
     @property
     def ledger_place(self) -> str | Path:

@@ -16,7 +16,7 @@ _numbers = count(1)
 @pytest_asyncio.fixture(scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedBroker]:
     """A real broker for the whole session; its `bootstrap` is what tests need."""
-    async with EmbeddedBroker(tmp_path_factory.mktemp("broker")) as running:
+    async with EmbeddedBroker(tmp_path_factory.mktemp("broker"), brief=True) as running:
         yield running
 
 

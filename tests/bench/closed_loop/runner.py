@@ -124,7 +124,7 @@ async def _run(job: Job) -> Played:
 async def _replay(job: Job) -> Played:
     settings, file, by_hand, champion = await _prepare(job)
     model = settings.model(MODEL)
-    async with EmbeddedBroker(settings.folder("broker")) as broker:
+    async with EmbeddedBroker(settings.folder("broker"), brief=True) as broker:
         bootstrap = broker.bootstrap
         await make_topics(settings, bootstrap)
         clock = SystemClock()
