@@ -7,6 +7,7 @@ measuring and monitoring, and the daemon waits for a later time. So the speed of
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
@@ -40,14 +41,14 @@ class Bucket(NamedTuple):
 
 
 def buckets(requests: pd.DataFrame, labels: pd.DataFrame, *, since_ms: int, until_ms: int, bucket_ms: int) -> Iterator[Bucket]:
-    """Cut requests and labels (both with `time_ms`, sorted) into buckets; buckets without any row are skipped."""
-    edges = np.arange(since_ms, until_ms + bucket_ms, bucket_ms)
+    """Cut requests and labels (both with `time_ms`, sorted) in [since, until) into buckets; those without any row are skipped."""
+    edges = np.append(np.arange(since_ms, until_ms, bucket_ms), until_ms)
     of_requests, of_labels = (np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (requests, labels))
-    for i, start in enumerate(edges[:-1].tolist()):
+    for i, (start, end) in enumerate(itertools.pairwise(edges.tolist())):
         some_requests = requests.iloc[of_requests[i] : of_requests[i + 1]]
         some_labels = labels.iloc[of_labels[i] : of_labels[i + 1]]
         if len(some_requests) or len(some_labels):
-            yield Bucket(start, min(start + bucket_ms, until_ms), some_requests, some_labels)
+            yield Bucket(start, end, some_requests, some_labels)
 
 
 class Lockstep:

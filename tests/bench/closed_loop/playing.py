@@ -21,7 +21,7 @@ from tests.bench.closed_loop.policies.daily import times_asked
 from tests.bench.closed_loop.policies.making import make
 from tests.bench.closed_loop.prepared import day_ms, prepare
 from tests.bench.closed_loop.report.model import ScenarioResult
-from tests.bench.closed_loop.runner import DAY_MS, DRIFTWAKE, Job, run
+from tests.bench.closed_loop.runner import DAY_MS, DRIFTWAKE, Job, Released, run
 from tests.bench.closed_loop.scenario import Scenario
 
 OURS = "the champion that driftwake looks after"
@@ -65,7 +65,7 @@ def play(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
         champion_until_ms=day_ms(data, scenario.champion.last_day + 1),
         start_ms=world.start_ms,
         end_ms=day_ms(data, scenario.replay.last_day + 1),
-        bucket_ms=scenario.bucket.ms,
+        spans=released(scenario, data),
         horizon_ms=_horizon_ms(data),
         world=world,
         policies=policies,
@@ -76,10 +76,24 @@ def play(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
     )
     who = {name: OURS if name == DRIFTWAKE else make(name, world, np.random.default_rng(0)).who for name in policies}
     result = judge(Judged(scenario, data, run(job), who | {DRIFTWAKE: OURS}))
-    result = msgspec.structs.replace(result, daily_retrains=times_asked(world, job.end_ms, job.bucket_ms))
+    result = msgspec.structs.replace(result, daily_retrains=times_asked(world, job.end_ms, scenario.bucket.ms))
     if not wanted.keep:
         shutil.rmtree(folder)
     return result
+
+
+def released(scenario: Scenario, data: DataSet) -> list[Released]:
+    """Return the spans of a replay, before, on and after its fine days."""
+    start_ms, end_ms = day_ms(data, scenario.replay.first_day), day_ms(data, scenario.replay.last_day + 1)
+    if scenario.fine is None:
+        return [Released(start_ms, end_ms, scenario.bucket.ms)]
+    fine_ms, after_ms = day_ms(data, scenario.fine.first_day), day_ms(data, scenario.fine.last_day + 1)
+    spans = [
+        Released(start_ms, fine_ms, scenario.bucket.ms),
+        Released(fine_ms, after_ms, scenario.fine.bucket.ms),
+        Released(after_ms, end_ms, scenario.bucket.ms),
+    ]
+    return [span for span in spans if span.since_ms < span.until_ms]
 
 
 def _world(scenario: Scenario, data: DataSet) -> World:

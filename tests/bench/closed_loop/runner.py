@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,10 +54,19 @@ DRIFTWAKE = "driftwake"
 DAY_MS = 86_400_000
 
 
+class Released(NamedTuple):
+    """A span of event time [since, until), epoch ms, and how much of it is released at once."""
+
+    since_ms: int
+    until_ms: int
+    bucket_ms: int
+
+
 class Job(NamedTuple):
     """What is run: a scenario's data after its injections, and who plays.
 
-    Times are epoch ms. `settings` are the model's. `policies` may or may not name driftwake; without it the daemon only observes.
+    Times are epoch ms; `spans` cover the replay in order. `settings` are the model's. `policies` may or may not name driftwake;
+    without it the daemon only observes.
     """
 
     data: DataSet
@@ -64,7 +74,7 @@ class Job(NamedTuple):
     champion_until_ms: int
     start_ms: int
     end_ms: int
-    bucket_ms: int
+    spans: Sequence[Released]
     horizon_ms: int
     world: World
     policies: Sequence[str]
@@ -199,8 +209,7 @@ async def _play(job: Job, ground: Ground, faults: Faults, champion: str) -> Cast
     await follower.start()
     try:
         matured = Matured(follower, DRIFTWAKE)
-        cut = buckets(log.requests, log.labels, since_ms=job.start_ms, until_ms=job.end_ms, bucket_ms=job.bucket_ms)
-        for bucket in cut:
+        for bucket in itertools.chain.from_iterable(buckets(log.requests, log.labels, **span._asdict()) for span in job.spans):
             await cast.swap_in(bucket.start_ms)
             await faults.begin(bucket.start_ms)
             await stage.lockstep.release(bucket)

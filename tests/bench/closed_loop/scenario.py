@@ -109,6 +109,12 @@ class Days(Section):
         return self
 
 
+class Fine(Days):
+    """Days on which hours count."""
+
+    bucket: Duration
+
+
 class OwnFile(Section):
     """Data of one's own: any parquet file, and what its columns are."""
 
@@ -227,6 +233,9 @@ class Scenario(Section):
     bucket: Duration
     """Virtual time that is released at once."""
 
+    fine: Fine | None = None
+    """Days with a shorter bucket, which costs time: where a bar is set in hours."""
+
     skew: Duration | None = None
     """How long before a row its facts must lie; null is the data set's own. Far below the bucket a replay is slow."""
 
@@ -252,6 +261,8 @@ class Scenario(Section):
         findings = []
         if self.replay.first_day <= self.champion.last_day:
             findings.append(f"replay begins on day {self.replay.first_day}, within the champion's days; begin later")
+        if self.fine is not None and not self._replays(self.fine.first_day, self.fine.last_day):
+            findings.append(f"fine {self.fine.first_day} to {self.fine.last_day} isn't within the replay")
         if not self._replays(self.score.first_day, self.score.last_day):
             findings.append(f"score {self.score.first_day} to {self.score.last_day} isn't within the replay")
         for bar in self.bars:

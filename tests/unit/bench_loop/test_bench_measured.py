@@ -13,6 +13,7 @@ from tests.bench.closed_loop.judged import judge
 from tests.bench.closed_loop.latency import Latencies, latencies_of
 from tests.bench.closed_loop.measured.case import NOT_FOR_IT, WHOLE, Judged, Part
 from tests.bench.closed_loop.measured.catalogue import BY_THE_WALL, MEASURED
+from tests.bench.closed_loop.playing import released
 from tests.bench.closed_loop.report.model import WALL_METRICS, BenchReport, ScenarioResult, encode_report, without_pace
 from tests.bench.closed_loop.scenario import METRICS
 from tests.unit.bench_loop.judged_world import (
@@ -58,6 +59,30 @@ def test_incidents_meet_every_onset():
     assert value(judged({"truth": truth}), "hours_between_false_incidents") == NOT_FOR_IT
     assert value(judged({"truth": {"onset_day": None}}), "hours_to_detect") == NOT_FOR_IT
     assert value(found, "hours_to_detect", "weekly") == NOT_FOR_IT
+
+
+def test_rows_are_held_out_from_the_moment_that_they_break():
+    broken = [
+        {"kind": "offset", "column": "amount", "value": 1, "first_day": 6, "last_day": 7},
+        {"kind": "scale", "column": "amount", "factor": 100, "first_day": 12, "last_day": 13},
+    ]
+    base = served(data().rows)
+    for since, hours in ((11, 0), (12, 0), (12.5, 12), (20, None)):
+        flagged = served(data().rows, flagged=base.time_ms >= day(since))
+        found = judged({"injections": broken}, served=flagged)
+        assert value(found, "hours_to_hold_out") == hours
+    assert value(judged(served=flagged), "hours_to_hold_out") == NOT_FOR_IT, "nothing broke"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "ends"),
+    [(7, 8, [(5, 7, 1), (7, 9, 0.25), (9, 20, 1)]), (5, 5, [(5, 6, 0.25), (6, 20, 1)]), (19, 19, [(5, 19, 1), (19, 20, 0.25)])],
+)
+def test_fine_days_have_a_bucket_of_their_own(first: int, last: int, ends: list[tuple[int, int, float]]):
+    fine = {"first_day": first, "last_day": last, "bucket": "15m"}
+    found = released(judged({"fine": fine}).scenario, data())
+    assert found == [(day(since), day(until), hours * HOUR_MS) for since, until, hours in ends]
+    assert released(judged().scenario, data()) == [(day(5), day(20), HOUR_MS)]
 
 
 def test_of_two_things_at_once_both_must_be_named():

@@ -62,6 +62,7 @@ def test_all_findings_come_at_once(tmp_path: Path):
         ({"replay": {"first_day": 62, "last_day": 121}}, "within the champion's days"),
         ({"replay": {"first_day": 80, "last_day": 70}}, "lies before first_day"),
         ({"score": {"first_day": 60, "last_day": 121}}, "isn't within the replay"),
+        ({"fine": {"first_day": 60, "last_day": 71, "bucket": "1h"}}, "fine 60 to 71 isn't within the replay"),
         ({"injections": [{"kind": "flood", "first_day": 1, "last_day": 2}]}, "flood"),
         ({"injections": [{"kind": "dead_column", "column": "amount", "first_day": 3, "last_day": 2}]}, "before the first"),
         ({"faults": [{"kind": "broker_restart", "day": 80, "forced": True}]}, "broker_restart can't be forced"),

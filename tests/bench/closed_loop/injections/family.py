@@ -37,6 +37,8 @@ Injection = Annotated[
 _INJECT: Final[Mapping[str, Callable[..., Rows]]] = {
     kind.KIND: kind.inject for kind in (bursts, dead_column, faster, nulls, offset, poison_labels, scale, unseen_category)
 }
+# What makes rows wrong, so that nobody should learn from them.
+BREAKING: Final = frozenset(kind.KIND for kind in (dead_column, nulls, scale, unseen_category))
 
 
 class Injected(NamedTuple):

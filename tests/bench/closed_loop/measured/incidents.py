@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.bench.closed_loop.injections.family import BREAKING
 from tests.bench.closed_loop.measured.case import HOUR_MS, NOT_FOR_IT, Judged, Part, actions, causes
 from tests.bench.closed_loop.metrics.detection import Detection, detection
 from tests.bench.closed_loop.metrics.judgement import Diagnosed, acted
@@ -51,12 +52,14 @@ def _detection(judged: Judged, policy: str, part: Part) -> Detection | None:
 
 
 def hours_to_hold_out(judged: Judged, policy: str, part: Part) -> float | None:
-    """Return the virtual hours from onset to the first row that was held out."""
-    if policy != DRIFTWAKE or judged.onset_ms is None:
+    """Return the virtual hours from the moment that rows break to the first one that was held out; None when none was."""
+    spans = [one.span(judged.data.epoch_ms) for one in judged.scenario.injections if one.kind in BREAKING]
+    if policy != DRIFTWAKE or not spans:
         return NOT_FOR_IT
-    served, until_ms = judged.played.served, judged.scored_span(part).until_ms
-    held = served.time_ms[served.flagged & (served.time_ms >= judged.onset_ms) & (served.time_ms < until_ms)]
-    return float(held[0] - judged.onset_ms) / HOUR_MS if len(held) else None
+    broken_ms, until_ms = min(span.since_ms for span in spans), judged.scored_span(part).until_ms
+    served = judged.played.served
+    held = served.time_ms[served.flagged & (served.time_ms >= broken_ms) & (served.time_ms < until_ms)]
+    return float(held[0] - broken_ms) / HOUR_MS if len(held) else None
 
 
 def diagnosed(judged: Judged) -> Diagnosed:
