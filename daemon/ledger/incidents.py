@@ -12,7 +12,7 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId, PlanDigest, digest_of, incident_id, step_id
 from daemon.ledger.inbox import settle_command
 from daemon.ledger.memory import add_spends, use_approval
-from daemon.ledger.records import ENDS, MOVES, Incident, Move, Plan
+from daemon.ledger.records import ENDS, INCONCLUSIVE, MOVES, Incident, Move, Plan
 from daemon.ledger.store import Store
 from daemon.ledger.tables import EventRow, ExperimentRow, IncidentRow, LessonRow, PlanRow, StepRow
 from streams.contracts.events import DriftEvent
@@ -110,7 +110,7 @@ class Incidents(Store):
             _begin_work(session, row, now_ms)
         if move.to in ENDS:
             for experiment in session.scalars(select(ExperimentRow).where(ExperimentRow.incident_id == row.id)):
-                experiment.outcome = move.to
+                experiment.outcome = INCONCLUSIVE if move.rule.endswith(f"_{INCONCLUSIVE}") else move.to
         if move.lesson is not None:
             lesson = move.lesson
             session.add(

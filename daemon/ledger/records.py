@@ -122,8 +122,12 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True):
     incident: str = ""
 
 
+INCONCLUSIVE = "inconclusive"
+"""What came of an experiment that could not be judged: nothing was learned, for it or against it."""
+
+
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration that was tried and what came of it (`running` until then)."""
+    """A configuration that was tried and what came of it: the state that its incident ended in, `running` or `inconclusive`."""
 
     configuration: str
     outcome: str

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from daemon.ledger.records import Experiment, Plan
+from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
 from daemon.planners.base import FORCED, TRAINS
 from daemon.planning.config import PlanningConfig
 
 MONTH_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
-_HELPED = frozenset({"closed", "running"})
+_NOT_AGAINST = frozenset({"closed", "running", INCONCLUSIVE})
 
 
 class Facts(NamedTuple):
@@ -93,7 +93,7 @@ def _not_frozen(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 
 
 def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    recent = [one for one in facts.tried if one.outcome not in _HELPED and facts.now_ms < one.time_ms + config.repeat_after.ms]
+    recent = [one for one in facts.tried if one.outcome not in _NOT_AGAINST and facts.now_ms < one.time_ms + config.repeat_after.ms]
     return f"the same was tried {len(recent)} times lately and didn't help" if recent else ""
 
 

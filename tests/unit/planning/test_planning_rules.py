@@ -117,10 +117,11 @@ def test_each_rule_refuses_and_names_itself(control: Control, rule: str, told: d
     assert broken(plan_of(control), facts(**told), **config) == [rule]
 
 
-def test_what_is_old_or_helped_is_no_repeat(control: Control) -> None:
+def test_what_is_old_or_helped_or_said_nothing_is_no_repeat(control: Control) -> None:
     tried = (
         Experiment(configuration="", outcome="refused", time_ms=NOW - 14 * DAY),
         Experiment(configuration="", outcome="closed", time_ms=NOW),
+        Experiment(configuration="", outcome="inconclusive", time_ms=NOW),
     )
     assert broken(plan_of(control), facts(tried=tried)) == []
 
