@@ -1,7 +1,7 @@
 """Build the rows to train on and the sealed rows to judge on, as they were known at a moment.
 
 No label counts before it was known: training rows whose label came only in the sealed range are left out, and a corrected
-label counts as it stood at each range's end.
+label counts as it stood when each range's labels are taken.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ from streams.lake.lake import Lake
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Train is event time [until - train, until - sealed), sealed is [until - sealed, until).
+    """Train is event time [until - train, cut) with the labels known at until - sealed, where cut is until - delay - sealed.
 
-    `windows` come on top of the champion's. Before there is a champion, `schema` and `skew_ms` say what its manifest would.
+    Sealed is [cut, until - delay) with the labels known at until. `label_delay_ms` is how long most labels take: newer rows have
+    none yet, and the quick ones alone would be a biased sample. `windows` come on top of the champion's. Before there is a
+    champion, `schema` and `skew_ms` say what its manifest would.
     """
 
     lake: str
@@ -37,6 +39,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until_ms: int
     train_ms: int
     sealed_ms: int
+    label_delay_ms: int = 0
     windows: tuple[Window, ...] = ()
     schema: ModelSchema | None = None
     skew_ms: int = 0
@@ -68,21 +71,22 @@ def run(request: Input, work: Path) -> Output:
     Raises:
         SkillError: the ranges have no meaning, no label is known, or the lake can't be read.
     """
-    if not 0 < request.sealed_ms < request.train_ms <= request.until_ms:
-        raise InputError("expected 0 < sealed_ms < train_ms <= until_ms")
+    if not 0 < request.sealed_ms <= request.label_delay_ms + request.sealed_ms < request.train_ms <= request.until_ms:
+        raise InputError("expected 0 < sealed_ms, 0 <= label_delay_ms, label_delay_ms + sealed_ms < train_ms <= until_ms")
     manifest = manifest_of(request.registry, request.model, request.champion) if request.champion else None
     schema, skew_ms = (manifest.schema, manifest.skew_ms) if manifest else (request.schema, request.skew_ms)
     if schema is None:
         raise InputError("without a champion the schema must be given")
     lake, windows = Lake(request.lake), windows_of(manifest, request.windows)
-    since_ms, cut_ms = request.until_ms - request.train_ms, request.until_ms - request.sealed_ms
+    since_ms, end_ms = request.until_ms - request.train_ms, request.until_ms - request.label_delay_ms
+    cut_ms = end_ms - request.sealed_ms
     versions = {table: lake.version(request.model, table) for table in ("predictions", "outcomes")}
     outcomes = _outcomes(lake, request, schema, since_ms)
     reach_ms = longest_reach_ms(windows, skew_ms)
     facts = facts_of(lake, request.model, schema, skew_ms, since_ms=max(0, since_ms - reach_ms), until_ms=request.until_ms)
     parts = {
-        "train": _between(newest_known(outcomes, cut_ms), since_ms, cut_ms),
-        "sealed": _between(newest_known(outcomes, request.until_ms), cut_ms, request.until_ms),
+        "train": _between(newest_known(outcomes, request.until_ms - request.sealed_ms), since_ms, cut_ms),
+        "sealed": _between(newest_known(outcomes, request.until_ms), cut_ms, end_ms),
     }
     if not parts["train"].num_rows:
         raise NoDataError("no label of the training range is known yet")

@@ -79,7 +79,7 @@ class SliceLoss(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelState(msgspec.Struct, frozen=True, kw_only=True):
-    """The share of recent predictions with a known label, label delays, and how many those rows are."""
+    """How many labels became known recently for each prediction, at most 1; how long they took; and how many rows they are of."""
 
     coverage: float | None
     delay_ms_p50: float | None

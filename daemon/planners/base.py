@@ -30,7 +30,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LabelState(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the recent truth is known: share of labelled rows, delays in ms, labelled rows."""
+    """How much truth came in recently: labels for each prediction, at most 1, delays in ms, labelled rows."""
 
     coverage: float | None = None
     delay_ms_p50: float | None = None

@@ -51,7 +51,7 @@ class PolicyConfig(Section):
     """Assumed loss while too few labels are known to measure it, for data breaks that show in the inputs alone."""
 
     label_coverage: float = Field(default=0.5, ge=0, le=1)
-    """Share of recent rows with a known label below which no loss is believed and no model trained."""
+    """Labels that come in for each prediction below which no loss is believed and no model trained."""
 
     label_rows: int = Field(default=500, ge=1)
     """Labelled rows below which no loss is believed and no model trained."""

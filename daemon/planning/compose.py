@@ -17,12 +17,13 @@ PROPOSER = "policy"
 
 
 class Basis(NamedTuple):
-    """What a plan is made from: event time, the champion and its windows."""
+    """What a plan is made from: event time, the champion and its windows, and how long most labels take."""
 
     now_ms: int
     incident: Incident
     champion: str
     windows: tuple[Window, ...]
+    label_delay_ms: int = 0
 
 
 def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig) -> Plan:
@@ -32,6 +33,7 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
         PlanRefusedError: no steps belong to the action.
     """
     until_ms = places.until_ms(basis.now_ms)
+    end_ms = until_ms - _label_delay_ms(basis, config)
     trains = proposal.action in TRAINS
     return Plan(
         model=places.model,
@@ -45,7 +47,7 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
         steps=_steps(proposal, basis, places, config, until_ms),
         reasons=proposal.reasons,
         alternatives={action: value for action, value in proposal.utilities.items() if value is not None},
-        sealed=(until_ms - config.sealed.ms, until_ms),
+        sealed=(end_ms - config.sealed.ms, end_ms),
         budget_ms=config.training_budget.ms if trains else 0,
         configuration=_configuration(proposal, basis, config) if trains else "",
         champion=basis.champion,
@@ -55,7 +57,11 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
 def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig, until_ms: int) -> tuple[PlanStep, ...]:
     common = places.arguments(basis.champion)
     windows: list[Any] = [plain(window) for window in basis.windows]
-    data = common | {"until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "windows": windows}
+    delay_ms = _label_delay_ms(basis, config)
+    data = common | {
+        "until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "label_delay_ms": delay_ms,
+        "windows": windows,
+    }  # fmt: skip
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
     match proposal.action:
         case "rollback" | "promote_submitted":
@@ -69,7 +75,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
             search = PlanStep(
                 key="search", skill="propose_windows", needs=("data",),
                 arguments=common | {
-                    "train": _result("data", "train"), "until_ms": until_ms - config.sealed.ms, "seed": config.seed,
+                    "train": _result("data", "train"), "until_ms": until_ms - delay_ms - config.sealed.ms, "seed": config.seed,
                     "budget_seconds": config.search_seconds,
                 },
             )  # fmt: skip
@@ -77,6 +83,11 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
             train = _train(common, found, basis, config, ("data", "search"))
             return (build, search, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
     raise PlanRefusedError(f"no steps belong to {proposal.action}")
+
+
+def _label_delay_ms(basis: Basis, config: PlanningConfig) -> int:
+    """Return how far before now the labelled rows end; at most half of the training range is given up for late labels."""
+    return min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
 
 
 def _train(common: dict[str, Any], windows: Any, basis: Basis, config: PlanningConfig, needs: tuple[str, ...]) -> PlanStep:

@@ -93,7 +93,9 @@ def _not_frozen(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 
 
 def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    recent = [one for one in facts.tried if one.outcome not in _NOT_AGAINST and facts.now_ms < one.time_ms + config.repeat_after.ms]
+    recent = [
+        one for one in facts.tried if one.outcome not in _NOT_AGAINST and facts.now_ms < one.time_ms + config.repeat_after.ms
+    ]
     return f"the same was tried {len(recent)} times lately and didn't help" if recent else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import msgspec
@@ -185,7 +186,8 @@ class Planning:
         manifest = self._places.manifest(champion)
         if incident.challenger and self._places.manifest(incident.challenger).schema != manifest.schema:
             raise PlanRefusedError("the submitted bundle has another schema than the champion")
-        return compose(proposal, Basis(now_ms, incident, champion, manifest.windows), self._places, self._config)
+        delay_ms = math.ceil(_diagnosis(incident).label_state.delay_ms_p90 or 0)
+        return compose(proposal, Basis(now_ms, incident, champion, manifest.windows, delay_ms), self._places, self._config)
 
     def _forced(self, incident: Incident) -> Proposal | None:
         """Return what a person ordered who wants a bundle to serve whatever a judge would say: there is nothing to weigh."""
@@ -213,7 +215,7 @@ class Planning:
         return Situation(
             now_ms=now_ms,
             incident_cause=incident.cause,
-            diagnosis=msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis),
+            diagnosis=_diagnosis(incident),
             promotions=sum(time_ms > now_ms - MONTH_MS for time_ms in promoted),
             may_promote=promotion_room_ms(earliest_ms, promoted, self._config.promotions_per_30d) == earliest_ms,
             lessons=tuple(self._ledger.lessons(model)),
@@ -222,3 +224,7 @@ class Planning:
             can_roll_back=bool(earlier),
             evidence=tuple(event.id for event in self._ledger.events_of(incident.id)[:20]),
         )
+
+
+def _diagnosis(incident: Incident) -> Diagnosis:
+    return msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis)

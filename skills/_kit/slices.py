@@ -18,7 +18,7 @@ MOST_SLICES = 30
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
-QUARTERS = (0.25, 0.5, 0.75)
+MOST_RANGES = 4
 
 
 class Slice(NamedTuple):
@@ -44,9 +44,10 @@ def slices_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS
 
 
 def ranges_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS, most: int = MOST_SLICES) -> list[Slice]:
-    """Return slices by quarters of untagged numeric features, in the schema's order; fewer where values repeat.
+    """Return slices by ranges of untagged numeric features with equally many rows, in the schema's order.
 
-    For data without a category: a model can be worse somewhere there as well. Missing values belong to no slice.
+    Quarters, or thirds or halves where quarters would be too small; fewer where values repeat. For data without a category: a
+    model can be worse somewhere there as well. Missing values belong to no slice.
     """
     found = []
     for column in schema.features:
@@ -54,9 +55,10 @@ def ranges_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS
             continue
         values = floats(table, column.name)
         known = values[np.isfinite(values)]
-        if not len(known):
+        number = min(MOST_RANGES, len(known) // least_rows)
+        if number <= 1:
             continue
-        edges = np.unique([-np.inf, *np.quantile(known, QUARTERS), np.inf])
+        edges = np.unique([-np.inf, *np.quantile(known, np.arange(1, number) / number), np.inf])
         for low, high in itertools.pairwise(edges.tolist()):
             rows = (values > low) & (values <= high)
             if rows.sum() >= least_rows:

@@ -67,6 +67,16 @@ def test_a_repair_plan_searches_trains_and_compares_on_a_sealed_window(control: 
     assert plan.budget_ms == 30 * 60_000
 
 
+@pytest.mark.parametrize(("takes", "delay"), [(2, 2), (1_000, 38)])
+def test_late_labels_move_both_ranges_back_by_at_most_half_of_the_range(control: Control, takes: int, delay: int) -> None:
+    proposal = Proposal(action="search_features_and_retrain", reasons=(Reason(text="because"),), utilities={})
+    plan = compose(proposal, Basis(NOW, incident(), "c", (WINDOW,), takes * DAY), control.places, PlanningConfig())
+    assert plan.sealed == (START - (14 + delay) * DAY, START - delay * DAY)
+    data, search = plan.steps[0].arguments, plan.steps[1].arguments
+    assert (data["until_ms"], data["label_delay_ms"]) == (START, delay * DAY), "labels count until now"
+    assert search["until_ms"] == plan.sealed[0]
+
+
 def test_a_plan_is_data_whose_digest_names_all_of_it(control: Control) -> None:
     plan = plan_of(control)
     again = msgspec.json.decode(msgspec.json.encode(plan), type=Plan)

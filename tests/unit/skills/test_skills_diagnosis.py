@@ -110,7 +110,9 @@ def test_ranges_cut_numbers_where_there_is_no_category():
         ("night=0..0", 900),
         ("night=1..1", 200),
     ]
-    assert [one.name for one in ranges_of(schema, table, least_rows=300)] == ["night=0..0"]
+    coarse = [(one.name, int(one.rows.sum())) for one in ranges_of(schema, table, least_rows=400)]
+    assert coarse == [("size=0..499", 500), ("size=500..999", 500), ("night=0..0", 900)]
+    assert ranges_of(schema, table, least_rows=600) == []
 
 
 def test_slices_name_only_plain_values():
@@ -172,6 +174,14 @@ def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
     assert HOUR_MS / 2 < (found.label_state.delay_ms_p50 or 0) < (found.label_state.delay_ms_p90 or 0) < 3 * HOUR_MS
     assert found.performance.low < found.performance.recent < found.performance.high
     assert found.performance.reference == pytest.approx(found.performance.recent, abs=0.08)
+
+
+def test_labels_that_all_take_longer_than_the_recent_range_are_no_labels_that_are_missing(served: Served, tmp_path: Path):
+    known = (served.given.table["time_ms"].to_numpy() + 5 * DAY_MS).tolist()
+    state = diagnosed(served, tmp_path, known_ms=known).label_state
+    assert state.coverage == pytest.approx(1, abs=0.1)
+    assert (state.delay_ms_p50, state.delay_ms_p90) == (5 * DAY_MS, 5 * DAY_MS)
+    assert state.rows > 500
 
 
 def test_turned_labels_are_a_concept_change(served: Served, tmp_path: Path):

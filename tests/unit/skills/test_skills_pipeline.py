@@ -78,6 +78,22 @@ def test_no_label_counts_before_it_was_known(shop: Shop):
     assert shop.data.positives == (floats(train, "label") > 0.5).sum()
 
 
+def test_both_ranges_end_before_the_labels_that_are_still_to_come(shop: Shop, tmp_path: Path):
+    delay, end = 3 * HOUR_MS, shop.given.end_ms
+    data = dataset(shop, tmp_path, label_delay_ms=delay)
+    train, sealed = pq.read_table(data.train), pq.read_table(data.sealed)
+    cut = end - delay - SEALED_MS
+    assert max(train["time_ms"].to_pylist()) < cut <= min(sealed["time_ms"].to_pylist())
+    assert max(sealed["time_ms"].to_pylist()) < end - delay
+    assert cut < max(train["known_ms"].to_pylist()) < end - SEALED_MS, "labels that the judged model would have had"
+    times, known = shop.given.table["time_ms"].to_numpy(), shop.given.table["known_ms"].to_numpy()
+    whole = (times >= cut) & (times < end - delay)
+    assert data.rows_sealed == (whole & (known < end)).sum() > 0.95 * whole.sum()
+    assert shop.data.rows_sealed < 0.99 * ((times >= end - SEALED_MS) & (times < end)).sum(), (
+        "without it the newest have no labels"
+    )
+
+
 def test_window_columns_are_the_exact_ones(shop: Shop, tmp_path: Path):
     rates = Window(aggregate="mean", source="outcomes", column="label", by=("shop",), range_ms=6 * HOUR_MS)
     data = dataset(shop, tmp_path, windows=(BURSTS, rates))
@@ -114,7 +130,13 @@ def test_corrections_count_from_when_they_were_known_and_suspects_never(shop: Sh
 
 
 def test_ranges_without_meaning_are_refused(shop: Shop, tmp_path: Path):
-    for wrong in ({"sealed_ms": 0}, {"train_ms": SEALED_MS}, {"until_ms": DAY_MS}):
+    for wrong in (
+        {"sealed_ms": 0},
+        {"train_ms": SEALED_MS},
+        {"until_ms": DAY_MS},
+        {"label_delay_ms": -1},
+        {"label_delay_ms": TRAIN_MS},
+    ):
         with pytest.raises(InputError):
             dataset(shop, tmp_path, **wrong)
     with pytest.raises(NoDataError):

@@ -22,7 +22,7 @@ def rare(seed: int) -> tuple[Singles, Floats]:
 def test_all_of_the_rarer_class_and_a_share_of_the_other_are_fitted(turned: bool):  # noqa: FBT001 - a parameter of the test
     matrix, labels = rare(1)
     labels = 1 - labels if turned else labels
-    fold = _fold("binary", matrix, labels, 0)
+    fold = _fold("binary", matrix, labels, 0).rows
     assert fold.weights is not None
     few = fold.labels == (0.0 if turned else 1.0)
     number = int(min(labels.sum(), ROWS - labels.sum()))
@@ -30,13 +30,14 @@ def test_all_of_the_rarer_class_and_a_share_of_the_other_are_fitted(turned: bool
     index = fold.matrix[:, 0].astype(np.int64)
     assert (np.diff(index) > 0).all()
     assert np.array_equal(labels[index], fold.labels)
+    assert np.array_equal(index, _fold("binary", matrix, labels, 0).places)
     assert (fold.weights[few] == 1).all()
     assert fold.weights.sum() == pytest.approx(ROWS)
 
 
 def test_the_seed_draws_the_rows():
     matrix, labels = rare(1)
-    first, again, other = (_fold("binary", matrix, labels, seed).matrix[:, 0] for seed in (0, 0, 1))
+    first, again, other = (_fold("binary", matrix, labels, seed).rows.matrix[:, 0] for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -48,18 +49,18 @@ def test_few_rows_and_balanced_or_continuous_labels_are_fitted_whole():
         ("binary", ROWS, np.arange(ROWS) % 2.0),
         ("regression", ROWS, labels),
     ):
-        fold = _fold(task, matrix[:rows], given[:rows], 0)
+        fold = _fold(task, matrix[:rows], given[:rows], 0).rows
         assert (len(fold.labels), fold.weights) == (rows, None)
 
 
 def test_one_class_is_left_to_be_refused():
-    fold = _fold("binary", rare(1)[0], np.zeros(ROWS), 0)
+    fold = _fold("binary", rare(1)[0], np.zeros(ROWS), 0).rows
     assert len(fold.labels) == LEAST_THINNED
 
 
 def test_scores_stay_probabilities():
     matrix, labels = rare(1)
-    fold = _fold("binary", matrix, labels, 0)
+    fold = _fold("binary", matrix, labels, 0).rows
     fitted = fit("binary", fold._replace(matrix=fold.matrix[:, 1:]), {"rounds": 60, "max_depth": 3}, 0)
     later, told = rare(2)
     scores = predict(fitted.booster, later[:, 1:])
