@@ -143,6 +143,21 @@ def test_ranges_without_meaning_are_refused(shop: Shop, tmp_path: Path):
         dataset(shop, tmp_path, until_ms=20 * DAY_MS)
 
 
+def test_few_rows_are_repeated_so_that_the_latency_is_that_of_a_full_batch(shop: Shop):
+    scorer = load(BundleStore(Path(shop.common["registry"])), MODEL, shop.champion.digest)
+    asked = []
+
+    class Spy:
+        manifest = scorer.manifest
+
+        def score(self, columns: Any, windows: Any, times: Any) -> Any:
+            asked.append(len(times))
+            return scorer.score(columns, windows, times)
+
+    assert compare_models._latency(Spy(), pq.read_table(shop.data.sealed).slice(0, 25)) > 0  # noqa: SLF001 - the number alone says nothing
+    assert asked == [1_000] * 5
+
+
 def test_a_published_bundle_can_be_served(shop: Shop):
     scorer = load(BundleStore(Path(shop.common["registry"])), MODEL, shop.champion.digest)
     manifest = scorer.manifest
