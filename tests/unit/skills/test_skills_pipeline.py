@@ -154,7 +154,7 @@ def test_few_rows_are_repeated_so_that_the_latency_is_that_of_a_full_batch(shop:
             asked.append(len(times))
             return scorer.score(columns, windows, times)
 
-    assert compare_models._latency(Spy(), pq.read_table(shop.data.sealed).slice(0, 25)) > 0  # noqa: SLF001 - the number alone says nothing
+    assert compare_models._latency(Spy(), pq.read_table(shop.data.sealed).slice(0, 25)) > 0
     assert asked == [1_000] * 5
 
 
