@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -15,7 +16,7 @@ from streams.contracts.records import MARKER_HEADER, Deployment, GenerationMarke
 from streams.contracts.schema import Column, ModelSchema
 from streams.dialects import native
 from streams.dialects.base import Limits
-from streams.inference.session import load
+from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from streams.runtime.watermark import NEVER, watermark_record
@@ -295,12 +296,12 @@ def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path
 class CountingScorer:
     """Counts how often it is asked."""
 
-    def __init__(self, inner) -> None:  # noqa: ANN001
+    def __init__(self, inner: Scorer) -> None:
         self._inner = inner
         self.digest = inner.digest
         self.asked = 0
 
-    def score(self, columns, windows, time_ms):  # noqa: ANN001
+    def score(self, columns: Any, windows: Any, time_ms: list[int]) -> Any:
         self.asked += 1
         return self._inner.score(columns, windows, time_ms)
 
