@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -118,43 +118,47 @@ async def replayed(settings: DaemonSettings, wanted: Wanted, *, again: bool, onl
         TransportError: the topic can't be read, or a record may not have been written.
     """
     inputs = {model.topic(kind) for model in settings.models for kind in ("requests", "labels")}
-    before, seen, left = Counter[str](), set[str](), list[Entry]()
+    done = await _replayed(settings)
+    await _check_positions(settings, wanted)
+    whats, seen, left = Counter[str](), set[str](), list[Entry]()
     publisher = Publisher(broker_address(settings), "driftwake.quarantine")
-    sent = 0
     try:
-        async for entry in _entries(settings, wanted, await _replayed(settings)):
+        async for entry in _entries(settings, wanted, done):
             if entry.position in seen:  # a stage that died between two commits may have refused it twice
                 continue
             seen.add(entry.position)
-            why = _why_not(entry, inputs, again=again)
-            if why is not None:
-                before[why] += 1
-                continue
-            sent += 1
-            left.append(entry)
-            if len(left) == _AT_ONCE and not only_count:
+            what = _what_to_do(entry, inputs, again=again)
+            whats[what] += 1
+            if what == "send" and not only_count:
+                left.append(entry)
+            if len(left) == _AT_ONCE:
                 await _send(publisher, left)
                 left.clear()
-        if left and not only_count:
+        if left:
             await _send(publisher, left)
     finally:
         await publisher.stop()
-    missing = sorted(set(wanted.positions) - seen)
-    if missing:
-        raise BadInputError(f"nothing at {', '.join(missing)} is in quarantine")
-    return Replayed(sent, before["before"], before["cut"], before["foreign"])
+    return Replayed(whats["send"], whats["before"], whats["cut"], whats["foreign"])
 
 
-def _why_not(entry: Entry, inputs: set[str], *, again: bool) -> str | None:
+async def _check_positions(settings: DaemonSettings, wanted: Wanted) -> None:
+    """Look for what is asked for by its position, before anything is sent."""
+    if wanted.positions:
+        seen = {entry.position async for entry in _entries(settings, wanted, {})}
+        missing = sorted(set(wanted.positions) - seen)
+        if missing:
+            raise BadInputError(f"nothing at {', '.join(missing)} is in quarantine; `driftwake quarantine list` shows what is")
+
+
+def _what_to_do(entry: Entry, inputs: set[str], *, again: bool) -> str:
     if entry.rejected.topic not in inputs:
         return "foreign"
     if entry.rejected.cut:
         return "cut"
-    return "before" if entry.replayed_ms is not None and not again else None
+    return "before" if entry.replayed_ms is not None and not again else "send"
 
 
-async def _send(publisher: Publisher, entries: Iterable[Entry]) -> None:
-    entries = list(entries)
+async def _send(publisher: Publisher, entries: Sequence[Entry]) -> None:
     await publisher.send_many([_original(entry) for entry in entries])
     now_ms = int(SystemClock().now().timestamp() * 1_000)
     note = _Note([entry.position for entry in entries], pwd.getpwuid(os.getuid()).pw_name, now_ms)

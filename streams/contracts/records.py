@@ -82,7 +82,7 @@ class Rejected(msgspec.Struct, gc=False, kw_only=True):
     quarantined_ms: int
     key: bytes | None = None
     headers: list[tuple[str, bytes]] = []
-    cut: bool = False
+    cut: bool = True  # entries of before there were keys and headers aren't whole
 
 
 class Slot(msgspec.Struct, frozen=True, kw_only=True):

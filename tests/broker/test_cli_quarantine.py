@@ -113,7 +113,9 @@ async def test_what_is_sent_in_again_is_what_it_was_and_goes_in_once(desk: Desk)
 
 async def test_what_it_cant_do_is_said(desk: Desk) -> None:
     assert (await desk.call("replay"))[0] == 2
-    code, _, err = await desk.call("replay", f"{desk.requests}/0/1")
+    before = len(await read_all(desk.bootstrap, desk.requests))
+    code, _, err = await desk.call("replay", f"{desk.requests}/2/10", f"{desk.requests}/0/1")
     assert (code, f"{desk.requests}/0/1 is in quarantine" in err) == (2, True)
+    assert len(await read_all(desk.bootstrap, desk.requests)) == before, "bad input does nothing"
     assert (await desk.call("list", "--since", "soon"))[0] == 2
     assert (await desk.call("list", "--model", "nobody"))[0] == 2
