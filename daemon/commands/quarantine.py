@@ -21,13 +21,14 @@ Since = Annotated[str | None, typer.Option("--since", help="Only what was refuse
 
 
 @app.command("list")
-def list_refused(  # noqa: PLR0917 - the command's options, given by name
+def list_refused(
     config: Config = DEFAULT_CONFIG,
+    *,
     model: OnlyModel = None,
     reason: Reason = None,
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Show at most so many, the newest.")] = 50,
-    as_json: Json = False,  # noqa: FBT002 - a switch
+    as_json: Json = False,
 ) -> None:
     """List what was refused, oldest first, and count it by reason."""
     from daemon.commands import quarantined
@@ -87,14 +88,15 @@ def show(
 
 
 @app.command()
-def replay(  # noqa: PLR0917 - the command's options, given by name
+def replay(
     positions: Annotated[list[str] | None, typer.Argument(help="Where the records stood: topic/partition/offset.")] = None,
     config: Config = DEFAULT_CONFIG,
+    *,
     model: OnlyModel = None,
     reason: Reason = None,
     since: Since = None,
-    again: Annotated[bool, typer.Option("--again", help="Also those that were sent in before.")] = False,  # noqa: FBT002 - a switch
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many it would be.")] = False,  # noqa: FBT002 - a switch
+    again: Annotated[bool, typer.Option("--again", help="Also those that were sent in before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many it would be.")] = False,
 ) -> None:
     """Send refused requests and labels in again, after what refused them was put right.
 

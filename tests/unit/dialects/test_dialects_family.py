@@ -10,20 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.contracts.errors import ContractError
-from streams.contracts.schema import Column, ModelSchema
 from streams.dialects.base import Limits, Written
 from streams.dialects.checks import check_absent_column, check_any_record, check_round_trip
 from streams.runtime.plugins import kinds_of, load_kind
+from tests.unit.dialects.dialects_world import FEATURES, NOW, SCHEMA
 
-SCHEMA = ModelSchema(
-    columns=(
-        Column(name="size", kind="number"),
-        Column(name="colour", kind="category"),
-        Column(name="owner", kind="category", role="key"),
-    )
-)
-FEATURES = {"size": 1.5, "colour": "red", "owner": None}
-NOW = 1_700_000_000_000
 KINDS = kinds_of("streams.dialects")
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=40)
 VALUES = st.fixed_dictionaries(

@@ -7,19 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from streams.contracts.schema import Column, ModelSchema
 from streams.dialects import native
 from streams.dialects.base import EARLIEST_MS, LATEST_MS, Limits, Refusal, Written
+from tests.unit.dialects.dialects_world import FEATURES, NOW, SCHEMA
 
-SCHEMA = ModelSchema(
-    columns=(
-        Column(name="size", kind="number"),
-        Column(name="colour", kind="category"),
-        Column(name="owner", kind="category", role="key"),
-    )
-)
-FEATURES = {"size": 1.5, "colour": "red", "owner": None}
-NOW = 1_700_000_000_000
 DIALECT = native.open_dialect(SCHEMA, Limits(), {})
 
 
