@@ -22,7 +22,6 @@ from skills._kit.skill import Need, Spec
 from skills._kit.slices import Slice, ranges_of, slices_of
 from skills._kit.sources import facts_of, newest_known, windows_of
 from streams.contracts.bundle import Interval
-from streams.contracts.records import CHAMPION
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
@@ -168,7 +167,7 @@ def _sealed(request: Input, champion: Scorer, challenger: Scorer) -> _Scored:
 def _live(request: Input, live: Live, champion: Scorer) -> _Scored:
     """Read what was served; a row counts when both slots held the asked bundles while it was scored."""
     declared = [column.name for column in champion.manifest.schema.columns]
-    wanted = ["id", "time_ms", "known_ms", "revision", "label", "score", "digest", "shadows", "flags", *declared]
+    wanted = ["id", "time_ms", "known_ms", "revision", "label", "score", "digest", "route", "shadows", "flags", *declared]
     found = Lake(request.lake).read(
         request.model, "outcomes", wanted, since_ms=live.since_ms, until_ms=live.until_ms, time_column="known_ms"
     )
@@ -182,16 +181,18 @@ def _live(request: Input, live: Live, champion: Scorer) -> _Scored:
 
 
 def _slot_scores(rows: pa.Table, slot: str, digest: str) -> Floats:
-    """Return each row's score by `digest` in `slot`, NaN where another bundle was there or none."""
-    if slot == CHAMPION:
-        served: Booleans = pc.equal(rows.column("digest"), digest).to_numpy()
-        return np.where(served, floats(rows, "score"), np.nan)
+    """Return each row's score by `digest` in `slot`, NaN where another bundle was there or none.
+
+    With a canary, who didn't answer a row stands among its shadows.
+    """
+    routes: Booleans = pc.equal(rows.column("route"), slot).to_numpy()
+    served: Booleans = routes & pc.equal(rows.column("digest"), digest).to_numpy()
     found: list[list[dict[str, Any]] | None] = rows.column("shadows").to_pylist()
     scores = [
         next((float(one["score"]) for one in shadows or [] if one["name"] == slot and one["digest"] == digest), np.nan)
         for shadows in found
     ]
-    return np.array(scores, dtype=np.float64)
+    return np.where(served, floats(rows, "score"), np.array(scores, dtype=np.float64))
 
 
 def _metric(task: str, labels: Floats, scored: _Scored, seed: int) -> Metric:

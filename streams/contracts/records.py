@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 CHAMPION = "champion"
+CANARY = "canary"
 
 
 class Request(msgspec.Struct, gc=False):
@@ -33,7 +34,8 @@ class Prediction(msgspec.Struct, gc=False, kw_only=True):
 
     `partition` and `offset` are the request's position; `columns` holds every declared column; `windows` the
     value of every window that any loaded bundle reads, by its spec's name; `flags` says why a valid row is
-    suspect (such a row is scored, but held out of windows, references and training).
+    suspect (such a row is scored, but held out of windows, references and training). `route` is `champion` or `canary`: whose
+    `score` it is; while there is a canary, what the other of the two says stands among the `shadows` under its route's name.
     """
 
     id: str
@@ -92,11 +94,23 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that answers a share of the requests: those whose key the salt sends to it (`streams/contracts/canary.py`).
+
+    `weight` is the share, above 0 and at most 1. With the same salt a key that it answers goes on to be answered by it while the
+    weight grows.
+    """
+
+    digest: str
+    weight: float
+    salt: str
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """What a model's workers shall serve. Compacted, the key is the model's name.
 
-    From `effective_ms` in event time, `active` holds (one slot named `champion`, any number of shadows);
-    `preparing` are digests that owners verify, load, warm and backfill beforehand. Generations only grow.
+    From `effective_ms` in event time, `active` holds (one slot named `champion`, any number of shadows), and `canary` answers its
+    share; `preparing` are digests that owners verify, load, warm and backfill beforehand. Generations only grow.
     """
 
     model: str
@@ -105,11 +119,18 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     preparing: tuple[str, ...] = ()
     effective_ms: int
     reason: str
+    canary: Canary | None = None
 
     @property
     def champion(self) -> str:
         """Digest of the champion."""
         return next(slot.digest for slot in self.active if slot.name == CHAMPION)
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests of all that answers or shadows, each once: the champion, the canary, shadows."""
+        canary = () if self.canary is None else (self.canary.digest,)
+        return tuple(dict.fromkeys((self.champion, *canary, *(slot.digest for slot in self.active))))
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):

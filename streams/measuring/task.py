@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 
 from streams.contracts.bundle import NumberProfile, Profile
+from streams.contracts.canary import as_champion
 from streams.contracts.records import CHAMPION, MARKER_HEADER, Outcome, Prediction, TaskState
 from streams.contracts.summaries import InputSummary, LossSummary
 from streams.measuring.config import MeasuredModel, MeasuringConfig
@@ -117,7 +118,7 @@ class MeasuringTask:
     ) -> None:
         try:
             if record.topic == self._model.predictions:
-                rows.append((place, record.offset, self._predictions.decode(record.value or b"")))
+                rows.append((place, record.offset, as_champion(self._predictions.decode(record.value or b""))))
             else:
                 known.append((place, record.offset, self._outcomes.decode(record.value or b"")))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -149,7 +150,7 @@ class MeasuringTask:
             # A correction would count its row twice: what a bucket said of a row stays said.
             if bucket is None or outcome.prediction.flags or outcome.revision:
                 continue
-            for slot, digest, score in _scores(outcome.prediction):
+            for slot, digest, score in _scores(as_champion(outcome.prediction)):
                 delay_ms = outcome.known_ms - outcome.prediction.time_ms
                 groups[bucket.span[0], slot, digest].append((score, outcome.label, delay_ms))
         for (start_ms, slot, digest), group in groups.items():

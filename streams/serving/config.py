@@ -23,6 +23,9 @@ class ServingConfig(Section):
     max_bundles: int = Field(default=8, ge=2, le=64)
     """Bundles loaded at once, shadows and the previous champion included. What goes beyond is refused."""
 
+    shadow_patience_ms: int = Field(default=10, ge=0, le=60_000)
+    """Live: how long a batch that the champion has answered waits for its shadows. Later scores are dropped, and counted."""
+
     ahead_ms: int = Field(default=3_600_000, ge=0)
     """Live: a request may claim an event time this far after the broker got it; more is absurd (it would push event time)."""
 

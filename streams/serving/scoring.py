@@ -1,136 +1,141 @@
-"""A batch of decoded requests to scores, flags and shadows. Pure computing: it runs in a thread."""
+"""A batch of requests to scores and flags. Pure computing: it runs in a thread."""
 
 from __future__ import annotations
 
-import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from streams.contracts.records import CHAMPION, ShadowScore
-from streams.contracts.schema import ModelSchema
-from streams.dialects.base import Row
+from streams.contracts.canary import takes
+from streams.contracts.records import CANARY, CHAMPION, Canary, ShadowScore
 from streams.inference.session import Scorer
+from streams.serving.rows import Batch, Columns, part
+from streams.serving.shadows import Scores, Shadows
 from streams.serving.slots import Share
 from streams.serving.suspicion import Suspicion
 
 logger = structlog.get_logger(__name__)
 
-Columns = Mapping[str, Any]
-
-
-class Batch(NamedTuple):
-    """Requests as columns, in offset order."""
-
-    times: list[int]
-    columns: Columns
-    windows: Columns
-
 
 class Answers(NamedTuple):
-    """The champion's score of each row (NaN where it failed); by row number, shadow scores where there are any."""
+    """The score that each row is answered with (NaN where there is none); by row number, shadow scores where there are any.
+
+    `canaried` are the numbers of the rows that their deployment's canary answers. `failed` counts the shadows and canaries that
+    couldn't score their share, `dropped` the scores of shadows that were left out, by reason.
+    """
 
     scores: list[float]
     shadows: Mapping[int, list[ShadowScore]]
-    shadow_failures: int
-
-
-def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Any]:
-    """Turn rows into columns of all declared names: float64 arrays with NaN for null, or lists of strings and None."""
-    # Column by column, not row by row: a tuple per row would be one more object for the garbage collector to visit.
-    features = [row.features for row in rows]
-    columns: dict[str, Any] = {}
-    for column in schema.columns:
-        values = list(map(operator.attrgetter(column.name), features))
-        columns[column.name] = np.array(values, np.float64) if column.kind == "number" else values
-    return columns
+    canaried: frozenset[int]
+    failed: int
+    dropped: Mapping[str, int]
 
 
 def flags_of(columns: Columns, shares: Sequence[Share], suspicions: Mapping[str, Suspicion]) -> dict[int, list[str]]:
     """Return the flags of the rows that the bounds of their champion make suspect, by row number."""
     flags: dict[int, list[str]] = {}
     for share in shares:
-        part = columns if len(shares) == 1 else _part(columns, share.rows.tolist())
-        found = suspicions[share.deployment.champion].flags(part, len(share.rows))
+        own = columns if len(shares) == 1 else part(columns, share.rows.tolist())
+        found = suspicions[share.deployment.champion].flags(own, len(share.rows))
         flags |= {int(share.rows[row]): marks for row, marks in found.items()}
     return flags
 
 
-def answer(batch: Batch, shares: Sequence[Share], ready: Mapping[str, Scorer]) -> Answers:
-    """Score every row with the champion of its deployment, and with the shadows that are ready.
-
-    A shadow that fails is left out of the rows of its share; it never harms the champion.
+class Answering:
+    """The bundles that answer one batch.
 
     Args:
-        batch: the rows.
-        shares: which deployment answers which of them.
-        ready: loaded bundles by digest, as they were when the batch began.
+        ready: loaded bundles by digest, as they were when the batch began. Held here, a bundle that is let go of meanwhile
+            lives on until the last batch that began with it has ended.
+        shadows: where the partition's shadows score.
+        is_lagging: whether requests wait in numbers: shadows then give way.
     """
-    rows = len(batch.times)
-    scores = np.empty(rows, np.float64)
-    shadows: dict[int, list[ShadowScore]] = {}
-    failures = 0
-    for share in shares:
-        part = batch if len(share.rows) == rows else _selected(batch, share.rows)
-        own = _champion_scores(ready[share.deployment.champion], part)
-        scores[share.rows] = own
-        failures += _add_shadows(share, part, ready, {share.deployment.champion: own.tolist()}, shadows)
-    return Answers(scores.tolist(), shadows, failures)
+
+    def __init__(self, ready: Mapping[str, Scorer], shadows: Shadows, *, is_lagging: bool = False) -> None:
+        self._ready = ready
+        self._beside = shadows
+        self._is_lagging = is_lagging
+        self._shadows: dict[int, list[ShadowScore]] = {}
+        self._canaried: set[int] = set()
+        self._failed = 0
+        self._dropped: Counter[str] = Counter()
+
+    def answer(self, batch: Batch, shares: Sequence[Share]) -> Answers:
+        """Score every row with the champion of its deployment, with its canary and with the shadows that are ready.
+
+        A row that the canary takes is answered with its score, unless it has none: then the champion answers. What the other of
+        the two says is kept beside the shadows', so that both can be compared on all rows. Canaries and shadows that fail are
+        left out of their share; they never harm the champion.
+
+        Args:
+            batch: the rows; with keys, wherever a deployment has a canary.
+            shares: which deployment answers which of them.
+        """
+        scores = np.empty(len(batch.times), np.float64)
+        for share in shares:
+            own = batch if len(share.rows) == len(batch.times) else batch.part(share.rows.tolist())
+            scores[share.rows] = self._share(share, own)
+        return Answers(scores.tolist(), self._shadows, frozenset(self._canaried), self._failed, self._dropped)
+
+    def _share(self, share: Share, batch: Batch) -> Scores:
+        deployment = share.deployment
+        answering = {deployment.champion, deployment.canary.digest if deployment.canary is not None else ""}
+        beside = [self._ready[digest] for digest in deployment.digests if digest not in answering and digest in self._ready]
+        asked = self._beside.ask(beside, batch, is_lagging=self._is_lagging)
+        champion = _champion_scores(self._ready[deployment.champion], batch)
+        scored = {deployment.champion: champion}
+        answers = champion if deployment.canary is None else self._canary(deployment.canary, share, batch, scored)
+        found = self._beside.found(asked)
+        self._failed += found.failed
+        if found.dropped:
+            self._dropped[found.dropped] += len(beside) * len(batch.times)
+        scored |= found.scores
+        for slot in deployment.active:
+            if slot.name != CHAMPION and slot.digest in scored:
+                self._add(slot.name, slot.digest, share.rows, scored[slot.digest])
+        return answers
+
+    def _canary(self, canary: Canary, share: Share, batch: Batch, scored: dict[str, Scores]) -> Scores:
+        """Return the answers of a share that a champion, whose scores are in `scored`, has together with a canary."""
+        champion = scored[share.deployment.champion]
+        scorer = self._ready.get(canary.digest)
+        if scorer is None:
+            return champion
+        try:
+            if scorer.digest not in scored:
+                scored[scorer.digest] = scorer.score(batch.columns, batch.windows, batch.times).astype(np.float64)
+        except Exception as error:  # noqa: BLE001 - whatever the runtime raises: the champion answers
+            logger.warning("CanaryFailed", digest=scorer.digest, rows=len(batch.times), error=str(error)[:300])
+            self._failed += 1
+            return champion
+        own = scored[scorer.digest]
+        taken = np.array([takes(canary, *key) for key in batch.keys], bool) & np.isfinite(own)
+        self._canaried.update(share.rows[taken].tolist())
+        self._add(CANARY, scorer.digest, share.rows[~taken], own[~taken])
+        self._add(CHAMPION, share.deployment.champion, share.rows[taken], champion[taken])
+        return np.where(taken, own, champion)
+
+    def _add(self, name: str, digest: str, rows: NDArray[np.intp], scores: Scores) -> None:
+        """Note what a bundle says of rows beside the one that answers them."""
+        known = np.isfinite(scores)
+        for row, score in zip(rows[known].tolist(), scores[known].tolist(), strict=True):
+            self._shadows.setdefault(row, []).append(ShadowScore(name, digest, score))
 
 
-def _selected(batch: Batch, rows: NDArray[np.intp]) -> Batch:
-    which = rows.tolist()
-    return Batch([batch.times[row] for row in which], _part(batch.columns, which), _part(batch.windows, which))
-
-
-def _part(columns: Columns, rows: list[int]) -> Columns:
-    return {name: _at(values, rows) for name, values in columns.items()}
-
-
-def _at(values: Any, rows: list[int]) -> Any:
-    return values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows]
-
-
-def _champion_scores(scorer: Scorer, part: Batch) -> NDArray[np.float64]:
+def _champion_scores(scorer: Scorer, batch: Batch) -> Scores:
     try:
-        return scorer.score(part.columns, part.windows, part.times).astype(np.float64)
+        return scorer.score(batch.columns, batch.windows, batch.times).astype(np.float64)
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises: find the rows it can't take
-        logger.warning("ChampionFailed", digest=scorer.digest, rows=len(part.times), error=str(error)[:300])
-    return np.array([_single_score(scorer, part, row) for row in range(len(part.times))])
+        logger.warning("ChampionFailed", digest=scorer.digest, rows=len(batch.times), error=str(error)[:300])
+    return np.array([_single_score(scorer, batch.part([row])) for row in range(len(batch.times))])
 
 
-def _single_score(scorer: Scorer, part: Batch, row: int) -> float:
-    one = _selected(part, np.array([row]))
+def _single_score(scorer: Scorer, row: Batch) -> float:
     try:
-        return float(scorer.score(one.columns, one.windows, one.times)[0])
+        return float(scorer.score(row.columns, row.windows, row.times)[0])
     except Exception:  # noqa: BLE001 - this row goes to quarantine as not_scored
         return float("nan")
-
-
-def _add_shadows(
-    share: Share,
-    part: Batch,
-    ready: Mapping[str, Scorer],
-    scored: dict[str, list[float]],
-    shadows: dict[int, list[ShadowScore]],
-) -> int:
-    """Add the scores of a share's shadows; `scored` holds those of bundles that were asked already: each is asked once."""
-    failures = 0
-    for slot in share.deployment.active:
-        scorer = ready.get(slot.digest)
-        if slot.name == CHAMPION or scorer is None:
-            continue
-        try:
-            if slot.digest not in scored:
-                scored[slot.digest] = scorer.score(part.columns, part.windows, part.times).tolist()
-        except Exception as error:  # noqa: BLE001 - a shadow is never worth the champion's answer
-            failures += 1
-            logger.warning("ShadowFailed", slot=slot.name, digest=slot.digest, error=str(error)[:300])
-            continue
-        for row, score in zip(share.rows.tolist(), scored[slot.digest], strict=True):
-            if score == score:  # noqa: PLR0124 - only NaN differs from itself
-                shadows.setdefault(row, []).append(ShadowScore(slot.name, slot.digest, score))
-    return failures

@@ -74,16 +74,16 @@ class Slots:
         if deployment.generation in {other.generation for other in self._deployments}:
             return False
         self._deployments = sorted([*self._deployments, deployment], key=lambda other: other.generation)
-        for digest in (*deployment.preparing, *(slot.digest for slot in deployment.active)):
+        for digest in (*deployment.preparing, *deployment.digests):
             self._refused.pop(digest, None)
         self._sort_out()
         return True
 
     def wanted(self) -> tuple[str, ...]:
-        """Digests that shall be loaded: champions first, newest first, then shadows and what is being prepared."""
+        """Digests that shall be loaded: champions first, newest first, then what is being prepared, canaries and shadows."""
         newest_first = list(reversed(self._deployments))
         champions = [deployment.champion for deployment in newest_first]
-        others = [slot.digest for deployment in newest_first for slot in deployment.active]
+        others = [digest for deployment in newest_first for digest in deployment.digests]
         preparing = list(newest_first[0].preparing) if newest_first else []
         return tuple(dict.fromkeys([*champions, *preparing, *others]))
 
@@ -151,7 +151,7 @@ class Slots:
         return deployment.effective_ms <= time_ms and deployment.champion in self._ready
 
     def _is_complete(self, deployment: Deployment) -> bool:
-        return all(slot.digest in self._ready or slot.digest in self._refused for slot in deployment.active)
+        return all(digest in self._ready or digest in self._refused for digest in deployment.digests)
 
 
 def _only(items: Mapping[str, _V], names: Iterable[str]) -> dict[str, _V]:

@@ -98,6 +98,8 @@ class ServingStage(Service):
 
     async def on_shutdown(self) -> None:
         """Disconnect, after all loops have ended."""
+        for task in self._tasks.values():
+            task.close()
         await self._deployments.stop()
         for follower in self._reader.followers if self._reader is not None else ():
             await follower.stop()

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from streams.contracts.errors import StreamsError
-from streams.contracts.records import CHAMPION, Deployment, TaskState
+from streams.contracts.records import CANARY, CHAMPION, Deployment, TaskState
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
@@ -20,7 +20,9 @@ from streams.serving.board import Board
 from streams.serving.encoding import Served, encode, marker_output, window_rows
 from streams.serving.feed import Heard, Rows
 from streams.serving.reading import What, reader
-from streams.serving.scoring import Answers, Batch, answer, as_columns, flags_of
+from streams.serving.rows import Batch, as_columns
+from streams.serving.scoring import Answering, Answers, flags_of
+from streams.serving.shadows import Shadows
 from streams.serving.slots import Share
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, Record, Result
@@ -29,6 +31,9 @@ logger = structlog.get_logger(__name__)
 
 Answered = tuple[Deployment, bytes | None]
 """The deployment that answers a row, and the encoded prediction; no bytes where the champion gave no score."""
+
+Placed = tuple[int, bytes | None, Row]
+"""A row with its request's offset and record key."""
 
 Flags = Mapping[int, list[str]]
 """The flags of suspect rows, by their place in the batch."""
@@ -68,6 +73,7 @@ class ServingTask:
         self._read = reader(dialect, board.config.ahead_ms, is_replay=board.replay)
         self._clock = clock
         self._telemetry = telemetry
+        self._shadows = Shadows(None if board.replay else board.config.shadow_patience_ms / 1_000)
         self._marked = 0
         self._newest_ms = NEVER
 
@@ -97,7 +103,8 @@ class ServingTask:
         began = self._clock.monotonic()
         whats = list(map(self._read, records))
         taken = await self._answerable(whats)
-        outputs = self._outputs(records[:taken], whats[:taken], await self._answer(records[:taken], whats[:taken]))
+        answered = await self._answer(records[:taken], whats[:taken])
+        outputs = self._outputs(records[:taken], whats[:taken], answered)
         model = self._places.model
         self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=model)
         waited_s = self._clock.now().timestamp() - records[0].timestamp_ms / 1_000
@@ -108,6 +115,10 @@ class ServingTask:
         """Live: say how far event time has come although nothing came."""
         outputs = self._live_watermark()
         return self._result(outputs, consumed=None) if outputs else None
+
+    def close(self) -> None:
+        """Let go of what runs beside: no batch comes any more."""
+        self._shadows.close()
 
     async def _answerable(self, whats: Sequence[What]) -> int:
         """How many, from the first on, can be answered together; waits until the first can."""
@@ -141,12 +152,12 @@ class ServingTask:
     async def _answer(self, records: Sequence[Record], whats: Sequence[What]) -> list[Answered]:
         """Score the rows among them, in order."""
         placed: list[Any] = [
-            (record.offset, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW
+            (record.offset, record.key, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW
         ]
         if not placed:
             self._hear(whats)
             return []
-        offsets, rows = zip(*placed, strict=True)
+        offsets, record_keys, rows = zip(*placed, strict=True)
         board = self._board
         times = [row.time_ms for row in rows]
         columns = as_columns(board.schema, rows)
@@ -157,7 +168,10 @@ class ServingTask:
             board.feed.fold_own(self._number, list(offsets), Rows(times, columns), flags)
             self._hear(whats)
             windows = board.feed.values(times, columns)
-        answers = await asyncio.to_thread(answer, Batch(times, columns, windows), shares, board.slots.ready)
+        has_canary = any(share.deployment.canary is not None for share in shares)
+        keys = list(zip(record_keys, (row.id for row in rows), strict=True)) if has_canary else ()
+        answering = Answering(board.slots.ready, self._shadows, is_lagging=len(records) >= board.config.max_records)
+        answers = await asyncio.to_thread(answering.answer, Batch(times, columns, windows, keys), shares)
         self._newest_ms = max(self._newest_ms, *times)
         self._count(answers, flags)
         return self._encoded(placed, windows, shares, answers, flags)
@@ -170,19 +184,22 @@ class ServingTask:
             self._board.ring()
 
     def _encoded(
-        self, placed: Sequence[tuple[int, Row]], windows: Any, shares: Sequence[Share], answers: Answers, flags: Flags
+        self, placed: Sequence[Placed], windows: Any, shares: Sequence[Share], answers: Answers, flags: Flags
     ) -> list[Answered]:
         by_row = window_rows(windows, len(placed))
         encoded: list[Any] = [None] * len(placed)
-        scores, number = answers.scores, self._number
+        scores, number, canaried = answers.scores, self._number, answers.canaried
         flags_at, shadows_at = flags.get, answers.shadows.get
         for deployment, which in shares:
-            digest, generation = deployment.champion, deployment.generation
+            generation = deployment.generation
+            champion = (deployment.champion, CHAMPION)
+            canary = champion if deployment.canary is None else (deployment.canary.digest, CANARY)
             for i in which.tolist():
-                (offset, row), score = placed[i], scores[i]
+                (offset, _, row), score = placed[i], scores[i]
                 if not abs(score) < math.inf:
                     encoded[i] = (deployment, None)
                     continue
+                digest, route = canary if i in canaried else champion
                 served = Served(
                     row.id,
                     number,
@@ -193,7 +210,7 @@ class ServingTask:
                     score,
                     digest,
                     generation,
-                    CHAMPION,
+                    route,
                     flags_at(i, _NOTHING),
                     shadows_at(i, _NOTHING),
                 )
@@ -261,7 +278,14 @@ class ServingTask:
         return Result(outputs=outputs, details=details, consumed=consumed)
 
     def _count(self, answers: Answers, flags: Flags) -> None:
-        model = self._places.model
-        self._telemetry.count("driftwake_serving_batches_total", model=model)
-        self._telemetry.count("driftwake_serving_records_total", len(answers.scores), model=model, route="champion")
-        self._telemetry.count("driftwake_serving_flagged_total", len(flags), model=model)
+        model, count = self._places.model, self._telemetry.count
+        canaried = len(answers.canaried)
+        count("driftwake_serving_batches_total", model=model)
+        count("driftwake_serving_records_total", len(answers.scores) - canaried, model=model, route=CHAMPION)
+        if canaried:
+            count("driftwake_serving_records_total", canaried, model=model, route=CANARY)
+        count("driftwake_serving_flagged_total", len(flags), model=model)
+        if answers.failed:
+            count("driftwake_serving_failed_shadows_total", answers.failed, model=model)
+        for reason, scores in answers.dropped.items():
+            count("driftwake_serving_dropped_shadow_scores_total", scores, model=model, reason=reason)

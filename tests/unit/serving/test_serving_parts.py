@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -16,19 +15,16 @@ from streams.contracts.records import MARKER_HEADER, Deployment, GenerationMarke
 from streams.contracts.schema import Column, ModelSchema
 from streams.dialects import native
 from streams.dialects.base import Limits
-from streams.inference.session import Scorer, load
-from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.encoding import Served, encode, marker_output, window_rows
 from streams.serving.feed import Facts, Feed, FeedTopics, Heard, Rows
 from streams.serving.history import lake_history, no_history
 from streams.serving.progress import Progress
-from streams.serving.scoring import Batch, answer, as_columns, flags_of
-from streams.serving.slots import Share, Slots
+from streams.serving.rows import as_columns
 from streams.serving.suspicion import ALL_MISSING, FAR_OUTSIDE, Suspicion
 from streams.transport.records import Record
-from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
+from tests.kit.bundles import SCHEMA, START_MS, rows_of
 
 NUMBER = NumberProfile(edges=[0.0], shares=[0.5, 0.5], missing=0, low=0.0, high=10.0, sample=[])
 PROFILE = Profile(rows=9, numbers={"weight": NUMBER}, score=NUMBER, label_mean=0, loss_mean=0, loss_std=0)
@@ -245,80 +241,6 @@ async def test_history_is_the_lakes_rows_without_suspects(tmp_path: Path) -> Non
     assert list(by_source["outcomes"].time_ms) == [150, 350]
     assert list(by_source["outcomes"].label) == [1.0, 0.0]
     assert past.positions == {}
-
-
-class FailingScorer:
-    """Fails on a batch that holds a heavy row, as a runtime could."""
-
-    def __init__(self, inner) -> None:  # noqa: ANN001
-        self._inner = inner
-        self.digest = inner.digest
-
-    def score(self, columns, windows, time_ms):  # noqa: ANN001
-        if 1e9 in columns["weight"]:
-            raise RuntimeError("boom")
-        return self._inner.score(columns, windows, time_ms)
-
-
-def test_shadows_never_harm_the_champion_and_a_failing_row_stands_alone(tmp_path: Path) -> None:
-    store = BundleStore(tmp_path / "registry")
-    first, second = (load(store, "toys", make_bundle(tmp_path / "registry", seed=seed)) for seed in (0, 1))
-    columns = rows_of(20, seed=9)
-    columns["weight"][4] = 1e9
-    batch = Batch([START_MS] * 20, columns, {})
-    expected = first.score(columns, {}, batch.times)
-    slots = Slots()
-    active = (
-        Slot(name="champion", digest=first.digest),
-        Slot(name="s", digest=second.digest),
-        Slot(name="gone", digest="0" * 64),
-    )
-    slots.learn(Deployment(model="toys", generation=1, active=active, effective_ms=0, reason=""))
-    slots.accept(first)
-    bounds = {first.digest: Suspicion(SCHEMA, first.profile, 10.0)}
-    shares = slots.split(batch.times)
-
-    both = answer(batch, shares, {first.digest: first, second.digest: second})
-    np.testing.assert_array_equal(both.scores, expected.astype(float))
-    assert [shadow.score for row in range(20) for shadow in both.shadows[row]] == second.score(columns, {}, batch.times).tolist()
-    assert flags_of(columns, shares, bounds) == {4: [FAR_OUTSIDE]}
-    assert both.shadow_failures == 0
-
-    shadow_fails = answer(batch, shares, {first.digest: first, second.digest: FailingScorer(second)})
-    np.testing.assert_array_equal(shadow_fails.scores, expected.astype(float))
-    assert shadow_fails.shadow_failures == 1
-    assert not shadow_fails.shadows
-
-    champion_fails = answer(batch, shares, {first.digest: FailingScorer(first)})
-    assert [row for row in range(20) if np.isnan(champion_fails.scores[row])] == [4]
-
-
-class CountingScorer:
-    """Counts how often it is asked."""
-
-    def __init__(self, inner: Scorer) -> None:
-        self._inner = inner
-        self.digest = inner.digest
-        self.asked = 0
-
-    def score(self, columns: Any, windows: Any, time_ms: list[int]) -> Any:
-        self.asked += 1
-        return self._inner.score(columns, windows, time_ms)
-
-
-def test_a_bundle_in_several_slots_is_asked_once(tmp_path: Path) -> None:
-    store = BundleStore(tmp_path / "registry")
-    first, second = (CountingScorer(load(store, "toys", make_bundle(tmp_path / "registry", seed=seed))) for seed in (0, 1))
-    names = {"champion": first, "same": first, "other": second, "another": second}
-    active = tuple(Slot(name=name, digest=scorer.digest) for name, scorer in names.items())
-    deployment = Deployment(model="toys", generation=1, active=active, effective_ms=0, reason="")
-    batch = Batch([START_MS] * 3, rows_of(3), {})
-    answers = answer(batch, [Share(deployment, np.arange(3))], {first.digest: first, second.digest: second})
-    assert (first.asked, second.asked) == (1, 1)
-    for row in range(3):
-        same, other, another = answers.shadows[row]
-        assert (same.name, same.score) == ("same", answers.scores[row])
-        assert (other.score, other.name, another.name) == (another.score, "other", "another")
 
 
 def test_what_is_encoded_is_a_prediction() -> None:
