@@ -21,7 +21,7 @@ import uvloop
 from faust.worker import Worker
 from mode import Service
 
-from daemon.deploying.first import deploy_first
+from daemon.deploying.first import deploy_again, deploy_first
 from daemon.deploying.stage import KafkaWorld
 from daemon.deploying.swap import Deploying
 from daemon.executing.stage import Executing
@@ -47,6 +47,7 @@ from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
 from streams.runtime.parent import end_with_parent
 from streams.runtime.plugins import kinds_of, load_kind
+from streams.runtime.signing import key_in
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.runtime.watermark import read_watermark
 from streams.transport.follower import Follower
@@ -81,6 +82,7 @@ class LoopService(Service):
         inbox: Inbox,
         model: GovernedModelSettings,
         *,
+        ledger: Ledger,
         store: BundleStore,
         metrics: DaemonMetrics,
     ) -> None:
@@ -89,12 +91,14 @@ class LoopService(Service):
         self._world = world
         self._inbox = inbox
         self._model = model
+        self._ledger = ledger
         self._store = store
         self._metrics = metrics
 
     async def on_start(self) -> None:
-        """Read what is deployed; deploy the first champion of the config when nothing is."""
+        """Read what is deployed; where nothing is, deploy what the ledger knows, or the first champion of the config."""
         await self._world.start()
+        await deploy_again(self._world, self._ledger, self._model.name)
         await deploy_first(self._world, self._store, self._model.name, self._model.bundle)
 
     async def on_shutdown(self) -> None:
@@ -285,13 +289,16 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
         serving_metrics(telemetry, settings.metrics.host, settings.metrics.port and settings.metrics.port + 1) as port,
     ):
         log.info("MetricsServed", port=port)
-        worlds = {model.name: KafkaWorld(bootstrap, model.name, owner, wall) for model in settings.models}
+        signer = key_in(settings.folder("keys"))
+        worlds = {model.name: KafkaWorld(bootstrap, model.name, owner, wall, signer) for model in settings.models}
         loops = {model.name: loop_of(model, settings, ledger, worlds[model.name], owner) for model in settings.models}
         inboxes = {model.name: Inbox() for model in settings.models}
         services: list[Service] = [ParentWatch()] if with_parent else []
         metrics = DaemonMetrics(ledger, telemetry, [model.name for model in settings.models])
         services += [
-            LoopService(loops[model.name], worlds[model.name], inboxes[model.name], model, store=store, metrics=metrics)
+            LoopService(
+                loops[model.name], worlds[model.name], inboxes[model.name], model, ledger=ledger, store=store, metrics=metrics
+            )
             for model in settings.models
         ]
         door = Door(loops, inboxes)

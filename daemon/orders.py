@@ -13,7 +13,7 @@ from daemon.places import Places
 from daemon.planning.stage import Planning
 from daemon.reflecting.reflect import reflect
 from daemon.triaging.triage import CHALLENGE
-from streams.contracts.records import CHAMPION, Command
+from streams.contracts.records import CANARY, CHAMPION, Command
 from streams.runtime.logging import Log
 
 log = Log("daemon.orders")
@@ -54,6 +54,8 @@ class Orders:
                 await self._challenge(command, now_ms)
             case "shadow":
                 await self._shadow(command, now_ms)
+            case "canary":
+                await self._canary(command, now_ms)
             case "rollback":
                 await self._roll_back(command, now_ms)
             case "freeze" | "unfreeze":
@@ -78,8 +80,8 @@ class Orders:
 
     async def _shadow(self, command: Command, now_ms: int) -> None:
         name, digest = str(command.arguments.get("name", "")), command.arguments.get("digest")
-        if name in OURS | {CHAMPION} or _NAME.fullmatch(name) is None:
-            raise PlanRefusedError("a shadow's name is lower case and none of champion, challenger, previous")
+        if name in OURS | {CHAMPION, CANARY} or _NAME.fullmatch(name) is None:
+            raise PlanRefusedError("a shadow's name is lower case and none of champion, canary, challenger, previous")
         if digest is not None:
             self._places.manifest(str(digest))
             await self._deploying.prepare(_subject(command), str(digest), now_ms)
@@ -89,6 +91,24 @@ class Orders:
         self._ledger.settle_command(
             command, "applied", f"shadow {name} as generation {generation}", now_ms, generation=generation
         )
+
+    async def _canary(self, command: Command, now_ms: int) -> None:
+        """Let a bundle answer a share of the requests, unless deployments are frozen; ending that is never refused."""
+        digest, weight = command.arguments.get("digest"), 0.0
+        if digest is not None:
+            frozen = self._planning.frozen(now_ms)
+            if frozen:
+                raise PlanRefusedError(frozen)
+            weight = _weight(command.arguments.get("weight"))
+            self._places.manifest(str(digest))
+            if digest == await self._deploying.champion():
+                raise PlanRefusedError("this bundle is the champion already")
+            await self._deploying.prepare(_subject(command), str(digest), now_ms)
+        wanted = str(digest) if digest is not None else None
+        step = await self._deploying.put_canary(_subject(command), wanted, weight, now_ms)
+        generation = step.payload["generation"]
+        said = f"canary for {weight:.3g} of the requests" if wanted is not None else "no canary"
+        self._ledger.settle_command(command, "applied", f"{said} as generation {generation}", now_ms, generation=generation)
 
     async def _roll_back(self, command: Command, now_ms: int) -> None:
         """Bring the previous champion back, and end the probation of the one it replaces."""
@@ -110,6 +130,12 @@ class Orders:
     def _reject(self, command: Command, reason: str, now_ms: int) -> None:
         self._ledger.settle_command(command, "rejected", reason, now_ms)
         log.warning("CommandRefused", command=command.id, kind=command.kind, model=command.model, reason=reason)
+
+
+def _weight(given: object) -> float:
+    if not isinstance(given, int | float) or not 0 < given <= 1:
+        raise PlanRefusedError("a canary's weight is above 0 and at most 1")
+    return float(given)
 
 
 def _subject(command: Command) -> str:

@@ -17,6 +17,7 @@ from daemon.topics import make_topics
 from streams.contracts.errors import BundleRefused, ConfigError
 from streams.inference.store import BundleStore
 from streams.runtime.logging import logging_to
+from streams.runtime.signing import key_in
 from streams.transport.broker import EmbeddedBroker
 
 DATA_PLANE = "streams.app"
@@ -99,6 +100,7 @@ async def processes_of(settings: DaemonSettings, config: Path, bootstrap: str) -
     Raises:
         ProcessFailedError: one died too often (inside an exception group).
     """
+    key_in(settings.folder("keys"))  # both planes need it, whichever starts first
     arguments = ["--config", str(config), "--bootstrap", bootstrap, "--with-parent"]
     logs = settings.folder("logs")
     running = Running(

@@ -92,6 +92,7 @@ def stages_of(
         telemetry=telemetry,
         clock=clock,
         epoch=epoch,
+        verifier=settings.verifier(),
         config=model.serving,
     )
     yield JoiningStage(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from streams.archiving.config import ArchivingConfig
-from streams.contracts.errors import ContractError
+from streams.contracts.errors import ConfigError, ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
 from streams.contracts.topics import topic_name
@@ -20,12 +20,13 @@ from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
 from streams.runtime.plugins import load_kind
+from streams.runtime.signing import Verifier, public_key, verifier_of
 from streams.runtime.telemetry import LOOPBACK
 from streams.serving.config import ServedModel, ServingConfig
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
-Folder = Literal["broker", "lake", "registry", "work", "logs"]
+Folder = Literal["broker", "lake", "registry", "work", "logs", "keys"]
 
 _LONGEST_BUCKETS = 10_000
 
@@ -55,6 +56,23 @@ class LogSettings(Section):
 
     level: Level = "info"
     """The least that is written. At `info` nothing is written per record, so the size goes with time and not with traffic."""
+
+
+class TrustSettings(Section):
+    """Who is believed."""
+
+    deployment_keys: tuple[str, ...] = ()
+    """Public keys of daemons whose deployments are followed; `driftwake key` shows one. None named: the one in `data_dir`."""
+
+    @field_validator("deployment_keys")
+    @classmethod
+    def _check_keys(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        for key in keys:
+            try:
+                public_key(key)
+            except ConfigError as error:
+                raise ValueError(str(error)) from None
+        return keys
 
 
 class ColumnSettings(Section):
@@ -297,6 +315,9 @@ class StreamsSettings(Section):
     log: LogSettings = LogSettings()
     """What is logged."""
 
+    trust: TrustSettings = TrustSettings()
+    """Who is believed."""
+
     @model_validator(mode="after")
     def _check_models(self) -> StreamsSettings:
         names = [model.name for model in self.models]
@@ -312,6 +333,14 @@ class StreamsSettings(Section):
     def folder(self, name: Folder) -> Path:
         """Return a folder of the data directory."""
         return self.data_dir / name
+
+    def verifier(self) -> Verifier:
+        """Return what tells whose deployments are followed.
+
+        Raises:
+            ConfigError: no public key is named, and there is none in `data_dir`.
+        """
+        return verifier_of(self.folder("keys"), self.trust.deployment_keys)
 
     def model(self, name: str) -> ModelSettings:
         """Return the model called `name`.

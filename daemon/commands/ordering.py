@@ -28,7 +28,7 @@ from streams.transport.broker_config import last_address
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 
-Kind = Literal["challenge", "shadow", "rollback", "freeze", "unfreeze", "approve", "refuse"]
+Kind = Literal["challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse"]
 
 
 def order(kind: Kind, model: str, arguments: dict[str, Any], wall: WallClock | None = None) -> Command:
@@ -54,13 +54,32 @@ def challenge(settings: DaemonSettings, model: str, bundle: str, shadow: str | N
     """
     if shadow is not None and force is not None:
         raise BadInputError("a bundle can be a shadow or be forced to serve; give one of --shadow and --force")
-    store = BundleStore(settings.folder("registry"))
-    folder = Path(bundle)
     name = known_model(settings, model)
-    digest = store.publish(name, folder) if folder.is_dir() else store.verify(name, bundle).digest
+    digest = _published(settings, name, bundle)
     if shadow is not None:
         return order("shadow", name, {"digest": digest, "name": shadow})
     return order("challenge", name, {"digest": digest} | ({} if force is None else {"force": force}))
+
+
+def canary(settings: DaemonSettings, model: str, bundle: str | None, weight: float | None) -> Command:
+    """Publish a bundle to the registry, and order that it answer a share of the requests; without a bundle, that none does.
+
+    Args:
+        settings: says where the registry is.
+        model: the model's name.
+        bundle: a bundle's folder, or the digest of one in the registry; None ends the canary there is.
+        weight: the share.
+
+    Raises:
+        BadInputError: the config has no such model, or bundle and weight don't go together.
+        BundleRefused: the bundle isn't whole, or is another model's.
+    """
+    name = known_model(settings, model)
+    if bundle is None and weight is None:
+        return order("canary", name, {})
+    if bundle is None or weight is None or not 0 < weight <= 1:
+        raise BadInputError("a canary is a bundle with a --weight above 0 and at most 1; give neither to end the one there is")
+    return order("canary", name, {"digest": _published(settings, name, bundle), "weight": weight})
 
 
 def speak(settings: DaemonSettings, plan: str, *, refuse: bool) -> Command:
@@ -97,6 +116,12 @@ def broker_address(settings: DaemonSettings) -> str:
     if address.endswith(":0"):
         raise TransportError(f"no broker has run with {settings.data_dir}: start `driftwake up` first, or set broker.bootstrap")
     return address
+
+
+def _published(settings: DaemonSettings, model: str, bundle: str) -> str:
+    """Return the digest of a folder's bundle, which is brought to the registry, or of one that is there."""
+    store, folder = BundleStore(settings.folder("registry")), Path(bundle)
+    return store.publish(model, folder) if folder.is_dir() else store.verify(model, bundle).digest
 
 
 async def _publish(bootstrap: str, output: Output) -> None:

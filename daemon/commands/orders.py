@@ -1,4 +1,4 @@
-"""The commands that order something of the daemon: `deploy`, `rollback`, `approve`, `freeze` and `unfreeze`."""
+"""The commands that order something of the daemon: `deploy`, `canary`, `rollback`, `approve`, `freeze` and `unfreeze`."""
 
 from __future__ import annotations
 
@@ -33,6 +33,24 @@ def deploy(
 
     settings = settings_in(config)
     _send(settings, ordering.challenge(settings, model, bundle, shadow, force))
+
+
+@app.command()
+def canary(
+    model: Model,
+    bundle: Annotated[str | None, typer.Argument(help="A bundle's folder, or a digest. Without one the canary ends.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    *,
+    weight: Annotated[float | None, typer.Option(help="The share of the requests that it answers, by their keys.")] = None,
+) -> None:
+    """Let a bundle answer a share of the requests, the same keys every time; the champion answers the others.
+
+    Raising the weight keeps the keys that it has. Both score every request, so they can be compared on all.
+    """
+    from daemon.commands import ordering
+
+    settings = settings_in(config)
+    _send(settings, ordering.canary(settings, model, bundle, weight))
 
 
 @app.command()
@@ -79,5 +97,6 @@ def _send(settings: DaemonSettings, command: Command) -> None:
 
     ordering.send(settings, command)
     screen().line(
-        f"{command.kind} for {command.model} is on its way; `driftwake audit show --subject {command.id}` tells what came of it"
+        f"{command.kind} for {command.model} is on its way; `driftwake audit show --subject {command.id}` tells what came of it, "
+        f"`driftwake slots {command.model}` which partitions have it"
     )

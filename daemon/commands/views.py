@@ -1,4 +1,4 @@
-"""The commands that only look: `status`, `incidents`, `explain`, `audit` and `config`."""
+"""The commands that only look: `status`, `slots`, `incidents`, `explain`, `audit`, `key` and `config`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.commands.options import DEFAULT_CONFIG, FAILED, Config, ConfigFile, Json, OnlyModel, screen, settings_in
+from daemon.commands.options import DEFAULT_CONFIG, FAILED, Config, ConfigFile, Json, Model, OnlyModel, screen, settings_in
 
 app = typer.Typer()
 audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything that was seen, decided and done.")
@@ -48,6 +48,44 @@ def status(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
         ),
     )  # fmt: skip
     screen().line(f"audit head {found.audit_head}")
+
+
+@app.command()
+def slots(model: Model, config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+    """Say what is deployed, and which partitions haven't loaded it yet. Exit status 1 while one hasn't."""
+    from daemon.commands.deployed import slots_of
+    from daemon.commands.screen import short, when
+
+    found = slots_of(settings_in(config), model)
+    if as_json:
+        screen().data(found)
+    else:
+        count = len(found.partitions)
+        screen().line(f"generation {found.generation}, from {when(found.effective_ms)} on: {found.reason}")
+        screen().table(
+            ("slot", "bundle", "answers#", "ready on"),
+            ((one.name, short(one.digest), f"{one.share:.3g}", f"{one.ready} of {count}") for one in found.slots),
+        )
+        screen().table(
+            ("partition#", "worker", "has read#", "loads", "refused"),
+            (
+                (
+                    one.partition, one.worker or "none yet", one.generation, " ".join(map(short, one.missing)),
+                    "; ".join(f"{short(digest)}: {why}" for digest, why in one.refused.items()),
+                )
+                for one in found.partitions
+            ),
+        )  # fmt: skip
+    if found.waiting:
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def key(config: Config = DEFAULT_CONFIG) -> None:
+    """Show the public key of this daemon's deployments, for `trust.deployment_keys` where the data plane runs elsewhere."""
+    from streams.runtime.signing import key_in
+
+    screen().line(key_in(settings_in(config).folder("keys")).public)
 
 
 @app.command()

@@ -1,13 +1,30 @@
-"""The first deployment of a model: the bundle that the config names, when nothing was ever deployed."""
+"""The deployment that a daemon begins with: the newest that its ledger knows, or the first, of the config's bundle."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
+import msgspec
+
 from daemon.deploying.world import World
+from daemon.ledger.ledger import Ledger
 from streams.contracts.records import CHAMPION, Deployment, Slot
 from streams.inference.store import BundleStore
+
+
+async def deploy_again(world: World, ledger: Ledger, model: str) -> bool:
+    """Write the newest deployment of the ledger again when its topic has lost it; false when the topic has it, or there is none.
+
+    The topic can have been made anew, or hold what isn't signed with this daemon's key.
+    """
+    known = [msgspec.convert(step.payload, Deployment) for step in ledger.deployments(model, "done") if step.payload]
+    newest = max(known, key=lambda deployment: deployment.generation, default=None)
+    current = await world.deployment()
+    if newest is None or (current is not None and current.generation >= newest.generation):
+        return False
+    await world.publish(newest)
+    return True
 
 
 async def deploy_first(world: World, store: BundleStore, model: str, bundle: str | None) -> bool:

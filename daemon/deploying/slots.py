@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streams.contracts.records import CHAMPION, Deployment, Slot
+import msgspec
+
+from streams.contracts.records import CHAMPION, Canary, Deployment, Slot
 
 CHALLENGER = "challenger"
 PREVIOUS = "previous"
@@ -25,15 +27,26 @@ def shadowed(current: Deployment, name: str, digest: str | None, effective_ms: i
     return _next(current, slots, _without(current, digest), max(effective_ms, current.effective_ms), reason)
 
 
+def canaried(current: Deployment, canary: Canary | None, effective_ms: int) -> Deployment:
+    """Let a bundle answer a share of the requests, or end that."""
+    digest = None if canary is None else canary.digest
+    reason = "no canary" if canary is None else f"canary {canary.digest[:12]} for {canary.weight:.3g} of the requests"
+    built = _next(current, _slots(current), _without(current, digest), max(effective_ms, current.effective_ms), reason)
+    return msgspec.structs.replace(built, canary=canary)
+
+
 def promoted(current: Deployment, digest: str, effective_ms: int) -> Deployment:
-    """Make a bundle the champion and keep the one it replaces as the shadow `previous`."""
+    """Make a bundle the champion and keep the one it replaces as the shadow `previous`; a canary was against that one."""
     slots = _without_ours(current) | {CHAMPION: digest, PREVIOUS: current.champion}
-    return _next(current, slots, _without(current, digest), max(effective_ms, current.effective_ms), f"promote {digest[:12]}")
+    reason = f"promote {digest[:12]}"
+    built = _next(current, slots, _without(current, digest), max(effective_ms, current.effective_ms), reason)
+    return msgspec.structs.replace(built, canary=None)
 
 
 def rolled_back(current: Deployment, digest: str, now_ms: int) -> Deployment:
-    """Make an earlier bundle the champion again, at once."""
-    return _next(current, _without_ours(current) | {CHAMPION: digest}, (), now_ms, f"roll back to {digest[:12]}")
+    """Make an earlier bundle the champion again, at once, of all requests."""
+    built = _next(current, _without_ours(current) | {CHAMPION: digest}, (), now_ms, f"roll back to {digest[:12]}")
+    return msgspec.structs.replace(built, canary=None)
 
 
 def tidied(current: Deployment, now_ms: int) -> Deployment:
@@ -43,7 +56,7 @@ def tidied(current: Deployment, now_ms: int) -> Deployment:
 
 def is_same(one: Deployment, other: Deployment) -> bool:
     """Whether two deployments serve and prepare the same."""
-    return _slots(one) == _slots(other) and set(one.preparing) == set(other.preparing)
+    return (_slots(one), set(one.preparing), one.canary) == (_slots(other), set(other.preparing), other.canary)
 
 
 def _next(current: Deployment, slots: dict[str, str], preparing: tuple[str, ...], effective_ms: int, reason: str) -> Deployment:
@@ -55,6 +68,7 @@ def _next(current: Deployment, slots: dict[str, str], preparing: tuple[str, ...]
         preparing=preparing,
         effective_ms=effective_ms,
         reason=reason,
+        canary=current.canary,
     )
 
 

@@ -12,6 +12,8 @@ from streams.contracts.records import Deployment, WorkerReport
 from streams.contracts.topics import topic_name
 from streams.runtime.clock import WallClock
 from streams.runtime.logging import Log
+from streams.runtime.signing import Signer, Verifier
+from streams.transport.deployments import DeploymentReader, deployment_output, read_back
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output, Record
@@ -29,16 +31,19 @@ class KafkaWorld:
         model: whose deployments and reports.
         epoch: name of this daemon run, for its own reports.
         wall: for deadlines.
+        signer: signs deployments.
     """
 
-    def __init__(self, bootstrap: str, model: str, epoch: str, wall: WallClock) -> None:
+    def __init__(self, bootstrap: str, model: str, epoch: str, wall: WallClock, signer: Signer) -> None:
         self._model = model
         self._epoch = epoch
         self._wall = wall
         self._topics = {kind: topic_name(kind) for kind in ("deployments", "workers", "audit")}
         self._follower = Follower(bootstrap, [self._topics["deployments"], self._topics["workers"]])
         self._publisher = Publisher(bootstrap)
-        self._deployment: Deployment | None = None
+        self._signer = signer
+        self._reader = DeploymentReader(model, Verifier([signer.public]), self._note_ignored)
+        self._is_disturbed = False
         self._reports: dict[tuple[str, int], WorkerReport] = {}
         self._head_number = 0
 
@@ -56,13 +61,13 @@ class KafkaWorld:
         """Return the newest deployment."""
         while records := await self._follower.poll(0):
             self._learn(records)
-        return self._deployment
+        return self._reader.newest
 
     async def publish(self, deployment: Deployment) -> None:
         """Write a deployment and note it; it is durable on return."""
-        value = msgspec.json.encode(deployment)
-        await self._publisher.send(Output(self._topics["deployments"], None, self._model.encode(), value))
-        self._accept(deployment)
+        output = deployment_output(deployment, self._signer)
+        await self._publisher.send(output)
+        self._reader.read([read_back(output)])
         log.info("DeploymentPublished", model=self._model, generation=deployment.generation, reason=deployment.reason)
 
     async def until(self, condition: Callable[[Reports], bool], seconds: float) -> bool:
@@ -79,8 +84,16 @@ class KafkaWorld:
         return tuple(self._reports.values())
 
     async def report(self, watermark_ms: int, head: Head) -> None:
-        """Say how far the daemon is, and keep the audit's head where its own database can't be edited."""
-        generation = self._deployment.generation if self._deployment is not None else 0
+        """Say how far the daemon is, and keep the audit's head where its own database can't be edited.
+
+        Where somebody else has written a deployment of the model, it also writes the newest again: the topic is compacted, and
+        would keep the stranger's instead.
+        """
+        newest = self._reader.newest
+        if self._is_disturbed and newest is not None:
+            self._is_disturbed = False
+            await self._publisher.send(deployment_output(newest, self._signer))
+        generation = newest.generation if newest is not None else 0
         own = WorkerReport(
             stage="daemon", model=self._model, partition=0, epoch=self._epoch, generation=generation, watermark_ms=watermark_ms
         )
@@ -92,19 +105,20 @@ class KafkaWorld:
 
     def _learn(self, records: Iterable[Record]) -> None:
         for record in records:
-            if not record.value:
-                continue
-            try:
-                if record.topic == self._topics["deployments"]:
-                    self._accept(msgspec.json.decode(record.value, type=Deployment))
-                else:
-                    report = msgspec.json.decode(record.value, type=WorkerReport)
-                    if report.model == self._model:
-                        self._reports[report.stage, report.partition] = report
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, StopIteration):
-                log.warning("RecordRefused", topic=record.topic, partition=record.partition, offset=record.offset)
+            if record.topic == self._topics["deployments"]:
+                self._reader.read([record])
+            elif record.value:
+                self._note_report(record)
 
-    def _accept(self, deployment: Deployment) -> None:
-        newest = self._deployment.generation if self._deployment is not None else 0
-        if deployment.model == self._model and deployment.generation > newest:
-            self._deployment = deployment
+    def _note_report(self, record: Record) -> None:
+        try:
+            report = msgspec.json.decode(record.value or b"", type=WorkerReport)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            log.warning("RecordRefused", topic=record.topic, partition=record.partition, offset=record.offset)
+            return
+        if report.model == self._model:
+            self._reports[report.stage, report.partition] = report
+
+    def _note_ignored(self, reason: str) -> None:
+        """Note a deployment that this daemon hasn't written."""
+        self._is_disturbed = True

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import msgspec
 
 from daemon.deploying.config import DeployingConfig
-from daemon.deploying.slots import CHALLENGER, is_same, prepared, promoted, rolled_back, shadowed, tidied
+from daemon.deploying.slots import CHALLENGER, canaried, is_same, prepared, promoted, rolled_back, shadowed, tidied
 from daemon.deploying.world import Reports, World, has_archived, refusal_of, serving_of
 from daemon.errors import SwapFailedError
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Move, Spend, Step
-from streams.contracts.records import Deployment
+from streams.contracts.records import Canary, Deployment
 from streams.runtime.logging import Log
 
 log = Log("daemon.deploying.swap")
@@ -152,6 +152,21 @@ class Deploying:
         return await self._deploy(
             subject, f"shadow_{name}", lambda current: shadowed(current, name, digest, effective_ms), now_ms
         )
+
+    async def put_canary(self, subject: str, digest: str | None, weight: float, now_ms: int) -> Step:
+        """Let a prepared bundle answer a share of the requests, or end that.
+
+        A canary that is there already keeps its salt, so that a new weight moves no more keys than it must.
+        """
+
+        def build(current: Deployment) -> Deployment:
+            if digest is None:
+                return canaried(current, None, now_ms)
+            same = current.canary is not None and current.canary.digest == digest
+            salt = current.canary.salt if same and current.canary is not None else f"{self._model}/{current.generation + 1}"
+            return canaried(current, Canary(digest=digest, weight=weight, salt=salt), now_ms)
+
+        return await self._deploy(subject, "canary", build, now_ms)
 
     async def _earlier_champion(self) -> str:
         champion = await self.champion()

@@ -131,11 +131,15 @@ class Planning:
         expires = self._ledger.wall_ms() + self._config.approval_expiry.ms
         self._ledger.give_approval(command, str(command.arguments["plan_digest"]), expires, now_ms)
 
+    def frozen(self, now_ms: int) -> str:
+        """Say why nothing may be deployed now; empty when it may."""
+        return deployment_freeze(now_ms, self._ledger.frozen_by(self._places.model), self._config)
+
     def may_promote(self, incident: Incident, now_ms: int) -> Move | None:
         """Ask again before the swap itself: a freeze or a used budget makes it wait; None when it may go on or has begun."""
         if self._ledger.step(incident.id, "promote") is not None:
             return None
-        frozen = deployment_freeze(now_ms, self._ledger.frozen_by(self._places.model), self._config)
+        frozen = self.frozen(now_ms)
         if frozen:
             return self._hold(incident, frozen, "freeze", now_ms + self._places.archive_interval_ms)
         if self._plan(incident).action == FORCED:

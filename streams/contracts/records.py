@@ -154,7 +154,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """An order to the daemon, from a person or a pipeline. Applied once per `id`."""
 
     id: str
-    kind: Literal["challenge", "shadow", "rollback", "freeze", "unfreeze", "approve", "refuse"]
+    kind: Literal["challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse"]
     model: str
     by: str
     arguments: dict[str, Any] = {}

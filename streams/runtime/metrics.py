@@ -79,6 +79,10 @@ _ROWS = (
     Metric("driftwake_serving_generation", "gauge", "Generation of the deployment that serves.", _MODEL),
     Metric("driftwake_serving_swaps_total", "counter", "Deployments that took effect.", _MODEL),
     Metric("driftwake_serving_refused_bundles_total", "counter", "Bundles that failed a check and were not loaded.", _MODEL),
+    Metric(
+        "driftwake_serving_ignored_deployments_total", "counter", "Deployment records that weren't believed, by why.",
+        {**_MODEL, "reason": frozenset({"unsigned", "unreadable", "invalid", "old"})},
+    ),
     Metric("driftwake_serving_failed_shadows_total", "counter", "Batches that a shadow or a canary couldn't score.", _MODEL),
     Metric(
         "driftwake_serving_dropped_shadow_scores_total", "counter", "Scores of shadows that were left out, by why.",

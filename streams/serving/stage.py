@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 from mode import Service
 
-from streams.contracts.records import CHAMPION, Deployment
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Limits
 from streams.inference.store import BundleStore
 from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
+from streams.runtime.signing import Verifier
 from streams.runtime.telemetry import Telemetry
 from streams.serving.board import Board, StageClosed
 from streams.serving.config import ServedModel, ServingConfig
@@ -23,6 +22,7 @@ from streams.serving.preparing import Preparer, Reader
 from streams.serving.progress import Progress
 from streams.serving.slots import Slots
 from streams.serving.task import Places, ServingTask
+from streams.transport.deployments import DeploymentReader
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Record, Result
@@ -47,6 +47,7 @@ class ServingStage(Service):
         telemetry: counts.
         clock: real time.
         epoch: names this run of the worker in its reports.
+        verifier: knows who may deploy.
         config: the stage's own settings.
     """
 
@@ -60,6 +61,7 @@ class ServingStage(Service):
         telemetry: Telemetry,
         clock: WallClock,
         epoch: str,
+        verifier: Verifier,
         config: ServingConfig | None = None,
     ) -> None:
         super().__init__()
@@ -70,6 +72,11 @@ class ServingStage(Service):
         self._board = self._make_board()
         self._publisher = Publisher(bootstrap, f"driftwake.{model.name}.serving.reports")
         self._deployments = Follower(bootstrap, [topic_name("deployments")])
+        self._deployment_reader = DeploymentReader(
+            model.name,
+            verifier,
+            lambda reason: telemetry.count("driftwake_serving_ignored_deployments_total", model=model.name, reason=reason),
+        )
         self._reader: Reader | None = None
         self._has_reader = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -159,20 +166,8 @@ class ServingStage(Service):
 
     def _learn(self, records: Sequence[Record]) -> bool:
         """Note new deployments of this model; true when there was one."""
-        found = [self._decoded(record) for record in records if record.key == self._model.name.encode() and record.value]
-        news = [self._board.slots.learn(deployment) for deployment in found if deployment is not None]
+        news = [self._board.slots.learn(deployment) for deployment in self._deployment_reader.read(records)]
         return any(news)
-
-    def _decoded(self, record: Record) -> Deployment | None:
-        try:
-            deployment = msgspec.json.decode(record.value or b"", type=Deployment)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            logger.warning("DeploymentIgnored", model=self._model.name, offset=record.offset, error=str(error))
-            return None
-        if deployment.model != self._model.name or [slot.name for slot in deployment.active].count(CHAMPION) != 1:
-            logger.warning("DeploymentIgnored", model=self._model.name, offset=record.offset, generation=deployment.generation)
-            return None
-        return deployment
 
     async def _on_idle(self, number: int) -> Result | None:
         return self._tasks[number].idle()

@@ -16,11 +16,12 @@ from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
+from tests.kit.serving import SIGNER
 
 
 @asynccontextmanager
 async def world_of(broker: EmbeddedBroker, model: str) -> AsyncIterator[KafkaWorld]:
-    world = KafkaWorld(broker.bootstrap, model, "epoch", SystemClock())
+    world = KafkaWorld(broker.bootstrap, model, "epoch", SystemClock(), SIGNER)
     await world.start()
     try:
         yield world
@@ -42,7 +43,9 @@ async def test_deployments_survive_and_reports_arrive(broker: EmbeddedBroker, un
         assert await world.deployment() is None
         await world.publish(deployment(model, 1))
         await world.publish(deployment(model, 2))
-        await publisher.send(Output(topic_name("deployments"), 0, model.encode(), b"not json"))
+        for value in (b"not json", msgspec.json.encode(deployment(model, 9))):
+            await publisher.send(Output(topic_name("deployments"), 0, model.encode(), value))
+        assert await world.deployment() == deployment(model, 2), "nobody has signed the others"
         assert not await world.until(lambda reports: serving_of(reports, 2, 1) is not None, 0.3)
         report = WorkerReport(stage="serving", model=model, partition=0, epoch="e", generation=2, ready=("d",))
         await publisher.send(Output(topic_name("workers"), 0, f"serving/{model}/0".encode(), msgspec.json.encode(report)))
@@ -52,6 +55,10 @@ async def test_deployments_survive_and_reports_arrive(broker: EmbeddedBroker, un
         assert await world.deployment() == deployment(model, 2)
         own = [one for one in world.reports() if one.stage == "daemon"]
         assert [(one.watermark_ms, one.generation) for one in own] == [(77, 2)]
+    written = Follower(broker.bootstrap, [topic_name("deployments")])
+    last = [record for record in await written.start() if record.key == model.encode()][-1]
+    await written.stop()
+    assert msgspec.json.decode(last.value or b"", type=Deployment) == deployment(model, 2), "compaction keeps the last"
     heads = Follower(broker.bootstrap, [topic_name("audit")])
     found = [record.value for record in await heads.start()]
     await heads.stop()

@@ -13,8 +13,9 @@ import msgspec
 import pyarrow as pa
 import pytest_asyncio
 
+from streams.contracts.canary import takes
 from streams.contracts.features import Window
-from streams.contracts.records import Prediction
+from streams.contracts.records import Canary, Deployment, Prediction, Slot
 from streams.dialects import native
 from streams.inference.session import load
 from streams.inference.store import BundleStore
@@ -180,6 +181,33 @@ def archived(rows: int) -> pa.Table:
     columns = {"weight": [1.0] * 2 * rows, "distance": [1.0] * 2 * rows, "colour": owners, "owner": owners, "note": owners}
     labels = [float(i % 4 < 2) for i in range(2 * rows)]
     return pa.table({"id": [str(i) for i in range(2 * rows)], "time_ms": times, **columns, "label": labels, "known_ms": times})
+
+
+async def test_a_canary_answers_its_keys_and_a_stranger_deploys_nothing(bench: Bench) -> None:
+    champion, trial = bench.bundle(0), bench.bundle(1)
+    canary = Canary(digest=trial, weight=0.3, salt="a trial")
+    await deploy(bench.publisher, bench.model, 1, champion)
+    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=False)):
+        await deploy(bench.publisher, bench.model, 2, champion, canary=canary)
+        await bench.reported(2)
+        await bench.watcher.until(lambda w: all(trial in report.ready for report in w.reports.values()))
+        stranger = Deployment(
+            model=bench.model, generation=3, active=(Slot(name="champion", digest=trial),), effective_ms=0, reason="mine"
+        )
+        await bench.publisher.send(Output("driftwake.deployments", 0, bench.model.encode(), msgspec.json.encode(stranger)))
+        await bench.send(*(bench.request(number, START_MS + number) for number in range(600)))
+        await bench.watcher.until(lambda w: len(w.answered()) == 600)
+    by_route = {(p.route, p.digest, p.shadows[0].name, p.shadows[0].digest) for p in bench.watcher.predictions}
+    assert by_route == {("champion", champion, "canary", trial), ("canary", trial, "champion", champion)}
+    taken = {number_of(p) for p in bench.watcher.predictions if p.route == "canary"}
+    assert taken == {number for number in range(600) if takes(canary, b"k%d" % number, f"r{number}")}
+    store = BundleStore(bench.registry)
+    scorers = {"champion": load(store, bench.model, champion), "canary": load(store, bench.model, trial)}
+    for prediction in bench.watcher.predictions:
+        columns = {name: [value] for name, value in prediction.columns.items()}
+        told = {prediction.route: prediction.score, prediction.shadows[0].name: prediction.shadows[0].score}
+        assert told == {name: float(one.score(columns, {}, [prediction.time_ms])[0]) for name, one in scorers.items()}
+    assert {prediction.generation for prediction in bench.watcher.predictions} == {2}
 
 
 async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, tmp_path: Path) -> None:

@@ -13,23 +13,27 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from streams.contracts.records import Deployment, Prediction, Rejected, Slot, WorkerReport
+from streams.contracts.records import Canary, Deployment, Prediction, Rejected, Slot, WorkerReport
 from streams.contracts.topics import TABLE, topic_name
 from streams.inference.store import BundleStore
 from streams.runtime.clock import SystemClock
+from streams.runtime.signing import Signer, Verifier
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark
 from streams.serving.config import ServedModel, ServingConfig
 from streams.serving.history import History, no_history
 from streams.serving.stage import ServingStage
 from streams.transport.admin import ensure_topics
+from streams.transport.deployments import deployment_output
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
-from streams.transport.records import Output, Record
+from streams.transport.records import Record
 from tests.kit.bundles import SCHEMA
 
 PARTITIONS = 2
+SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(b"a key that the tests' daemon has"))
 SKEW_MS = 60_000
 
 
@@ -61,6 +65,7 @@ def stage_of(
         telemetry=Telemetry([model]),
         clock=SystemClock(),
         epoch=uuid.uuid4().hex,
+        verifier=Verifier([SIGNER.public]),
         config=ServingConfig(**config),
     )
 
@@ -132,14 +137,21 @@ async def deploy(
     effective_ms: int = 0,
     *,
     preparing: tuple[str, ...] = (),
+    canary: Canary | None = None,
     **shadows: str,
 ) -> None:
     """Publish a deployment."""
     active = (Slot(name="champion", digest=champion), *(Slot(name=name, digest=digest) for name, digest in shadows.items()))
     record = Deployment(
-        model=model, generation=generation, active=active, preparing=preparing, effective_ms=effective_ms, reason="test"
+        model=model,
+        generation=generation,
+        active=active,
+        preparing=preparing,
+        effective_ms=effective_ms,
+        reason="test",
+        canary=canary,
     )
-    await publisher.send(Output(topic_name("deployments"), 0, model.encode(), msgspec.json.encode(record)))
+    await publisher.send(deployment_output(record, SIGNER))
 
 
 async def serve_until_killed(bootstrap: str, model: str, registry: Path) -> None:

@@ -77,7 +77,7 @@ class FileWorld:
         if self.is_deaf or not self.history:
             return tuple(archiving)
         newest = self.history[-1]
-        wanted = {*newest.preparing, *(slot.digest for slot in newest.active)}
+        wanted = {*newest.preparing, *newest.digests}
         ready = tuple(sorted(wanted - set(self._refuses)))
         refused = {digest: why for digest, why in self._refuses.items() if digest in wanted}
         serving = [

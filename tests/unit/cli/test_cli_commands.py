@@ -134,6 +134,26 @@ def test_a_bundle_is_a_shadow_or_forced_not_both(run: Run, config: Path):
     assert "one of --shadow and --force" in both.err
 
 
+@pytest.mark.parametrize("options", [["x"], ["x", "--weight", "0"], ["x", "--weight", "1.1"], ["--weight", "0.5"]])
+def test_a_canary_is_a_bundle_with_a_weight_or_neither(run: Run, config: Path, options: list[str]):
+    answer = run("canary", "parcels", *options, "--config", str(config))
+    assert answer.code == 2
+    assert "--weight above 0 and at most 1" in answer.err
+
+
+def test_the_key_is_shown_and_stays(run: Run, config: Path):
+    first, second = (run("key", "--config", str(config)) for _ in range(2))
+    assert (first.code, first.out) == (0, second.out)
+    assert len(first.out.strip()) == 44
+
+
+def test_a_key_that_is_none_is_a_finding(run: Run, config: Path):
+    config.write_text(config.read_text() + "\ntrust: {deployment_keys: [abc]}\n")
+    answer = run("config", "lint", str(config))
+    assert answer.code == 2
+    assert "isn't an Ed25519 public key" in answer.err
+
+
 def test_approval_names_the_plan_that_waits(waiting: Place):
     settings = load_config(waiting.config).settings
     for name in (waiting.plan, waiting.plan[:8], waiting.incident, waiting.incident[-8:]):

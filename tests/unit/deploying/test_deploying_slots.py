@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.deploying.config import DeployingConfig
+from daemon.deploying.first import deploy_again
 from daemon.deploying.slots import OURS, is_same, prepared, promoted, rolled_back, shadowed, tidied
 from daemon.deploying.swap import Deploying
 from daemon.deploying.world import has_archived
@@ -121,6 +122,36 @@ async def test_a_foreign_record_in_between_is_built_upon_not_over(tmp_path: Path
     await deploying(ledger, world, "two").put_shadow("i", "challenger", "new", 6, 9)
     assert slots_of(world.history[-1]) == {"champion": "old", "challenger": "new", "theirs": "t"}
     assert [one.generation for one in world.history] == [1, 2, 3]
+
+
+async def test_what_the_topic_has_lost_is_deployed_again(tmp_path: Path, ledger: Ledger) -> None:
+    world = FileWorld(tmp_path / "d.jsonl", MODEL)
+    await world.publish(deployment())
+    assert not await deploy_again(world, ledger, MODEL)
+    await deploying(ledger, world).put_shadow("i", "challenger", "new", 5, 9)
+    await deploying(ledger, world).put_canary("c", "trial", 0.25, 6)
+    assert not await deploy_again(world, ledger, MODEL)
+
+    emptied = KnownWorld(None)
+    assert await deploy_again(emptied, ledger, MODEL)
+    assert emptied.published == [world.history[-1]]
+    behind = KnownWorld(world.history[1])
+    assert await deploy_again(behind, ledger, MODEL)
+    assert behind.published == [world.history[-1]]
+
+
+class KnownWorld(FileWorld):
+    """Knows one deployment, and keeps what is published."""
+
+    def __init__(self, known: Deployment | None) -> None:
+        self.known = known
+        self.published: list[Deployment] = []
+
+    async def deployment(self) -> Deployment | None:
+        return self.known
+
+    async def publish(self, deployment: Deployment) -> None:
+        self.published.append(deployment)
 
 
 async def test_a_refused_or_unanswered_bundle_is_never_activated(tmp_path: Path, ledger: Ledger) -> None:

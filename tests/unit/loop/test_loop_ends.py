@@ -209,6 +209,46 @@ async def test_shadows_of_people_come_go_and_outlive_a_promotion(tmp_path: Path)
         assert [order.state for order in ledger.commands(MODEL)] == ["applied", *["rejected"] * 4, "applied"]
 
 
+async def test_a_canary_of_people_keeps_its_keys_and_ends_with_the_champion_it_was_against(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    trial = bundle(control.places.registry / MODEL, "trial")
+    async with running(control) as (ledger, made, go):
+        made.on_command(command("canary", "in", digest=trial, weight=0.1))
+        await go(0, 0)
+        first = control.world.history[-1].canary
+        made.on_command(command("canary", "more", digest=trial, weight=0.5))
+        await go(1, 1)
+        second = control.world.history[-1].canary
+        assert first is not None
+        assert second is not None
+        assert (first.digest, first.weight, second.weight) == (trial, 0.1, 0.5)
+        assert first.salt == second.salt
+        made.on_event(event(START))
+        await go(1, 30)
+        assert slots(control) == {"champion": control.challenger}
+        assert control.world.history[-1].canary is None
+        assert [order.state for order in ledger.commands(MODEL)] == ["applied"] * 2
+
+
+async def test_a_canary_ends_also_in_a_freeze_and_a_wrong_one_is_refused(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    trial = bundle(control.places.registry / MODEL, "trial")
+    async with running(control) as (ledger, made, go):
+        made.on_command(command("canary", "in", digest=trial, weight=0.1))
+        await go(0, 0)
+        for number, weight in enumerate((0, 1.5, "all", None)):
+            made.on_command(command("canary", f"bad{number}", digest=trial, weight=weight))
+        made.on_command(command("canary", "unknown", digest="e" * 64, weight=0.1))
+        made.on_command(command("canary", "champion", digest=control.champion, weight=0.1))
+        made.on_command(command("freeze"))
+        made.on_command(command("canary", "frozen", digest=trial, weight=0.2))
+        made.on_command(command("canary", "out"))
+        await go(1, 1)
+        assert control.world.history[-1].canary is None
+        expected = ["applied", *["rejected"] * 6, "applied", "rejected", "applied"]
+        assert [order.state for order in ledger.commands(MODEL)] == expected
+
+
 async def test_a_submitted_challenger_is_only_judged(tmp_path: Path) -> None:
     control = Control(tmp_path, compare_models=comparison(-0.1))
     submitted = bundle(control.places.registry / MODEL, "submitted")
