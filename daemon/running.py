@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -106,7 +106,7 @@ async def processes_of(settings: DaemonSettings, config: Path, bootstrap: str) -
     running = Running(
         bootstrap,
         {
-            "streams": ManagedProcess("streams", DATA_PLANE, arguments, logs / "streams.out"),
+            **{process.name: process for process in _workers(settings, arguments)},
             "daemon": ManagedProcess("daemon", CONTROL_PLANE, arguments, logs / "daemon.out"),
         },
     )
@@ -119,3 +119,10 @@ async def processes_of(settings: DaemonSettings, config: Path, bootstrap: str) -
             # The control plane goes first: the data plane can do without it, not the other way round.
             for process in reversed(running.processes.values()):
                 await process.stop()
+
+
+def _workers(settings: DaemonSettings, arguments: list[str]) -> Iterator[ManagedProcess]:
+    """Make the processes of the data plane; the first is called `streams`, the others `streams-2` and so on."""
+    for number in range(1, settings.workers + 1):
+        name = "streams" if number == 1 else f"streams-{number}"
+        yield ManagedProcess(name, DATA_PLANE, [*arguments, "--number", str(number)], settings.folder("logs") / f"{name}.out")

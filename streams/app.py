@@ -10,6 +10,8 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import hashlib
+import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -79,9 +81,20 @@ def counting_of(stage: Service, model: str, telemetry: Telemetry) -> Iterator[Ta
 
 
 def stages_of(
-    model: ModelSettings, settings: StreamsSettings, bootstrap: str, label_partitions: int, telemetry: Telemetry
+    model: ModelSettings,
+    settings: StreamsSettings,
+    bootstrap: str,
+    *,
+    label_partitions: int,
+    telemetry: Telemetry,
+    worker: str | None,
 ) -> Iterator[Service]:
-    """Build one model's stages, in the order in which a record meets them."""
+    """Build one model's stages, in the order in which a record meets them.
+
+    A worker with a name shares the work with all others of the model, on whatever machine; one without has it all. A replay is
+    one worker's alone: it waits for all of a model's partitions at every step.
+    """
+    name = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
     store, lake = BundleStore(settings.folder("registry")), Lake(settings.folder("lake"))
     yield ServingStage(
@@ -94,12 +107,22 @@ def stages_of(
         epoch=epoch,
         verifier=settings.verifier(),
         config=model.serving,
+        worker=name,
     )
     yield JoiningStage(
-        model.joined(label_partitions), bootstrap=bootstrap, clock=clock, telemetry=telemetry, config=model.joining
+        model.joined(label_partitions),
+        bootstrap=bootstrap,
+        clock=clock,
+        telemetry=telemetry,
+        config=model.joining,
+        worker=name,
     )
-    yield MeasuringStage(model.measured(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.measuring)
-    yield MonitoringStage(model.monitored(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.monitoring)
+    yield MeasuringStage(
+        model.measured(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.measuring, worker=name
+    )
+    yield MonitoringStage(
+        model.monitored(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.monitoring, worker=name
+    )
     yield ArchivingStage(
         model=model.name,
         schema=model.schema_contract(),
@@ -112,6 +135,7 @@ def stages_of(
         epoch=epoch,
         clock=clock,
         telemetry=telemetry,
+        worker=name,
     )
 
 
@@ -135,8 +159,20 @@ def build(services: list[Service], bootstrap: str, loop: asyncio.AbstractEventLo
     return app
 
 
-def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None:
+def worker_name(settings: StreamsSettings, number: int) -> str:
+    """Name a worker apart from all others: by its machine, its data folder and its number there."""
+    folder = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:8]
+    return f"{socket.gethostname()}-{folder}-{number}"
+
+
+def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_parent: bool) -> None:
     """Run all stages of all models until a signal, or until the parent is gone.
+
+    Args:
+        settings: what to run.
+        bootstrap: `host:port` of the broker.
+        number: of this worker among those with the same data folder, from 1 on.
+        with_parent: whether to end when standard input does.
 
     Raises:
         SystemExit: always at the end; 1 when a stage crashed.
@@ -144,13 +180,14 @@ def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([model.name for model in settings.models])
-    with serving_metrics(telemetry, settings.metrics.host, settings.metrics.port) as port:
+    with serving_metrics(telemetry, settings.metrics.host, metrics_port(settings, number)) as port:
         log.info("MetricsServed", port=port)
         counts = loop.run_until_complete(_label_partitions(settings, bootstrap))
         services: list[Service] = [ParentWatch()] if with_parent else []
         counted: list[TaskMetrics] = []
         for model in settings.models:
-            stages = list(stages_of(model, settings, bootstrap, counts[model.name], telemetry))
+            partitions, name = counts[model.name], worker_name(settings, number)
+            stages = list(stages_of(model, settings, bootstrap, label_partitions=partitions, telemetry=telemetry, worker=name))
             services += stages
             counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
         services.append(Counting(counted))
@@ -158,6 +195,12 @@ def run(settings: StreamsSettings, bootstrap: str, *, with_parent: bool) -> None
         worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
         spare_collector()
         worker.execute_from_commandline()
+
+
+def metrics_port(settings: StreamsSettings, number: int) -> int:
+    """Return the port of a worker's metrics: the first has the config's, the daemon the next, further workers those above."""
+    port = settings.metrics.port
+    return port if number == 1 or port == 0 else port + number
 
 
 def spare_collector() -> None:
@@ -180,11 +223,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m streams.app", description="The data plane of driftwake")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--bootstrap", required=True, help="host:port of the broker")
+    parser.add_argument("--number", type=int, default=1, help="of this worker among those with the same data_dir, from 1 on")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     given = parser.parse_args()
     settings = load(StreamsSettings, given.config, only_part=True).settings
-    with logging_to(settings.folder("logs"), PROCESS, level=settings.log.level), contextlib.suppress(KeyboardInterrupt):
-        run(settings, given.bootstrap, with_parent=given.with_parent)
+    process = PROCESS if given.number == 1 else f"{PROCESS}-{given.number}"
+    with logging_to(settings.folder("logs"), process, level=settings.log.level), contextlib.suppress(KeyboardInterrupt):
+        run(settings, given.bootstrap, number=given.number, with_parent=given.with_parent)
 
 
 if __name__ == "__main__":

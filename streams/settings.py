@@ -318,8 +318,13 @@ class StreamsSettings(Section):
     trust: TrustSettings = TrustSettings()
     """Who is believed."""
 
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes of the data plane that `driftwake up` starts here. They, and those on other machines, share the partitions."""
+
     @model_validator(mode="after")
     def _check_models(self) -> StreamsSettings:
+        if self.workers > 1 and any(model.replay for model in self.models):
+            raise ValueError("workers: a replay is one worker's alone; leave it at 1")
         names = [model.name for model in self.models]
         double = next((name for name in names if names.count(name) > 1), None)
         if double is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 
 import msgspec
@@ -13,7 +14,7 @@ from streams.archiving.buffers import Batch, Buffers
 from streams.archiving.config import ArchivingConfig
 from streams.archiving.decoding import Decoded, Decoder
 from streams.archiving.progress import Progress
-from streams.contracts.errors import LakeError
+from streams.contracts.errors import LakeError, cause_of
 from streams.contracts.records import WorkerReport
 from streams.contracts.schema import ModelSchema
 from streams.contracts.topics import topic_name
@@ -22,6 +23,7 @@ from streams.lake.tables import OUTCOMES, PREDICTIONS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.transport.inputs import Inputs
+from streams.transport.membership import Assigned, Membership
 from streams.transport.publisher import Publisher
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, by_topic
@@ -51,6 +53,7 @@ class ArchivingStage(Service):
         epoch: names this run in its reports.
         clock: the wall clock.
         telemetry: where rows and commits are counted.
+        worker: this worker's name among those that could archive, of which one does; None: there is only this one.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ArchivingStage(Service):
         epoch: str,
         clock: WallClock,
         telemetry: Telemetry,
+        worker: str | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -81,21 +85,55 @@ class ArchivingStage(Service):
         self._telemetry = telemetry
         places = [(topic, number) for topic in self._tables for number in range(partitions)]
         name = f"driftwake.archiving.{model}"
-        self._inputs = Inputs(bootstrap, places, name, config.max_records)
+        self._new_inputs = functools.partial(Inputs, bootstrap, places, name, config.max_records)
+        self._inputs = self._new_inputs()
         self._publisher = Publisher(bootstrap, name)
         self._finished = asyncio.Event()
+        # Who has the first partition of the predictions' group is the one who archives all.
+        group = f"driftwake.{model}.archiving.workers"
+        self._membership = Membership(bootstrap, group=group, topic=topics[PREDICTIONS], worker=worker) if worker else None
+        self._is_chosen = asyncio.Event()
 
     async def on_stop(self) -> None:
         """Let the stage write what it holds."""
+        self._is_chosen.set()
         self._inputs.wake()
         async with asyncio.timeout(_STOP_SECONDS):
             await self._finished.wait()
 
     @Service.task
     async def archive(self) -> None:
-        """Read, hold, write, until stopped."""
+        """Read, hold, write, while it is this worker that archives, until stopped."""
         try:
             await self._publisher.start()
+            async with asyncio.TaskGroup() as group:
+                if self._membership is None:
+                    self._is_chosen.set()
+                else:
+                    following = group.create_task(self._membership.follow(self._share))
+                while not self.should_stop:
+                    await self._is_chosen.wait()
+                    if not self.should_stop:
+                        await self._archive()
+                if self._membership is not None:
+                    following.cancel()
+        except BaseExceptionGroup as errors:
+            raise cause_of(errors) from errors
+        finally:
+            self._finished.set()
+            await self._publisher.stop()
+
+    def _share(self, shares: Assigned) -> None:
+        if 0 in shares:
+            self._is_chosen.set()
+        else:
+            self._is_chosen.clear()
+            self._inputs.wake()
+
+    async def _archive(self) -> None:
+        """Go on behind what the tables hold, until stopped or until another worker archives."""
+        self._inputs = self._new_inputs()
+        try:
             await self._inputs.start()
             buffers = await self._resume()
             async with asyncio.TaskGroup() as group:
@@ -103,12 +141,8 @@ class ArchivingStage(Service):
                 await self._follow(buffers)
                 for pump in pumps:
                     pump.cancel()
-        except BaseExceptionGroup as errors:
-            raise _first(errors) from errors
         finally:
-            self._finished.set()
             await self._inputs.stop()
-            await self._publisher.stop()
 
     async def _resume(self) -> Buffers:
         """Go on behind what the tables hold."""
@@ -138,13 +172,14 @@ class ArchivingStage(Service):
         self._inputs.seek(starts)
 
     async def _follow(self, buffers: Buffers) -> None:
-        while not self.should_stop:
+        while not self.should_stop and self._is_chosen.is_set():
             buffers.take(self._inputs.take())
             if buffers.is_due(self._clock.monotonic()):
                 await self._flush(buffers)
             if not buffers.is_full:
                 await self._inputs.wait(_WAIT_SECONDS)
-        await self._flush(buffers)
+        if self._is_chosen.is_set():
+            await self._flush(buffers)
 
     async def _flush(self, buffers: Buffers) -> None:
         batches, boundary_ms = buffers.drain(self._clock.monotonic())
@@ -173,8 +208,3 @@ class ArchivingStage(Service):
         report = WorkerReport(stage="archiving", model=self._model, partition=0, epoch=self._epoch, watermark_ms=boundary_ms)
         key = f"archiving/{self._model}/0".encode()
         await self._publisher.send(Output(topic_name("workers"), 0, key, msgspec.json.encode(report)))
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -54,3 +54,8 @@ class FencedError(TransportError):
 
 class LakeError(StreamsError):
     """A table could not be written or read."""
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return the first error of a group, however deep; any other error is its own cause."""
+    return cause_of(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -30,10 +30,18 @@ class JoiningStage(Service):
         clock: real time, which says when a partition of labels is idle.
         telemetry: counts.
         config: the stage's own settings.
+        worker: this worker's name among those that share the tasks; None: all are this process's.
     """
 
     def __init__(
-        self, model: JoinedModel, *, bootstrap: str, clock: WallClock, telemetry: Telemetry, config: JoiningConfig | None = None
+        self,
+        model: JoinedModel,
+        *,
+        bootstrap: str,
+        clock: WallClock,
+        telemetry: Telemetry,
+        config: JoiningConfig | None = None,
+        worker: str | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -47,8 +55,8 @@ class JoiningStage(Service):
         self._progress = self._label_progress()
         self._labels = self._label_tasks()
         self._matchers = self._match_tasks()
-        self.rekey = self._rekey_runner(bootstrap)
-        self.match = self._match_runner(bootstrap)
+        self.rekey = self._rekey_runner(bootstrap, worker)
+        self.match = self._match_runner(bootstrap, worker)
 
     async def on_stop(self) -> None:
         """Finish the micro-batches in flight."""
@@ -123,8 +131,11 @@ class JoiningStage(Service):
             for number in range(model.partitions)
         }
 
-    def _rekey_runner(self, bootstrap: str) -> StageRunner:
-        """Predictions are the tasks 0 to P - 1, labels the tasks P to P + L - 1."""
+    def _rekey_runner(self, bootstrap: str, worker: str | None) -> StageRunner:
+        """Predictions are the tasks 0 to P - 1, labels the tasks P to P + L - 1.
+
+        One worker has them all: where no labels come, event time goes by that of the predictions.
+        """
         model = self._model
         target = Target(model.join_predictions, model.partitions)
         tasks = {}
@@ -143,9 +154,11 @@ class JoiningStage(Service):
             delivery=model.delivery,
             max_records=self._config.max_records,
             on_idle=self._idle,
+            worker=worker,
+            is_whole=True,
         )
 
-    def _match_runner(self, bootstrap: str) -> StageRunner:
+    def _match_runner(self, bootstrap: str, worker: str | None) -> StageRunner:
         model = self._model
         tasks = {
             number: TaskSpec(number, ((model.join_predictions, number), (model.join_labels, number)), processor)
@@ -159,6 +172,7 @@ class JoiningStage(Service):
             state_topic=model.match_state,
             delivery=model.delivery,
             max_records=self._config.max_records,
+            worker=worker,
         )
 
     async def _idle(self, task: int) -> Result | None:

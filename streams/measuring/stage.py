@@ -53,6 +53,7 @@ class MeasuringStage(Service):
         store: where the bundles' references are.
         telemetry: counts.
         config: the stage's own settings.
+        worker: this worker's name among those that share the tasks; None: all are this process's.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class MeasuringStage(Service):
         store: BundleStore,
         telemetry: Telemetry,
         config: MeasuringConfig | None = None,
+        worker: str | None = None,
     ) -> None:
         super().__init__()
         config = config or MeasuringConfig()
@@ -83,6 +85,7 @@ class MeasuringStage(Service):
             state_topic=model.state,
             delivery=model.delivery,
             max_records=config.max_records,
+            worker=worker,
         )
 
     async def on_stop(self) -> None:

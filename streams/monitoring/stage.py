@@ -22,6 +22,7 @@ class MonitoringStage(Service):
         store: where bundles lie; their profiles say what is normal.
         telemetry: counts.
         config: the stage's own settings.
+        worker: this worker's name among those that share the models; None: this one is this process's.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class MonitoringStage(Service):
         store: BundleStore,
         telemetry: Telemetry,
         config: MonitoringConfig | None = None,
+        worker: str | None = None,
     ) -> None:
         super().__init__()
         config = config or MonitoringConfig()
@@ -45,6 +47,7 @@ class MonitoringStage(Service):
             state_topic=model.state,
             delivery=model.delivery,
             max_records=config.max_records,
+            worker=worker,
         )
 
     async def on_stop(self) -> None:

@@ -27,7 +27,7 @@ EventName = Literal[
     "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
     "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "ShadowFailed", "StepFinished",
     "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned", "TaskNotAssigned", "TaskRebuilt",
-    "TaskStoppedLate", "WindowsBackfilled",
+    "TaskStoppedLate", "TaskTakenOver", "TasksShared", "WindowsBackfilled",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

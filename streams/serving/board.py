@@ -29,6 +29,11 @@ class Board:
         slots: deployments and loaded bundles.
         progress: live event time.
         replay: whether rows wait for slower inputs.
+
+    Attributes:
+        feed: the windows' facts, once there are windows.
+        own: the partitions that this process answers; None before it knows.
+        watermarks: how far each of them has come in event time.
     """
 
     def __init__(self, *, schema: ModelSchema, config: ServingConfig, slots: Slots, progress: Progress, replay: bool) -> None:
@@ -38,11 +43,23 @@ class Board:
         self.progress = progress
         self.replay = replay
         self.feed: Feed | None = None
+        self.own: frozenset[int] | None = None
         self.watermarks: dict[int, int] = {}
         self.marked = 0
         self._suspicions: dict[str, Suspicion] = {}
         self._bell = asyncio.Event()
         self._is_closed = False
+
+    def share(self, partitions: frozenset[int]) -> None:
+        """Note which partitions this process answers from now on; what it knew of others is over."""
+        self.own = partitions
+        self.watermarks = {number: self.watermarks[number] for number in self.watermarks if number in partitions}
+        self.ring()
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether every partition of this process has told how far it came; false while it has none."""
+        return bool(self.own) and self.watermarks.keys() == self.own
 
     def accept(self, scorer: Scorer) -> None:
         """Let a bundle that is loaded, warm and backfilled answer rows."""
@@ -68,7 +85,7 @@ class Board:
 
     @property
     def watermark_ms(self) -> int:
-        """How far all partitions that began have come in event time; `NEVER` when one hasn't."""
+        """How far this process's partitions have come in event time; `NEVER` when one hasn't said."""
         return min(self.watermarks.values(), default=NEVER)
 
     def ring(self) -> None:

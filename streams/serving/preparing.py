@@ -94,8 +94,30 @@ class Preparer:
         for scorer in loaded:
             board.accept(scorer)
         board.ring()
-        await self._report()
+        await self.report()
         return reader
+
+    async def report(self) -> None:
+        """Say on `driftwake.workers`, for each partition of this process, what is ready and how far it has come.
+
+        Raises:
+            TransportError: it can't be written.
+        """
+        slots, name = self._board.slots, self._model.name
+        outputs = []
+        for partition in sorted(self._board.own or ()):
+            report = WorkerReport(
+                stage="serving",
+                model=name,
+                partition=partition,
+                epoch=self._epoch,
+                generation=slots.generation,
+                ready=tuple(sorted(slots.ready)),
+                refused=dict(slots.refused),
+                watermark_ms=self._board.watermarks.get(partition, NEVER),
+            )
+            outputs.append(Output(topic_name("workers"), 0, f"serving/{name}/{partition}".encode(), msgspec.json.encode(report)))
+        await self._publisher.send_many(outputs)
 
     async def _loaded(self, digest: str) -> Scorer | None:
         try:
@@ -138,23 +160,6 @@ class Preparer:
         await asyncio.to_thread(_fold_all, feed, past, records)
         logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=len(records))
         return Reader(feed, (predictions, outcomes))
-
-    async def _report(self) -> None:
-        slots, name = self._board.slots, self._model.name
-        outputs = []
-        for partition in range(self._model.partitions):
-            report = WorkerReport(
-                stage="serving",
-                model=name,
-                partition=partition,
-                epoch=self._epoch,
-                generation=slots.generation,
-                ready=tuple(sorted(slots.ready)),
-                refused=dict(slots.refused),
-                watermark_ms=self._board.watermarks.get(partition, NEVER),
-            )
-            outputs.append(Output(topic_name("workers"), 0, f"serving/{name}/{partition}".encode(), msgspec.json.encode(report)))
-        await self._publisher.send_many(outputs)
 
 
 def _fold_all(feed: Feed, past: Past, records: Sequence[Record]) -> None:

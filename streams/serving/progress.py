@@ -14,7 +14,7 @@ class Progress:
     `idle_after_ms` follows the slowest of the active ones; when all are idle, event time stands still. It never goes back.
 
     Args:
-        partitions: their numbers.
+        partitions: the numbers of all, whoever answers them.
         lateness_ms: how late a request may come without being behind the watermark.
         idle_after_ms: wall time after which a partition counts as idle.
         every_ms: wall time between two watermarks of one partition.
@@ -37,6 +37,12 @@ class Progress:
         """Note the newest event time of a micro-batch, and that the partition is active."""
         self._own_ms[partition] = max(self._own_ms[partition], newest_ms - self._lateness_ms)
         self._active_at[partition] = now_s
+
+    def hear(self, partition: int, watermark_ms: int, now_s: float) -> None:
+        """Note how far a partition has come that another process answers; who gets on is active."""
+        if watermark_ms > self._own_ms[partition]:
+            self._own_ms[partition] = watermark_ms
+            self._active_at[partition] = now_s
 
     def due(self, partition: int, now_s: float) -> int | None:
         """Return the watermark that the partition should write now; None when it said so already or just spoke."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 from mode import Service
 
+from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Limits
 from streams.inference.store import BundleStore
@@ -31,10 +33,11 @@ from streams.transport.task import StageRunner, TaskSpec
 logger = structlog.get_logger(__name__)
 
 _POLL_MS = 200
+_REPORT_SECONDS = 5.0
 
 
 class ServingStage(Service):
-    """Answers the requests of one model, on all partitions.
+    """Answers the requests of one model, on all partitions or on this worker's share of them.
 
     Deployments are read to the end before the first batch and followed from then on. A bundle answers rows only after it was
     verified, loaded, warmed and its windows were backfilled; then its workers' reports say `ready`.
@@ -49,6 +52,7 @@ class ServingStage(Service):
         epoch: names this run of the worker in its reports.
         verifier: knows who may deploy.
         config: the stage's own settings.
+        worker: this worker's name among those that share the partitions; None: all are this process's.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class ServingStage(Service):
         epoch: str,
         verifier: Verifier,
         config: ServingConfig | None = None,
+        worker: str | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -71,8 +76,10 @@ class ServingStage(Service):
         self._config = config or ServingConfig()
         self._board = self._make_board()
         self._publisher = Publisher(bootstrap, f"driftwake.{model.name}.serving.reports")
-        self._deployments = Follower(bootstrap, [topic_name("deployments")])
-        self._deployment_reader = DeploymentReader(
+        # What others say is news only where others share the partitions.
+        topics = ["deployments"] if worker is None else ["deployments", "workers"]
+        self._news = Follower(bootstrap, [topic_name(kind) for kind in topics])
+        self._deployments = DeploymentReader(
             model.name,
             verifier,
             lambda reason: telemetry.count("driftwake_serving_ignored_deployments_total", model=model.name, reason=reason),
@@ -80,6 +87,8 @@ class ServingStage(Service):
         self._reader: Reader | None = None
         self._has_reader = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._reported: dict[int, int] = {}
+        self._reported_s = 0.0
         self._preparer = Preparer(
             model,
             self._board,
@@ -90,8 +99,9 @@ class ServingStage(Service):
             telemetry=telemetry,
             epoch=epoch,
         )
+        self._clock = clock
         self._tasks = self._make_tasks(clock)
-        self.runner = self._make_runner()
+        self.runner = self._make_runner(worker)
 
     async def on_start(self) -> None:
         """Connect what writes reports."""
@@ -107,23 +117,26 @@ class ServingStage(Service):
         """Disconnect, after all loops have ended."""
         for task in self._tasks.values():
             task.close()
-        await self._deployments.stop()
+        await self._news.stop()
         for follower in self._reader.followers if self._reader is not None else ():
             await follower.stop()
         await self._publisher.stop()
 
     @Service.task
     async def _follow_deployments(self) -> None:
-        self._learn(await self._deployments.start())
+        self._learn(await self._news.start())
         try:
             # The tasks' own state knows how far they came, and deployments that the compacted topic has lost.
-            await self._board.until(lambda: len(self._board.watermarks) == self._model.partitions)
+            await self._board.until(lambda: self._board.is_restored)
         except StageClosed:
             return
         await self._prepare()
         while not self.should_stop:
-            if self._learn(await self._deployments.poll(_POLL_MS)) or self._board.slots.missing():
+            has_new = self._learn(await self._news.poll(_POLL_MS))
+            if has_new or self._board.slots.missing():
                 await self._prepare()
+            elif self._is_report_due():
+                await self._preparer.report()
 
     @Service.task
     async def _follow_predictions(self) -> None:
@@ -165,9 +178,34 @@ class ServingStage(Service):
             self._has_reader.set()
 
     def _learn(self, records: Sequence[Record]) -> bool:
-        """Note new deployments of this model; true when there was one."""
-        news = [self._board.slots.learn(deployment) for deployment in self._deployment_reader.read(records)]
+        """Note new deployments of this model, true when there was one, and what other workers say."""
+        for record in records:
+            if record.topic == topic_name("workers"):
+                self._hear(record)
+        found = self._deployments.read(record for record in records if record.topic == topic_name("deployments"))
+        news = [self._board.slots.learn(deployment) for deployment in found]
         return any(news)
+
+    def _hear(self, record: Record) -> None:
+        """Note how far a partition has come that another worker answers."""
+        try:
+            report = msgspec.json.decode(record.value or b"", type=WorkerReport)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return
+        of_others = (
+            range(self._model.partitions) if self._board.own is None else set(range(self._model.partitions)) - self._board.own
+        )
+        if (report.stage, report.model) == ("serving", self._model.name) and report.partition in of_others:
+            self._board.progress.hear(report.partition, report.watermark_ms, self._clock.monotonic())
+
+    def _is_report_due(self) -> bool:
+        """Whether others should hear again: of other partitions at once, of event time that has come further now and then."""
+        now_s, said = self._clock.monotonic(), dict(self._board.watermarks)
+        is_late = now_s - self._reported_s >= _REPORT_SECONDS and said != self._reported
+        if said.keys() == self._reported.keys() and not is_late:
+            return False
+        self._reported, self._reported_s = said, now_s
+        return True
 
     async def _on_idle(self, number: int) -> Result | None:
         return self._tasks[number].idle()
@@ -191,7 +229,7 @@ class ServingStage(Service):
             for number in range(model.partitions)
         }
 
-    def _make_runner(self) -> StageRunner:
+    def _make_runner(self, worker: str | None) -> StageRunner:
         model = self._model
         return StageRunner(
             name="serving",
@@ -203,4 +241,6 @@ class ServingStage(Service):
             max_records=self._config.max_records,
             idle_ms=_POLL_MS,
             on_idle=self._on_idle,
+            worker=worker,
+            on_share=self._board.share,
         )

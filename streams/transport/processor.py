@@ -20,11 +20,11 @@ class Processor(Protocol):
     """
 
     def restore(self, state: TaskState | None) -> dict[str, int]:
-        """Forget everything and begin again from the last committed state; None means the task never committed.
+        """Forget everything and begin again from the last committed state; None means the task never committed, or is given up.
 
-        Called on assignment and again after any ambiguous commit. The answer says from which offsets (keyed
-        `topic/partition`) the inputs are read; inputs it does not name are read from the state's position, or from their
-        beginning. Records before the state's position come with `rebuilding=True`.
+        Called on assignment, again after any ambiguous commit, and when another worker takes the task over. The answer says
+        from which offsets (keyed `topic/partition`) the inputs are read; inputs it does not name are read from the state's
+        position, or from their beginning. Records before the state's position come with `rebuilding=True`.
         """
         ...
 

@@ -36,6 +36,7 @@ class Task:
         name: `driftwake.{model}.{stage}.{number}`, also its transactional id.
         inputs: its consumers.
         committer: its producer.
+        counters: what it did, also under its former selves.
         max_records: most records of a micro-batch from one input.
         idle_ms: how long without records until `on_idle` is asked.
         on_idle: gives a result when nothing comes, or None.
@@ -48,11 +49,12 @@ class Task:
         name: str,
         inputs: Inputs,
         committer: Committer,
+        counters: TaskCounters,
         max_records: int,
         idle_ms: int,
         on_idle: OnIdle | None,
     ) -> None:
-        self.counters = TaskCounters()
+        self.counters = counters
         self.positions: dict[Place, int] = {}
         self._spec = spec
         self._name = name

@@ -94,13 +94,16 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--goal", type=int, required=True, help="records until the line is printed")
+    parser.add_argument("--name", help="of this worker among those that share the partitions; all are its own unless given")
     parser.add_argument("--profile", type=Path, help="where the profile of the event loop's thread goes")
     given = parser.parse_args()
     settings = settings_of(given.model, given.folder)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([given.model])
-    stages = stages_of(settings.models[0], settings, given.bootstrap, PARTITIONS, telemetry)
+    stages = stages_of(
+        settings.models[0], settings, given.bootstrap, label_partitions=PARTITIONS, telemetry=telemetry, worker=given.name
+    )
     stage = next(stage for stage in stages if isinstance(stage, STAGES[given.stage]))
     profile = cProfile.Profile()
     with logging_to(settings.folder("logs"), given.stage, level="warning"), serving_metrics(telemetry):

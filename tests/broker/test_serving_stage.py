@@ -22,6 +22,7 @@ from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from streams.runtime.watermark import watermark_record
 from streams.serving.history import lake_history
+from streams.serving.stage import ServingStage
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
@@ -208,6 +209,37 @@ async def test_a_canary_answers_its_keys_and_a_stranger_deploys_nothing(bench: B
         told = {prediction.route: prediction.score, prediction.shadows[0].name: prediction.shadows[0].score}
         assert told == {name: float(one.score(columns, {}, [prediction.time_ms])[0]) for name, one in scorers.items()}
     assert {prediction.generation for prediction in bench.watcher.predictions} == {2}
+
+
+async def test_two_workers_share_the_partitions_and_each_takes_over_from_the_other(bench: Bench) -> None:
+    digest = bench.bundle(0, windows=(COUNT,))
+    await deploy(bench.publisher, bench.model, 1, digest)
+
+    def stage(worker: str) -> ServingStage:
+        return stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, worker=worker, watermark_every_ms=50)
+
+    async def answered(first: int) -> None:
+        await bench.send(*(bench.request(number, START_MS + number) for number in range(first, first + 100)))
+        await bench.watcher.until(lambda w: len(w.answered()) == first + 100)
+
+    def epochs(watcher: Watcher) -> set[str]:
+        return {report.epoch for report in watcher.reports.values()}
+
+    async with running(stage("one")):
+        await answered(0)
+        async with running(stage("two")):
+            await bench.watcher.until(lambda w: epochs(w) == {"one", "two"})
+            assert all(report.ready == (digest,) for report in bench.watcher.reports.values())
+            await answered(100)
+        await answered(200)
+        await bench.watcher.until(lambda w: epochs(w) == {"one"})
+    async with running(stage("three")):
+        await answered(300)
+        # Event time goes on in all partitions, whoever answers them.
+        newest = START_MS + 399
+        await bench.watcher.until(lambda w: len(w.watermarks) == PARTITIONS and min(w.watermarks.values()) >= newest - PARTITIONS)
+    assert bench.watcher.answered() == [(partition, offset) for partition in range(PARTITIONS) for offset in range(200)]
+    assert len(bench.watcher.markers) == PARTITIONS, "a generation begins once in each partition"
 
 
 async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, tmp_path: Path) -> None:

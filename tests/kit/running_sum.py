@@ -1,6 +1,7 @@
 """A small stage for tests: each record of a number gives one output with the running sum, folded anew after a restart.
 
-As a program it is a worker that tests may kill: `python -m tests.kit.running_sum BOOTSTRAP MODEL INPUT OUTPUT STATE DELIVERY`.
+As a program it is a worker that tests may kill:
+`python -m tests.kit.running_sum BOOTSTRAP MODEL INPUT OUTPUT STATE DELIVERY [WORKER PARTITIONS]`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import uvloop
@@ -69,6 +70,8 @@ def runner_of(
     delivery: str = "exactly_once",
     partitions: int = 1,
     max_records: int = 50,
+    worker: str | None = None,
+    on_share: Callable[[frozenset[int]], None] = lambda numbers: None,
 ) -> StageRunner:
     """Build the stage; `topics` are input, output and state."""
     source, output, state = topics
@@ -81,14 +84,18 @@ def runner_of(
         state_topic=state,
         delivery="exactly_once" if delivery == "exactly_once" else "at_least_once",
         max_records=max_records,
+        worker=worker,
+        on_share=on_share,
     )
 
 
 async def _main(bootstrap: str, model: str, *rest: str) -> None:
-    source, output, state, delivery = rest
+    source, output, state, delivery, *shared = rest
+    worker, partitions = (shared[0], int(shared[1])) if shared else (None, 1)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    await runner_of(bootstrap, model, (source, output, state), delivery=delivery).run(stopping)
+    runner = runner_of(bootstrap, model, (source, output, state), delivery=delivery, partitions=partitions, worker=worker)
+    await runner.run(stopping)
 
 
 if __name__ == "__main__":

@@ -54,9 +54,16 @@ async def make_topics(bootstrap: str, model: str) -> None:
 
 
 def stage_of(
-    bootstrap: str, model: str, registry: Path, *, replay: bool, history: History = no_history, **config: float
+    bootstrap: str,
+    model: str,
+    registry: Path,
+    *,
+    replay: bool,
+    history: History = no_history,
+    worker: str | None = None,
+    **config: float,
 ) -> ServingStage:
-    """Build a stage."""
+    """Build a stage; the name of its worker is also its epoch."""
     return ServingStage(
         served(model, replay=replay),
         bootstrap=bootstrap,
@@ -64,9 +71,10 @@ def stage_of(
         history=history,
         telemetry=Telemetry([model]),
         clock=SystemClock(),
-        epoch=uuid.uuid4().hex,
+        epoch=worker or uuid.uuid4().hex,
         verifier=Verifier([SIGNER.public]),
         config=ServingConfig(**config),
+        worker=worker,
     )
 
 
