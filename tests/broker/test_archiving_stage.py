@@ -212,3 +212,24 @@ async def test_a_topic_made_anew_is_refused(broker: EmbeddedBroker, unique: Call
     await running.stop()
     assert isinstance(running.crash_reason, LakeError)
     assert "made anew" in str(running.crash_reason)
+
+
+async def test_one_of_several_workers_archives_and_another_goes_on_when_it_leaves(
+    broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path
+):
+    model, lake = unique("w"), Lake(tmp_path)
+    await make_topics(broker.bootstrap, model)
+    publisher = Publisher(broker.bootstrap)
+    async with stage(broker.bootstrap, model, lake, worker="first", epoch="first"):
+        await write_day(publisher, model, 0)
+        await until_reported(broker.bootstrap, model, DAY)
+        async with stage(broker.bootstrap, model, lake, worker="second", epoch="second"):
+            await write_day(publisher, model, 1)
+            await until_reported(broker.bootstrap, model, 2 * DAY)
+        await write_day(publisher, model, 2)
+        await until_reported(broker.bootstrap, model, 3 * DAY)
+    async with stage(broker.bootstrap, model, lake, worker="third", epoch="third"):
+        await write_day(publisher, model, 3)
+        await until_reported(broker.bootstrap, model, 4 * DAY)
+    assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(4)
+    await publisher.stop()
