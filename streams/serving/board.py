@@ -72,11 +72,16 @@ class Board:
         self._suspicions = {digest: self._suspicions[digest] for digest in self.slots.ready}
         return self._suspicions
 
+    def goes_on(self, generation: int) -> bool:
+        """Whether a partition that a generation has answered can be answered without going back to the one before."""
+        return self.slots.is_serving and self.slots.is_decided(generation)
+
     def answers(self, time_ms: int, heard: Heard | None = None) -> bool:
         """Whether a row at this time can be answered now, with everything it should see; `heard` as in `Feed.covers`.
 
-        Live, a row waits for nothing but a first champion. In a replay it also waits for slower inputs of its windows and for
-        bundles of its generation that are still being prepared, so that the speed of the machine changes no result.
+        Live, it needn't see all: nothing waits for anything but a champion. In a replay a row also waits for slower inputs of
+        its windows and for bundles of its generation that are still being prepared, so that the speed of the machine changes no
+        result.
         """
         if not self.replay:
             return self.slots.is_serving

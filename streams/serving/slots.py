@@ -116,6 +116,11 @@ class Slots:
                 return self._is_complete(deployment)
         return self.is_serving
 
+    def is_decided(self, generation: int) -> bool:
+        """Whether the champion of a generation is loaded or refused; a generation that isn't known any more is."""
+        wanted = next((deployment.champion for deployment in self._deployments if deployment.generation == generation), None)
+        return wanted is None or wanted in self._ready or wanted in self._refused
+
     def split(self, times: Sequence[int]) -> list[Share]:
         """Divide a batch between the deployments that answer its rows; every row is in exactly one share.
 

@@ -123,24 +123,27 @@ class ServingTask:
     async def _answerable(self, whats: Sequence[What]) -> int:
         """How many, from the first on, can be answered together; waits until the first can."""
         board = self._board
-        if not board.replay and board.slots.is_serving:
+        if not board.replay and board.goes_on(self._marked):
             return len(whats)
         heard = Heard(self._number)
         for index, what in enumerate(whats):
             if isinstance(what, int):
                 heard = Heard(self._number, what)
-            elif not isinstance(what, Refusal) and not board.answers(what.time_ms, heard):
+            elif not isinstance(what, Refusal) and not (board.goes_on(self._marked) and board.answers(what.time_ms, heard)):
                 if index > 0:
                     return index
                 await self._wait(what.time_ms)
         return len(whats)
 
     async def _wait(self, time_ms: int) -> None:
-        """Live, only a first champion is waited for, for as long as it takes; in a replay patience ends."""
+        """Wait for a champion as long as it takes, and in a replay for what the row should see until patience ends.
+
+        It is the first champion that is waited for, or the one that another worker had come to in this partition.
+        """
         board = self._board
-        if not board.slots.is_serving:
+        if not board.goes_on(self._marked):
             logger.info("RequestsHeldBack", model=self._places.model, partition=self._number, reason=board.explain(time_ms))
-            await board.until(lambda: board.slots.is_serving)
+            await board.until(lambda: board.goes_on(self._marked))
         try:
             async with asyncio.timeout(board.config.patience_s):
                 await board.until(lambda: board.answers(time_ms))

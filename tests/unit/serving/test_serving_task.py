@@ -232,6 +232,42 @@ async def test_nothing_deployed_waits_but_bad_records_do_not(scorers: list[Score
     assert list(kinds(waiting.result().outputs))[:2] == ["marker 1 from 1", "1 by 1"]
 
 
+async def test_who_takes_a_partition_over_never_goes_back_to_an_older_generation(scorers: list[Scorer]) -> None:
+    bed = Bed(replay=False)
+    bed.deploy(1, scorers[0], 0)
+    bed.deploy(2, scorers[1], START_MS)
+    bed.board.accept(scorers[0])
+    former = TaskState(positions={"toys.requests/0": 1}, details={"marked": 2})
+    bed.task.restore(former)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(bed.task.process([request(1, START_MS)], rebuilding=False))
+        await asyncio.sleep(0)
+        assert not waiting.done(), "the worker before had answered with generation 2"
+        bed.board.accept(scorers[1])
+    assert list(kinds(waiting.result().outputs))[0] == "1 by 2"
+
+    bed.deploy(3, scorers[2], START_MS)
+    bed.task.restore(msgspec.structs.replace(former, details={"marked": 3}))
+    bed.board.slots.refuse(scorers[2].digest, "can't be loaded here")
+    result = await bed.task.process([request(2, START_MS)], rebuilding=False)
+    assert list(kinds(result.outputs))[0] == "2 by 2", "better than no answer"
+
+
+async def test_a_key_that_is_too_long_is_refused_before_it_makes_an_answer_too_large(scorers: list[Scorer]) -> None:
+    bed = Bed(replay=False)
+    bed.deploy(1, scorers[0], 0)
+    bed.board.accept(scorers[0])
+    long, longest = (
+        msgspec.structs.replace(request(number, START_MS), key=b"k" * size) for number, size in ((1, 4_096), (2, 4_097))
+    )
+    result = await bed.task.process([long, longest], rebuilding=False)
+    values = [msgspec.json.decode(output.value or b"null") for output in result.outputs if not output.headers]
+    assert [value["offset"] for value in values] == [1]
+    (rejected,) = [output for output in result.outputs if output.topic == "driftwake.quarantine"]
+    kept = msgspec.json.decode(rejected.value or b"", type=Rejected)
+    assert (kept.reason, kept.key, kept.cut) == ("too_large", None, True)
+
+
 async def test_closing_the_stage_ends_the_waiting() -> None:
     bed = Bed(replay=False)
     bed.board.close()
