@@ -18,7 +18,7 @@ from pathlib import Path
 
 import faust
 import uvloop
-from faust.worker import Worker
+from faust.worker import Worker as FaustWorker
 from mode import Service
 
 from streams.archiving.stage import ArchivingStage
@@ -38,6 +38,7 @@ from streams.serving.stage import ServingStage
 from streams.settings import ModelSettings, StreamsSettings
 from streams.transport.admin import topic_partitions
 from streams.transport.counting import TaskMetrics
+from streams.transport.membership import Worker
 
 PROCESS = "streams"
 _COLLECT_AFTER = 50_000
@@ -87,14 +88,14 @@ def stages_of(
     *,
     label_partitions: int,
     telemetry: Telemetry,
-    worker: str | None,
+    worker: Worker | None,
 ) -> Iterator[Service]:
     """Build one model's stages, in the order in which a record meets them.
 
-    A worker with a name shares the work with all others of the model, on whatever machine; one without has it all. A replay is
-    one worker's alone: it waits for all of a model's partitions at every step.
+    A worker shares the work with all others of the model, on whatever machine; None has it all. A replay is one worker's alone:
+    it waits for all of a model's partitions at every step.
     """
-    name = None if model.replay else worker
+    worker = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
     store, lake = BundleStore(settings.folder("registry")), Lake(settings.folder("lake"))
     yield ServingStage(
@@ -107,7 +108,7 @@ def stages_of(
         epoch=epoch,
         verifier=settings.verifier(),
         config=model.serving,
-        worker=name,
+        worker=worker,
     )
     yield JoiningStage(
         model.joined(label_partitions),
@@ -115,13 +116,13 @@ def stages_of(
         clock=clock,
         telemetry=telemetry,
         config=model.joining,
-        worker=name,
+        worker=worker,
     )
     yield MeasuringStage(
-        model.measured(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.measuring, worker=name
+        model.measured(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.measuring, worker=worker
     )
     yield MonitoringStage(
-        model.monitored(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.monitoring, worker=name
+        model.monitored(), bootstrap=bootstrap, store=store, telemetry=telemetry, config=model.monitoring, worker=worker
     )
     yield ArchivingStage(
         model=model.name,
@@ -135,7 +136,7 @@ def stages_of(
         epoch=epoch,
         clock=clock,
         telemetry=telemetry,
-        worker=name,
+        worker=worker,
     )
 
 
@@ -159,10 +160,10 @@ def build(services: list[Service], bootstrap: str, loop: asyncio.AbstractEventLo
     return app
 
 
-def worker_name(settings: StreamsSettings, number: int) -> str:
+def worker_of(settings: StreamsSettings, number: int) -> Worker:
     """Name a worker apart from all others: by its machine, its data folder and its number there."""
     folder = hashlib.sha256(str(settings.data_dir.resolve()).encode()).hexdigest()[:8]
-    return f"{socket.gethostname()}-{folder}-{number}"
+    return Worker(f"{socket.gethostname()}-{folder}-{number}", settings.broker.session.ms)
 
 
 def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_parent: bool) -> None:
@@ -186,15 +187,15 @@ def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_pare
         services: list[Service] = [ParentWatch()] if with_parent else []
         counted: list[TaskMetrics] = []
         for model in settings.models:
-            partitions, name = counts[model.name], worker_name(settings, number)
-            stages = list(stages_of(model, settings, bootstrap, label_partitions=partitions, telemetry=telemetry, worker=name))
+            partitions, worker = counts[model.name], worker_of(settings, number)
+            stages = list(stages_of(model, settings, bootstrap, label_partitions=partitions, telemetry=telemetry, worker=worker))
             services += stages
             counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
         services.append(Counting(counted))
         app = build(services, bootstrap, loop)
-        worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+        shell = FaustWorker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
         spare_collector()
-        worker.execute_from_commandline()
+        shell.execute_from_commandline()
 
 
 def metrics_port(settings: StreamsSettings, number: int) -> int:

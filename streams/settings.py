@@ -29,6 +29,7 @@ TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")
 Folder = Literal["broker", "lake", "registry", "work", "logs", "keys"]
 
 _LONGEST_BUCKETS = 10_000
+_SHORTEST_SESSION, _LONGEST_SESSION = Duration.of("6s"), Duration.of("30m")
 
 
 class BrokerSettings(Section):
@@ -39,6 +40,16 @@ class BrokerSettings(Section):
 
     port: int = Field(default=0, ge=0, le=65_535)
     """Port of the embedded broker on loopback; 0 takes a free one, so that two projects never collide."""
+
+    session: Duration = Duration.of("10s")
+    """How long a worker may say nothing until others take over what it did. Kafka's own limits are 6s and 30m."""
+
+    @field_validator("session")
+    @classmethod
+    def _check_session(cls, session: Duration) -> Duration:
+        if not _SHORTEST_SESSION <= session <= _LONGEST_SESSION:
+            raise ValueError(f"must be between {_SHORTEST_SESSION} and {_LONGEST_SESSION}, not {session}")
+        return session
 
 
 class MetricsSettings(Section):

@@ -23,7 +23,7 @@ from streams.lake.tables import OUTCOMES, PREDICTIONS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.transport.inputs import Inputs
-from streams.transport.membership import Assigned, Membership
+from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, by_topic
@@ -53,7 +53,7 @@ class ArchivingStage(Service):
         epoch: names this run in its reports.
         clock: the wall clock.
         telemetry: where rows and commits are counted.
-        worker: this worker's name among those that could archive, of which one does; None: there is only this one.
+        worker: this worker among those that could archive, of which one does; None: there is only this one.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class ArchivingStage(Service):
         epoch: str,
         clock: WallClock,
         telemetry: Telemetry,
-        worker: str | None = None,
+        worker: Worker | None = None,
     ) -> None:
         super().__init__()
         self._model = model

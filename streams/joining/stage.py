@@ -14,6 +14,7 @@ from streams.joining.progress import LabelProgress
 from streams.joining.rekey import RekeyLabels, RekeyPredictions, Target
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
+from streams.transport.membership import Worker
 from streams.transport.records import Result
 from streams.transport.task import StageRunner, TaskSpec
 
@@ -30,7 +31,7 @@ class JoiningStage(Service):
         clock: real time, which says when a partition of labels is idle.
         telemetry: counts.
         config: the stage's own settings.
-        worker: this worker's name among those that share the tasks; None: all are this process's.
+        worker: this worker among those that share the tasks; None: all are this process's.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class JoiningStage(Service):
         clock: WallClock,
         telemetry: Telemetry,
         config: JoiningConfig | None = None,
-        worker: str | None = None,
+        worker: Worker | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -131,7 +132,7 @@ class JoiningStage(Service):
             for number in range(model.partitions)
         }
 
-    def _rekey_runner(self, bootstrap: str, worker: str | None) -> StageRunner:
+    def _rekey_runner(self, bootstrap: str, worker: Worker | None) -> StageRunner:
         """Predictions are the tasks 0 to P - 1, labels the tasks P to P + L - 1.
 
         One worker has them all: where no labels come, event time goes by that of the predictions.
@@ -158,7 +159,7 @@ class JoiningStage(Service):
             is_whole=True,
         )
 
-    def _match_runner(self, bootstrap: str, worker: str | None) -> StageRunner:
+    def _match_runner(self, bootstrap: str, worker: Worker | None) -> StageRunner:
         model = self._model
         tasks = {
             number: TaskSpec(number, ((model.join_predictions, number), (model.join_labels, number)), processor)

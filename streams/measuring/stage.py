@@ -13,6 +13,7 @@ from streams.inference.store import BundleStore
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.measuring.task import MeasuringTask
 from streams.runtime.telemetry import Telemetry
+from streams.transport.membership import Worker
 from streams.transport.task import StageRunner, TaskSpec
 
 logger = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ class MeasuringStage(Service):
         store: where the bundles' references are.
         telemetry: counts.
         config: the stage's own settings.
-        worker: this worker's name among those that share the tasks; None: all are this process's.
+        worker: this worker among those that share the tasks; None: all are this process's.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class MeasuringStage(Service):
         store: BundleStore,
         telemetry: Telemetry,
         config: MeasuringConfig | None = None,
-        worker: str | None = None,
+        worker: Worker | None = None,
     ) -> None:
         super().__init__()
         config = config or MeasuringConfig()

@@ -10,6 +10,7 @@ from streams.inference.store import BundleStore
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.task import MonitoringTask
 from streams.runtime.telemetry import Telemetry
+from streams.transport.membership import Worker
 from streams.transport.task import StageRunner, TaskSpec
 
 
@@ -22,7 +23,7 @@ class MonitoringStage(Service):
         store: where bundles lie; their profiles say what is normal.
         telemetry: counts.
         config: the stage's own settings.
-        worker: this worker's name among those that share the models; None: this one is this process's.
+        worker: this worker among those that share the models; None: this one is this process's.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class MonitoringStage(Service):
         store: BundleStore,
         telemetry: Telemetry,
         config: MonitoringConfig | None = None,
-        worker: str | None = None,
+        worker: Worker | None = None,
     ) -> None:
         super().__init__()
         config = config or MonitoringConfig()

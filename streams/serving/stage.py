@@ -26,6 +26,7 @@ from streams.serving.slots import Slots
 from streams.serving.task import Places, ServingTask
 from streams.transport.deployments import DeploymentReader
 from streams.transport.follower import Follower
+from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Record, Result
 from streams.transport.task import StageRunner, TaskSpec
@@ -52,7 +53,7 @@ class ServingStage(Service):
         epoch: names this run of the worker in its reports.
         verifier: knows who may deploy.
         config: the stage's own settings.
-        worker: this worker's name among those that share the partitions; None: all are this process's.
+        worker: this worker among those that share the partitions; None: all are this process's.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ServingStage(Service):
         epoch: str,
         verifier: Verifier,
         config: ServingConfig | None = None,
-        worker: str | None = None,
+        worker: Worker | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -229,7 +230,7 @@ class ServingStage(Service):
             for number in range(model.partitions)
         }
 
-    def _make_runner(self, worker: str | None) -> StageRunner:
+    def _make_runner(self, worker: Worker | None) -> StageRunner:
         model = self._model
         return StageRunner(
             name="serving",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -15,12 +15,21 @@ from streams.transport.closing import close_consumer
 
 log = structlog.get_logger()
 
-# A worker that says nothing for so long has died, and the others take over what it did.
-SESSION_MS = 10_000
-HEARTBEAT_MS = 2_000
 _POLL_MS = 500
+_HEARTBEATS = 5
 
 Assigned = frozenset[int]
+
+
+class Worker(NamedTuple):
+    """A worker among those that share the tasks of the stages.
+
+    `name` tells it from all that ever join: who comes back under its name, after a crash for instance, finds its tasks where it
+    left them. One that has said nothing for `session_ms` has died, and others take over what it did.
+    """
+
+    name: str
+    session_ms: int = 10_000
 
 
 class Membership:
@@ -33,11 +42,10 @@ class Membership:
         bootstrap: `host:port` of the broker.
         group: the group's name.
         topic: each of its partitions is one share.
-        worker: names this worker among all that ever join. Who comes back under its name within `SESSION_MS`, after a crash for
-            instance, finds its shares where it left them.
+        worker: who this is.
     """
 
-    def __init__(self, bootstrap: str, *, group: str, topic: str, worker: str) -> None:
+    def __init__(self, bootstrap: str, *, group: str, topic: str, worker: Worker) -> None:
         self._bootstrap = bootstrap
         self._group = group
         self._topic = topic
@@ -51,14 +59,14 @@ class Membership:
         """
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
-            client_id=f"{self._group}.{self._worker}",
+            client_id=f"{self._group}.{self._worker.name}",
             group_id=self._group,
-            group_instance_id=self._worker,
+            group_instance_id=self._worker.name,
             enable_auto_commit=False,
             auto_offset_reset="latest",
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            rebalance_timeout_ms=SESSION_MS,
+            session_timeout_ms=self._worker.session_ms,
+            heartbeat_interval_ms=self._worker.session_ms // _HEARTBEATS,
+            rebalance_timeout_ms=self._worker.session_ms,
             partition_assignment_strategy=(StickyPartitionAssignor,),
         )
         try:

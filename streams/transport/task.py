@@ -15,7 +15,7 @@ from streams.transport.closing import close_consumer
 from streams.transport.commits import LIBRARY_ERRORS, Committer
 from streams.transport.crew import STOP_SECONDS, Crew
 from streams.transport.inputs import Inputs
-from streams.transport.membership import Assigned, Membership
+from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.processor import Delivery, Processor, TaskCounters, TaskSpec
 from streams.transport.work import OnIdle, Task
 
@@ -39,7 +39,7 @@ class StageRunner:
         max_records: most records that one input adds to a micro-batch.
         idle_ms: how long a task waits for records before `on_idle` is asked about it.
         on_idle: gives, for a task's number, what to write when nothing comes (a watermark, for instance), or None.
-        worker: this worker's name among those that share the tasks (see `Membership`); None: all tasks are this process's.
+        worker: this worker among those that share the tasks; None: all tasks are this process's.
         is_whole: whether the tasks belong together, so that one worker has all of them.
         on_share: called with the numbers of this process's tasks, before those that are new begin and after the others ended.
 
@@ -59,7 +59,7 @@ class StageRunner:
         max_records: int = 4_096,
         idle_ms: int = 200,
         on_idle: OnIdle | None = None,
-        worker: str | None = None,
+        worker: Worker | None = None,
         is_whole: bool = False,
         on_share: Callable[[Assigned], None] = lambda numbers: None,
     ) -> None:

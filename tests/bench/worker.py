@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import uvloop
-from faust.worker import Worker
+from faust.worker import Worker as FaustWorker
 from mode import Service
 
 from streams.app import ParentWatch, build, spare_collector, stages_of
@@ -26,6 +26,7 @@ from streams.runtime.logging import logging_to
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.stage import ServingStage
 from streams.settings import StreamsSettings
+from streams.transport.membership import Worker
 
 PARTITIONS = 4
 FEATURES = tuple(f"f{number}" for number in range(20))
@@ -81,7 +82,8 @@ class Meter(Service):
 
 def run(services: Iterable[Service], bootstrap: str, loop: asyncio.AbstractEventLoop) -> None:
     """Run them until a signal."""
-    worker = Worker(build(list(services), bootstrap, loop), loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+    app = build(list(services), bootstrap, loop)
+    worker = FaustWorker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
     spare_collector()
     worker.execute_from_commandline()
 
@@ -101,8 +103,9 @@ def main() -> None:
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([given.model])
+    worker = Worker(given.name) if given.name else None
     stages = stages_of(
-        settings.models[0], settings, given.bootstrap, label_partitions=PARTITIONS, telemetry=telemetry, worker=given.name
+        settings.models[0], settings, given.bootstrap, label_partitions=PARTITIONS, telemetry=telemetry, worker=worker
     )
     stage = next(stage for stage in stages if isinstance(stage, STAGES[given.stage]))
     profile = cProfile.Profile()

@@ -29,6 +29,7 @@ from streams.runtime.watermark import watermark_record
 from streams.transport.admin import ensure_topics
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
+from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 
@@ -220,15 +221,15 @@ async def test_one_of_several_workers_archives_and_another_goes_on_when_it_leave
     model, lake = unique("w"), Lake(tmp_path)
     await make_topics(broker.bootstrap, model)
     publisher = Publisher(broker.bootstrap)
-    async with stage(broker.bootstrap, model, lake, worker="first", epoch="first"):
+    async with stage(broker.bootstrap, model, lake, worker=Worker("first"), epoch="first"):
         await write_day(publisher, model, 0)
         await until_reported(broker.bootstrap, model, DAY)
-        async with stage(broker.bootstrap, model, lake, worker="second", epoch="second"):
+        async with stage(broker.bootstrap, model, lake, worker=Worker("second"), epoch="second"):
             await write_day(publisher, model, 1)
             await until_reported(broker.bootstrap, model, 2 * DAY)
         await write_day(publisher, model, 2)
         await until_reported(broker.bootstrap, model, 3 * DAY)
-    async with stage(broker.bootstrap, model, lake, worker="third", epoch="third"):
+    async with stage(broker.bootstrap, model, lake, worker=Worker("third"), epoch="third"):
         await write_day(publisher, model, 3)
         await until_reported(broker.bootstrap, model, 4 * DAY)
     assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(4)

@@ -15,7 +15,7 @@ import msgspec
 
 from streams.contracts.errors import FencedError
 from streams.transport.broker import EmbeddedBroker
-from streams.transport.membership import SESSION_MS
+from streams.transport.membership import Worker
 from streams.transport.records import Output
 from tests.kit.running_sum import Sum, runner_of
 from tests.kit.topics import make_topics, publish, read_until
@@ -44,7 +44,7 @@ class Bed:
             self.model,
             self.topics,
             partitions=PARTITIONS,
-            worker=name,
+            worker=Worker(name),
             on_share=functools.partial(self._share, name),
         )
         async with asyncio.TaskGroup() as group:
@@ -130,7 +130,7 @@ async def test_a_worker_that_comes_back_under_its_name_goes_on_at_once(broker: E
     async with bed.worker("a"):
         await bed.send(200)
         await bed.check()
-    assert asyncio.get_running_loop().time() - began < SESSION_MS / 1_000, "nobody waited until its session ended"
+    assert asyncio.get_running_loop().time() - began < Worker("a").session_ms / 1_000, "nobody waited until its session ended"
 
 
 async def test_two_with_other_names_never_fence_each_other_for_long(broker: EmbeddedBroker, unique: Unique) -> None:

@@ -24,6 +24,7 @@ from streams.runtime.watermark import watermark_record
 from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
 from streams.transport.broker import EmbeddedBroker
+from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
@@ -216,7 +217,7 @@ async def test_two_workers_share_the_partitions_and_each_takes_over_from_the_oth
     await deploy(bench.publisher, bench.model, 1, digest)
 
     def stage(worker: str) -> ServingStage:
-        return stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, worker=worker, watermark_every_ms=50)
+        return stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, worker=Worker(worker), watermark_every_ms=50)
 
     async def answered(first: int) -> None:
         await bench.send(*(bench.request(number, START_MS + number) for number in range(first, first + 100)))

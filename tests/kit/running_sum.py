@@ -15,6 +15,7 @@ import msgspec
 import uvloop
 
 from streams.contracts.records import TaskState
+from streams.transport.membership import Worker
 from streams.transport.records import Output, Record, Result, position_key
 from streams.transport.task import StageRunner, TaskSpec
 
@@ -70,7 +71,7 @@ def runner_of(
     delivery: str = "exactly_once",
     partitions: int = 1,
     max_records: int = 50,
-    worker: str | None = None,
+    worker: Worker | None = None,
     on_share: Callable[[frozenset[int]], None] = lambda numbers: None,
 ) -> StageRunner:
     """Build the stage; `topics` are input, output and state."""
@@ -91,7 +92,7 @@ def runner_of(
 
 async def _main(bootstrap: str, model: str, *rest: str) -> None:
     source, output, state, delivery, *shared = rest
-    worker, partitions = (shared[0], int(shared[1])) if shared else (None, 1)
+    worker, partitions = (Worker(shared[0]), int(shared[1])) if shared else (None, 1)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     runner = runner_of(bootstrap, model, (source, output, state), delivery=delivery, partitions=partitions, worker=worker)

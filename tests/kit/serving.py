@@ -28,6 +28,7 @@ from streams.serving.stage import ServingStage
 from streams.transport.admin import ensure_topics
 from streams.transport.deployments import deployment_output
 from streams.transport.follower import Follower
+from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Record
 from tests.kit.bundles import SCHEMA
@@ -60,7 +61,7 @@ def stage_of(
     *,
     replay: bool,
     history: History = no_history,
-    worker: str | None = None,
+    worker: Worker | None = None,
     **config: float,
 ) -> ServingStage:
     """Build a stage; the name of its worker is also its epoch."""
@@ -71,7 +72,7 @@ def stage_of(
         history=history,
         telemetry=Telemetry([model]),
         clock=SystemClock(),
-        epoch=worker or uuid.uuid4().hex,
+        epoch=worker.name if worker is not None else uuid.uuid4().hex,
         verifier=Verifier([SIGNER.public]),
         config=ServingConfig(**config),
         worker=worker,

@@ -244,13 +244,13 @@ async def test_who_takes_a_partition_over_never_goes_back_to_an_older_generation
         await asyncio.sleep(0)
         assert not waiting.done(), "the worker before had answered with generation 2"
         bed.board.accept(scorers[1])
-    assert list(kinds(waiting.result().outputs))[0] == "1 by 2"
+    assert next(iter(kinds(waiting.result().outputs))) == "1 by 2"
 
     bed.deploy(3, scorers[2], START_MS)
     bed.task.restore(msgspec.structs.replace(former, details={"marked": 3}))
     bed.board.slots.refuse(scorers[2].digest, "can't be loaded here")
     result = await bed.task.process([request(2, START_MS)], rebuilding=False)
-    assert list(kinds(result.outputs))[0] == "2 by 2", "better than no answer"
+    assert next(iter(kinds(result.outputs))) == "2 by 2", "better than no answer"
 
 
 async def test_a_key_that_is_too_long_is_refused_before_it_makes_an_answer_too_large(scorers: list[Scorer]) -> None:
