@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check bench bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -28,6 +28,11 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.serving_throughput
+
+# Faults on the real broker, each case once for each seed; a shard is a range of seeds: make faults SEEDS=5-9
+SEEDS ?= 0-0
+faults: $(READY)
+	$(BIN)/python -m pytest tests/faults --fault-seeds $(SEEDS)
 
 # The closed loop against its bars: a small set, every scenario, every scenario five times (a run goes on where it stopped).
 bench-loop: $(READY)

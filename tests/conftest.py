@@ -13,6 +13,18 @@ from streams.transport.broker import EmbeddedBroker
 _numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The seeds that the fault suite is run with."""
+    parser.addoption("--fault-seeds", default="0-0", help="first and last seed of the fault suite, for instance 5-9")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Draw the cases of the fault suite once for each seed."""
+    if "fault_seed" in metafunc.fixturenames:
+        first, _, last = metafunc.config.getoption("--fault-seeds").partition("-")
+        metafunc.parametrize("fault_seed", range(int(first), int(last or first) + 1))
+
+
 @pytest_asyncio.fixture(scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedBroker]:
     """A real broker for the whole session; its `bootstrap` is what tests need."""

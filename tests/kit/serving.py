@@ -101,6 +101,7 @@ class Watcher:
         self.reports: dict[int, WorkerReport] = {}
         self.markers: list[dict] = []
         self.watermarks: dict[tuple[int, str], int] = {}
+        self.looked = asyncio.Event()
 
     async def start(self) -> None:
         """Connect and read what is there."""
@@ -115,6 +116,12 @@ class Watcher:
         async with asyncio.timeout(seconds):
             while not is_true(self):
                 self._note(await self._follower.poll(200))
+
+    async def look(self) -> None:
+        """Take in what there is, and wait a moment where there is nothing."""
+        self._note(await self._follower.poll(20))
+        self.looked.set()
+        self.looked = asyncio.Event()
 
     def answered(self) -> list[tuple[int, int]]:
         """Return (partition, offset) of each prediction and rejection, sorted, repeats included."""
