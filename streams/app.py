@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import gc
 import hashlib
+import importlib.metadata
 import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,8 @@ from faust.worker import Worker as FaustWorker
 from mode import Service
 
 from streams.archiving.stage import ArchivingStage
+from streams.calling.config import CallingConfig
+from streams.calling.stage import CallingStage
 from streams.inference.store import BundleStore
 from streams.joining.stage import JoiningStage
 from streams.lake.lake import Lake
@@ -109,6 +112,7 @@ def stages_of(
         verifier=settings.verifier(),
         config=model.serving,
         worker=worker,
+        most_callers=settings.door.most_rows if settings.door is not None else None,
     )
     yield JoiningStage(
         model.joined(label_partitions),
@@ -192,10 +196,24 @@ def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_pare
             services += stages
             counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
         services.append(Counting(counted))
+        if settings.door is not None:
+            services.append(door_of(settings.door, number, services))
         app = build(services, bootstrap, loop)
         shell = FaustWorker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
         spare_collector()
         shell.execute_from_commandline()
+
+
+def door_of(config: CallingConfig, number: int, services: Sequence[Service]) -> CallingStage:
+    """Open a door to all models that this worker serves; the next worker's has the next port."""
+    stages = [service for service in services if isinstance(service, ServingStage)]
+    return CallingStage(
+        {stage.model: stage.behind for stage in stages if stage.behind is not None},
+        config=config,
+        number=number,
+        clock=SystemClock(),
+        version=importlib.metadata.version("driftwake"),
+    )
 
 
 def metrics_port(settings: StreamsSettings, number: int) -> int:

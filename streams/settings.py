@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from streams.archiving.config import ArchivingConfig
+from streams.calling.config import CallingConfig
 from streams.contracts.errors import ConfigError, ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
@@ -329,6 +330,9 @@ class StreamsSettings(Section):
     trust: TrustSettings = TrustSettings()
     """Who is believed."""
 
+    door: CallingConfig | None = None
+    """Answers callers over HTTP; `{}` opens it with its defaults."""
+
     workers: int = Field(default=1, ge=1, le=256)
     """Processes of the data plane that `driftwake up` starts here. They, and those on other machines, share the partitions."""
 
@@ -336,6 +340,8 @@ class StreamsSettings(Section):
     def _check_models(self) -> StreamsSettings:
         if self.workers > 1 and any(model.replay for model in self.models):
             raise ValueError("workers: a replay is one worker's alone; leave it at 1")
+        if self.door is not None and any(model.replay for model in self.models):
+            raise ValueError("door: nobody can call into a replay; leave it out")
         names = [model.name for model in self.models]
         double = next((name for name in names if names.count(name) > 1), None)
         if double is not None:

@@ -24,7 +24,9 @@ class Asked(msgspec.Struct):
     parameters: dict[str, Any] = {}
 
 
-class _Inference(msgspec.Struct):
+class Inference(msgspec.Struct):
+    """A request of the Open Inference Protocol."""
+
     inputs: list[Tensor]
     id: str | None = None
     parameters: dict[str, Any] = {}
@@ -54,15 +56,23 @@ def asked_of(payload: bytes, schema: ModelSchema, raw: bytes = b"") -> Asked | R
 
 
 def _inference(plain: dict[str, Any], schema: ModelSchema, raw: bytes) -> Asked | Refusal:
+    asked = inference_of(plain)
+    if isinstance(asked, Refusal):
+        return asked
+    found = features_of(asked.inputs, raw, schema)
+    return found if isinstance(found, Refusal) else Asked(found, asked.id, asked.parameters)
+
+
+def inference_of(plain: Any) -> Inference | Refusal:
+    """Return what plain JSON asks in the Open Inference Protocol."""
     try:
-        asked = msgspec.convert(plain, _Inference)
+        asked = msgspec.convert(plain, Inference)
     except (msgspec.ValidationError, OverflowError) as error:
         return Refusal("wrong_type", str(error))
     names = [tensor.name for tensor in asked.inputs]
     if len(set(names)) < len(names):
         return Refusal("wrong_type", "two inputs have the same name")
-    found = features_of(asked.inputs, raw, schema)
-    return found if isinstance(found, Refusal) else Asked(found, asked.id, asked.parameters)
+    return asked
 
 
 def _seldon(plain: dict[str, Any], schema: ModelSchema) -> Asked | Refusal:

@@ -55,7 +55,18 @@ class Tensor(msgspec.Struct):
 
 
 def features_of(tensors: Sequence[Tensor], raw: bytes, schema: ModelSchema) -> dict[str, Any] | Refusal:
-    """Return the columns that tensors hold: text, number or None by name.
+    """Return the columns of the one row that tensors hold: text, number or None by name. Arguments as for `table_of`."""
+    table = table_of(tensors, raw, schema)
+    if isinstance(table, Refusal):
+        return table
+    name, rows = next(((name, len(values)) for name, values in table.items() if len(values) != 1), ("", 1))
+    if rows != 1:
+        return Refusal("several_rows", f"{name}: {rows} values; write one record for each row")
+    return {name: values[0] for name, values in table.items()}
+
+
+def table_of(tensors: Sequence[Tensor], raw: bytes, schema: ModelSchema) -> dict[str, list[Any]] | Refusal:
+    """Return the columns that tensors hold: lists of text, number or None by name, which needn't be all of the schema's columns.
 
     Args:
         tensors: the inputs, in order.
@@ -77,20 +88,16 @@ def features_of(tensors: Sequence[Tensor], raw: bytes, schema: ModelSchema) -> d
     return _columns(tensors, values, schema)
 
 
-def _columns(tensors: Sequence[Tensor], values: dict[str, list[Any]], schema: ModelSchema) -> dict[str, Any] | Refusal:
+def _columns(tensors: Sequence[Tensor], values: dict[str, list[Any]], schema: ModelSchema) -> dict[str, list[Any]] | Refusal:
     names = [column.name for column in schema.columns]
     if len(tensors) == 1 and tensors[0].name not in names:
         (flat,) = values.values()
         rows = _rows_of(tensors[0])
-        if rows != 1:
-            return Refusal("several_rows", f"the tensor holds {rows} rows; write one record for each row")
-        if len(flat) != len(names):
-            return Refusal("missing_column", f"the tensor holds {len(flat)} values, and there are columns {', '.join(names)}")
-        return dict(zip(names, flat, strict=True))
-    several = [tensor for tensor in tensors if tensor.name in names and len(values[tensor.name]) != 1]
-    if several:
-        return Refusal("several_rows", f"{several[0].name}: {len(values[several[0].name])} values; write one record for each row")
-    return {name: found[0] for name, found in values.items() if name in names}
+        if len(flat) != rows * len(names):
+            width = len(flat) // max(rows, 1)
+            return Refusal("missing_column", f"the tensor holds {width} values a row, and there are columns {', '.join(names)}")
+        return {name: flat[place :: len(names)] for place, name in enumerate(names)}
+    return {name: found for name, found in values.items() if name in names}
 
 
 def _rows_of(tensor: Tensor) -> int:

@@ -15,12 +15,49 @@ import msgspec
 from streams.contracts.schema import ModelSchema
 from streams.dialects._headers import texts_of
 from streams.dialects._options import check_none
-from streams.dialects._payloads import asked_of
-from streams.dialects._rows import Rows
+from streams.dialects._payloads import asked_of, inference_of
+from streams.dialects._rows import UNREADABLE, Rows, unreadable
+from streams.dialects._tensors import table_of
 from streams.dialects._times import time_of
 from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
 
 _JSON_LENGTH = "inference-header-content-length"
+
+
+class Table(msgspec.Struct):
+    """What a request asks that may hold several rows: columns by name, all of `rows` values, and its own id and parameters."""
+
+    columns: dict[str, list[Any]]
+    rows: int
+    id: str | None
+    parameters: dict[str, Any]
+
+
+def table_asked(body: bytes, json_length: int, schema: ModelSchema) -> Table | Refusal:
+    """Read a request of any number of rows, as it comes over HTTP.
+
+    Args:
+        body: JSON, then raw tensors.
+        json_length: bytes of the JSON.
+        schema: of the model.
+    """
+    try:
+        plain = msgspec.json.decode(body[:json_length])
+    except UNREADABLE as error:
+        return unreadable(error)
+    asked = inference_of(plain)
+    if isinstance(asked, Refusal):
+        return asked
+    columns = table_of(asked.inputs, body[json_length:], schema)
+    if isinstance(columns, Refusal):
+        return columns
+    absent = [column.name for column in schema.columns if column.name not in columns]
+    if absent:
+        return Refusal("missing_column", f"no input {', '.join(absent)}")
+    rows = {len(values) for values in columns.values()}
+    if len(rows) != 1 or rows == {0}:
+        return Refusal("wrong_type", "the inputs must have the same number of rows, and at least one")
+    return Table(columns, rows.pop(), asked.id, asked.parameters)
 
 
 class OpenInference:

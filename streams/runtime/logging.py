@@ -22,7 +22,7 @@ from streams.runtime.text import cleaned
 EventName = Literal[
     "ArchiveDelayed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused", "CanaryFailed",
     "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored",
-    "DeploymentPublished", "EventReceived", "EventRefused", "FactSkipped", "IncidentMoved", "IncidentOpened",
+    "DeploymentPublished", "DoorOpened", "EventReceived", "EventRefused", "FactSkipped", "IncidentMoved", "IncidentOpened",
     "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MetricsServed", "ModelRolledBack", "ModelSwapped",
     "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
     "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "ShadowFailed", "StepFinished",

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from streams.contracts.errors import StreamsError
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
 from streams.runtime.watermark import NEVER
 from streams.serving.config import ServingConfig
+from streams.serving.door import Door
 from streams.serving.feed import Feed, Heard
 from streams.serving.progress import Progress
 from streams.serving.slots import Slots
 from streams.serving.suspicion import Suspicion
+
+
+class Behind(NamedTuple):
+    """A model behind a door: its columns, its state in this process, and who waits."""
+
+    schema: ModelSchema
+    board: Board
+    door: Door
 
 
 class StageClosed(StreamsError):  # noqa: N818 - says what happened; nothing went wrong
@@ -32,6 +42,7 @@ class Board:
 
     Attributes:
         feed: the windows' facts, once there are windows.
+        door: who waits for answers, where callers may.
         own: the partitions that this process answers; None before it knows.
         watermarks: how far each of them has come in event time.
     """
@@ -43,6 +54,7 @@ class Board:
         self.progress = progress
         self.replay = replay
         self.feed: Feed | None = None
+        self.door: Door | None = None
         self.own: frozenset[int] | None = None
         self.watermarks: dict[int, int] = {}
         self.marked = 0

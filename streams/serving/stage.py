@@ -17,8 +17,9 @@ from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
 from streams.runtime.signing import Verifier
 from streams.runtime.telemetry import Telemetry
-from streams.serving.board import Board, StageClosed
+from streams.serving.board import Behind, Board, StageClosed
 from streams.serving.config import ServedModel, ServingConfig
+from streams.serving.door import Door
 from streams.serving.history import History
 from streams.serving.preparing import Preparer, Reader
 from streams.serving.progress import Progress
@@ -54,6 +55,7 @@ class ServingStage(Service):
         verifier: knows who may deploy.
         config: the stage's own settings.
         worker: this worker among those that share the partitions; None: all are this process's.
+        most_callers: rows that callers may wait for at once; None: nobody can call.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class ServingStage(Service):
         verifier: Verifier,
         config: ServingConfig | None = None,
         worker: Worker | None = None,
+        most_callers: int | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -77,6 +80,9 @@ class ServingStage(Service):
         self._config = config or ServingConfig()
         self._board = self._make_board()
         self._publisher = Publisher(bootstrap, f"driftwake.{model.name}.serving.reports")
+        self._callers = Publisher(bootstrap, f"driftwake.{model.name}.door")
+        if most_callers is not None:
+            self._board.door = Door(model.schema, model.requests, self._callers.send_many, most_callers)
         # What others say is news only where others share the partitions.
         topics = ["deployments"] if worker is None else ["deployments", "workers"]
         self._news = Follower(bootstrap, [topic_name(kind) for kind in topics])
@@ -105,8 +111,10 @@ class ServingStage(Service):
         self.runner = self._make_runner(worker)
 
     async def on_start(self) -> None:
-        """Connect what writes reports."""
+        """Connect what writes reports, and callers' requests."""
         await self._publisher.start()
+        if self._board.door is not None:
+            await self._callers.start()
 
     async def on_stop(self) -> None:
         """End all waiting; the batches in flight are finished."""
@@ -122,6 +130,19 @@ class ServingStage(Service):
         for follower in self._reader.followers if self._reader is not None else ():
             await follower.stop()
         await self._publisher.stop()
+        if self._board.door is not None:
+            await self._callers.stop()
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._model.name
+
+    @property
+    def behind(self) -> Behind | None:
+        """What a door opens to; None where nobody can call."""
+        door = self._board.door
+        return None if door is None else Behind(self._model.schema, self._board, door)
 
     @Service.task
     async def _follow_deployments(self) -> None:

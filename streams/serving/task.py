@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -12,11 +13,13 @@ import structlog
 
 from streams.contracts.errors import StreamsError
 from streams.contracts.records import CANARY, CHAMPION, Deployment, TaskState
-from streams.dialects.base import Dialect, Refusal, Row
+from streams.dialects import native
+from streams.dialects.base import Dialect, Limits, Refusal, Row
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.board import Board
+from streams.serving.door import answer_of
 from streams.serving.encoding import Served, encode, marker_output, window_rows
 from streams.serving.feed import Heard, Rows
 from streams.serving.reading import What, reader
@@ -70,7 +73,8 @@ class ServingTask:
         self._number = number
         self._places = places
         self._board = board
-        self._read = reader(dialect, board.config.ahead_ms, is_replay=board.replay)
+        by_door = native.open_dialect(board.schema, Limits(), {})
+        self._read = reader(dialect, board.config.ahead_ms, door=by_door, is_replay=board.replay)
         self._clock = clock
         self._telemetry = telemetry
         self._shadows = Shadows(None if board.replay else board.config.shadow_patience_ms / 1_000)
@@ -105,11 +109,12 @@ class ServingTask:
         taken = await self._answerable(whats)
         answered = await self._answer(records[:taken], whats[:taken])
         outputs = self._outputs(records[:taken], whats[:taken], answered)
+        told = self._teller(records[:taken], whats[:taken], answered)
         model = self._places.model
         self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=model)
         waited_s = self._clock.now().timestamp() - records[0].timestamp_ms / 1_000
         self._telemetry.observe("driftwake_serving_latency_seconds", max(waited_s, 0.0), model=model)
-        return self._result(outputs, consumed=taken)
+        return self._result(outputs, consumed=taken, committed=told)
 
     def idle(self) -> Result | None:
         """Live: say how far event time has come although nothing came."""
@@ -220,6 +225,21 @@ class ServingTask:
                 encoded[i] = (deployment, encode(served))
         return encoded
 
+    def _teller(
+        self, records: Sequence[Record], whats: Sequence[What], answered: Sequence[Answered]
+    ) -> Callable[[], None] | None:
+        """Return what tells the callers who wait for some of these answers."""
+        door = self._board.door
+        if door is None or not len(door):
+            return None
+        values, told = iter(answered), {}
+        for record, what in zip(records, whats, strict=True):
+            value = None if isinstance(what, int | Refusal) else next(values)[1]
+            ticket = door.ticket_of(record.headers)
+            if ticket is not None:
+                told[ticket] = answer_of(value, what if isinstance(what, Refusal) else None)
+        return functools.partial(door.answer, told)
+
     def _outputs(self, records: Sequence[Record], whats: Sequence[What], answered: Sequence[Answered]) -> list[Output]:
         outputs: list[Output] = []
         topic, number, answers = self._places.predictions, self._number, iter(answered)
@@ -270,7 +290,7 @@ class ServingTask:
         now_ms = int(self._clock.now().timestamp() * 1_000)
         return refused(record, model=self._places.model, reason=reason, detail=detail, quarantined_ms=now_ms)
 
-    def _result(self, outputs: list[Output], consumed: int | None) -> Result:
+    def _result(self, outputs: list[Output], consumed: int | None, committed: Callable[[], None] | None = None) -> Result:
         deployments = [msgspec.to_builtins(deployment) for deployment in self._board.slots.deployments]
         details = {
             "marked": self._marked,
@@ -278,7 +298,7 @@ class ServingTask:
             "watermark_ms": self._board.watermarks.get(self._number, NEVER),
             "deployments": deployments,
         }
-        return Result(outputs=outputs, details=details, consumed=consumed)
+        return Result(outputs=outputs, details=details, consumed=consumed, committed=committed)
 
     def _count(self, answers: Answers, flags: Flags) -> None:
         model, count = self._places.model, self._telemetry.count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -43,13 +43,15 @@ class Result(msgspec.Struct):
     `rebuild_from` are the offsets from which the task's memory is folded again after a restart, `details` is the stage's
     own plain JSON. Both stand in the next state record and are not carried over from the last one. `consumed` says how many
     of the given records, from the first on, this result is for (at least one; None means all of them): the others are given
-    again, with what came behind them, after this result is committed.
+    again, with what came behind them, after this result is committed. `committed` is called once the broker has it all: who were
+    told any sooner could be told what nobody will ever read.
     """
 
     outputs: list[Output] = []
     rebuild_from: dict[str, int] = {}
     details: dict[str, Any] = {}
     consumed: int | None = None
+    committed: Callable[[], None] | None = None
 
 
 def position_key(topic: str, partition: int) -> str:

@@ -206,31 +206,37 @@ class Task:
         result = await self._on_idle(self._spec.number) if self._on_idle is not None else None
         if result is not None:
             self._latest = result
-        await self._settle(result.outputs if result is not None else ())
+        await self._settle(result)
 
     async def _accept(self, taken: list[Record], result: Result) -> None:
         self.positions |= _next_offsets(taken, len(self._inputs.places))
         self._latest, self._is_moved = result, True
         self._uncommitted += len(taken)
-        await self._settle(result.outputs)
+        await self._settle(result)
 
-    async def _settle(self, outputs: Sequence[Output] = (), *, is_last: bool = False) -> None:
+    async def _settle(self, result: Result | None = None, *, is_last: bool = False) -> None:
         """Begin to commit: outputs at once, positions that moved without any when it is time."""
+        outputs = result.outputs if result is not None else []
         is_due = asyncio.get_running_loop().time() - self._committed_at >= QUIET_COMMIT_SECONDS
         if not outputs and not (self._is_moved and (is_last or is_due)):
             return
         positions = {position_key(*place): offset for place, offset in self.positions.items()}
         state = TaskState(positions=positions, rebuild_from=self._latest.rebuild_from, details=self._latest.details)
         await self._committed()
-        self._committing = self._group.create_task(self._commit(outputs, state, self._uncommitted))
+        then = result.committed if result is not None else None
+        self._committing = self._group.create_task(self._commit(outputs, state, self._uncommitted, then))
         self._is_moved, self._uncommitted = False, 0
 
-    async def _commit(self, outputs: Sequence[Output], state: TaskState, records: int) -> AmbiguousError | None:
+    async def _commit(
+        self, outputs: Sequence[Output], state: TaskState, records: int, then: Callable[[], None] | None
+    ) -> AmbiguousError | None:
         """Return a doubt instead of raising it: in a group, what raises ends everything."""
         try:
             await self._committer.commit(outputs, state)
         except AmbiguousError as error:
             return error
+        if then is not None:
+            then()
         self._committed_at = asyncio.get_running_loop().time()
         self.counters.records += records
         self.counters.transactions += 1

@@ -62,6 +62,7 @@ def stage_of(
     replay: bool,
     history: History = no_history,
     worker: Worker | None = None,
+    most_callers: int | None = None,
     **config: float,
 ) -> ServingStage:
     """Build a stage; the name of its worker is also its epoch."""
@@ -76,6 +77,7 @@ def stage_of(
         verifier=Verifier([SIGNER.public]),
         config=ServingConfig(**config),
         worker=worker,
+        most_callers=most_callers,
     )
 
 

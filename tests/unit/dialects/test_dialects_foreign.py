@@ -158,7 +158,7 @@ def test_several_rows_of_one_tensor_are_refused_and_so_is_another_width() -> Non
         reason(decoded(V2_NUMBERS, {"id": "r", "inputs": [tensor("x", "FP64", [[1, 2], [3, 4]], [2, 2])]}))[0] == "several_rows"
     )
     told = reason(decoded(V2_NUMBERS, {"id": "r", "inputs": [tensor("x", "FP64", [1, 2, 3], [3])]}))
-    assert told == ("missing_column", "the tensor holds 3 values, and there are columns a, b")
+    assert told == ("missing_column", "the tensor holds 3 values a row, and there are columns a, b")
 
 
 LOGGER = kserve_logger.open_dialect(SCHEMA, Limits(), {})
