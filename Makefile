@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -28,6 +28,9 @@ check: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.serving_throughput
+
+bench-latency: $(READY)
+	$(BIN)/python -m tests.bench.serving_latency
 
 # Faults on the real broker, each case once for each seed; a shard is a range of seeds: make faults SEEDS=5-9
 SEEDS ?= 0-0

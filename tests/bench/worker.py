@@ -27,6 +27,7 @@ from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.stage import ServingStage
 from streams.settings import StreamsSettings
 from streams.transport.membership import Worker
+from tests.kit.serving import SIGNER
 
 PARTITIONS = 4
 FEATURES = tuple(f"f{number}" for number in range(20))
@@ -34,11 +35,12 @@ STAGES = {"serving": ServingStage, "joining": JoiningStage, "measuring": Measuri
 _SAMPLE_SECONDS = 0.05
 
 
-def settings_of(model: str, folder: Path) -> StreamsSettings:
-    """The config of the benchmark: everything at its default, and live."""
+def settings_of(model: str, folder: Path, delivery: str = "exactly_once") -> StreamsSettings:
+    """The config of the benchmark: everything at its default, and live; deployments are the test kit's."""
     columns = [{"name": name, "kind": "number"} for name in FEATURES]
-    models = [{"name": model, "schema": {"columns": columns}, "partitions": PARTITIONS}]
-    return StreamsSettings.model_validate({"data_dir": folder, "models": models})
+    models = [{"name": model, "schema": {"columns": columns}, "partitions": PARTITIONS, "delivery": delivery}]
+    trust = {"deployment_keys": [SIGNER.public]}
+    return StreamsSettings.model_validate({"data_dir": folder, "models": models, "trust": trust})
 
 
 class Meter(Service):
@@ -96,10 +98,11 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--goal", type=int, required=True, help="records until the line is printed")
+    parser.add_argument("--delivery", default="exactly_once")
     parser.add_argument("--name", help="of this worker among those that share the partitions; all are its own unless given")
     parser.add_argument("--profile", type=Path, help="where the profile of the event loop's thread goes")
     given = parser.parse_args()
-    settings = settings_of(given.model, given.folder)
+    settings = settings_of(given.model, given.folder, given.delivery)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([given.model])
