@@ -130,6 +130,8 @@ class Slots:
         usable = self._usable
         if not usable:
             raise LookupError("no deployment has a champion that is ready")
+        if min(times) >= max(deployment.effective_ms for deployment in usable):
+            return [Share(usable[-1], np.arange(len(times)))]
         at = np.asarray(times, np.int64)
         chosen = np.zeros(len(at), np.intp)
         for index, deployment in enumerate(usable):

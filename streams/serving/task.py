@@ -41,6 +41,7 @@ Placed = tuple[int, bytes | None, Row]
 Flags = Mapping[int, list[str]]
 """The flags of suspect rows, by their place in the batch."""
 
+_THREAD_ROWS = 64
 _NO_ROW = (int, Refusal)
 _NOTHING: list[Any] = []
 
@@ -179,7 +180,10 @@ class ServingTask:
         has_canary = any(share.deployment.canary is not None for share in shares)
         keys = list(zip(record_keys, (row.id for row in rows), strict=True)) if has_canary else ()
         answering = Answering(board.slots.ready, self._shadows, is_lagging=len(records) >= board.config.max_records)
-        answers = await asyncio.to_thread(answering.answer, Batch(times, columns, windows, keys), shares)
+        batch = Batch(times, columns, windows, keys)
+        # A few rows are scored sooner than a thread gets to them; but only a thread may wait for shadows.
+        is_long = len(times) > _THREAD_ROWS or any(len(share.deployment.digests) > 1 for share in shares)
+        answers = await asyncio.to_thread(answering.answer, batch, shares) if is_long else answering.answer(batch, shares)
         self._newest_ms = max(self._newest_ms, *times)
         self._count(answers, flags)
         return self._encoded(placed, windows, shares, answers, flags)

@@ -1,4 +1,4 @@
-"""The inputs of one task: a consumer and a mailbox of one micro-batch for each partition.
+"""The inputs of one task: a consumer and a mailbox of at most one micro-batch for each partition.
 
 Each partition has a consumer of its own: one consumer keeps all its partitions in one fetch, and a partition that was
 read late then waits until the fetch of the idle others returns, up to half a second.
@@ -23,7 +23,7 @@ _POLL_MS = 60_000
 
 
 class Inputs:
-    """Reads ahead, one fetch and one micro-batch per partition, and hands records over when asked.
+    """Reads ahead, at most one micro-batch per partition, and hands records over when asked.
 
     Args:
         bootstrap: `host:port` of the broker.
@@ -40,6 +40,8 @@ class Inputs:
         self._consumers: dict[Place, AIOKafkaConsumer] = {}
         self._mail: dict[Place, list[Record]] = {place: [] for place in places}
         self._free = {place: asyncio.Event() for place in places}
+        self._sought: dict[Place, int] = {}
+        self._seeks = 0
         self._arrived = asyncio.Event()
 
     async def start(self) -> None:
@@ -67,14 +69,15 @@ class Inputs:
 
     def seek(self, offsets: Mapping[Place, int]) -> None:
         """Read on from these offsets and forget what was read ahead."""
+        self._seeks += 1
         for place, offset in offsets.items():
-            # No await between the two: a pump that holds a fetch of before would put it into the empty mailbox.
+            self._sought[place] = offset
             self._consumers[place].seek(TopicPartition(*place), offset)
             self._mail[place] = []
             self._free[place].set()
 
     async def pump(self, place: Place) -> None:
-        """Fill the mailbox whenever it is empty, until cancelled.
+        """Keep the mailbox filled, until cancelled.
 
         Raises:
             TransportError: the broker refuses, for good.
@@ -82,13 +85,18 @@ class Inputs:
         partition = TopicPartition(*place)
         while True:
             await self._free[place].wait()
+            room, seeks = self._max_records - len(self._mail[place]), self._seeks
             try:
-                fetched = await self._consumers[place].getmany(partition, timeout_ms=_POLL_MS, max_records=self._max_records)
+                fetched = await self._consumers[place].getmany(partition, timeout_ms=_POLL_MS, max_records=room)
             except KafkaError as error:
                 raise TransportError(f"reading {place[0]} partition {place[1]}: {error!r}") from error
-            if records := [from_wire(message) for message in fetched.get(partition, ())]:
-                self._mail[place] = records
-                self._free[place].clear()
+            if seeks != self._seeks:
+                # Nobody can say whether this is from before the seek or from behind it.
+                self._consumers[place].seek(partition, self._sought[place])
+            elif records := [from_wire(message) for message in fetched.get(partition, ())]:
+                self._mail[place] += records
+                if len(self._mail[place]) >= self._max_records:
+                    self._free[place].clear()
                 self._arrived.set()
 
     async def wait(self, seconds: float) -> bool:
@@ -113,9 +121,13 @@ class Inputs:
             count = len(records) if limit is None or not records or records[-1].offset < limit else _before(records, limit)
             taken += records[:count]
             self._mail[place] = records[count:]
-            if not self._mail[place]:
+            if len(self._mail[place]) < self._max_records:
                 self._free[place].set()
         return taken
+
+    def __len__(self) -> int:
+        """Records that wait in the mailboxes."""
+        return sum(map(len, self._mail.values()))
 
     async def position(self, place: Place) -> int:
         """Return the offset of the next record to hand over, or that the next fetch begins at."""

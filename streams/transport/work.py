@@ -23,6 +23,8 @@ OnIdle = Callable[[int], Awaitable[Result | None]]
 
 # Positions that moved without any output are committed this often: more would only write, less would only read again.
 QUIET_COMMIT_SECONDS = 1.0
+# From this part of a full micro-batch on, records are processed while the ones before are committed.
+_WORTH_PIPELINING = 8
 REBUILD_POLL_SECONDS = 0.05
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -168,11 +170,21 @@ class Task:
     async def _step(self) -> None:
         if self._goals:
             await self._rebuild()
-        elif records := self._next():
+        elif records := await self._next_batch():
             taken, result = await self._beside_commit(self._process(records, is_rebuilding=False))
             await self._accept(taken, result)
         elif not await self._beside_commit(self._inputs.wait(self._idle_seconds)):
             await self._idle()
+
+    async def _next_batch(self) -> list[Record]:
+        """Return what is to be processed next.
+
+        A few records wait for the commit in flight: processed beside it they could be committed no sooner, and what comes
+        meanwhile would have to wait for a commit more. Many are processed meanwhile, since that takes as long as a commit.
+        """
+        if len(self._left) + len(self._inputs) < self._max_records // _WORTH_PIPELINING:
+            await self._committed()
+        return self._next()
 
     def _next(self) -> list[Record]:
         if len(self._left) < self._max_records:
