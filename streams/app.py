@@ -34,6 +34,7 @@ from streams.monitoring.stage import MonitoringStage
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
+from streams.runtime.memory import few_arenas
 from streams.runtime.parent import end_with_parent
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.history import lake_history
@@ -182,6 +183,7 @@ def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_pare
     Raises:
         SystemExit: always at the end; 1 when a stage crashed.
     """
+    few_arenas()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([model.name for model in settings.models])

@@ -12,11 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import DeltaError
@@ -223,11 +222,14 @@ def _known(handle: DeltaTable) -> list[str]:
     return []
 
 
-def _dataset(handle: DeltaTable, path: Path, time_column: str, since_ms: int | None, until_ms: int | None) -> ds.Dataset:
+def _dataset(handle: DeltaTable, path: Path, time_column: str, since_ms: int | None, until_ms: int | None) -> Any:
     """Return the files that can hold rows of a span of time.
 
     Delta's own data set is built with all statistics of every file, which takes longer than reading hundreds of small files.
     """
+    # It brings pandas with it, 50 MiB and a fifth of a second, and only who reads needs it.
+    import pyarrow.dataset as ds
+
     if handle.protocol().min_reader_version > 1:
         raise LakeError(
             f"{path.name}: another tool has switched on features of Delta that aren't read here (deletion vectors, "

@@ -222,7 +222,8 @@ class Task:
 
     async def _accept(self, taken: list[Record], result: Result) -> None:
         self.positions |= _next_offsets(taken, len(self._inputs.places))
-        self._latest, self._is_moved = result, True
+        # Without its outputs: they are large, and gone as soon as they are committed.
+        self._latest, self._is_moved = Result(rebuild_from=result.rebuild_from, details=result.details), True
         self._uncommitted += len(taken)
         await self._settle(result)
 

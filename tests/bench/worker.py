@@ -23,6 +23,7 @@ from streams.archiving.stage import ArchivingStage
 from streams.joining.stage import JoiningStage
 from streams.measuring.stage import MeasuringStage
 from streams.runtime.logging import logging_to
+from streams.runtime.memory import few_arenas
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.stage import ServingStage
 from streams.settings import StreamsSettings
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, help="where the profile of the event loop's thread goes")
     given = parser.parse_args()
     settings = settings_of(given.model, given.folder, given.delivery)
+    few_arenas()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     telemetry = Telemetry([given.model])
