@@ -77,6 +77,7 @@ class StageRunner:
             Membership(bootstrap, group=f"{self._group}.workers", topic=state_topic, worker=worker) if worker else None
         )
         self._shares: asyncio.Queue[Assigned] = asyncio.Queue()
+        self._crew: Crew | None = None
         self.counters: dict[int, TaskCounters] = {number: TaskCounters() for number in tasks}
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -91,7 +92,7 @@ class StageRunner:
                 raise TransportError(f"topic {topic} has {found} partitions, {self._group} needs {needed}")
         try:
             async with asyncio.TaskGroup() as group:
-                crew = Crew(group, self._make, self._group, is_shared=self._membership is not None)
+                crew = self._crew = Crew(group, self._make, self._group, is_shared=self._membership is not None)
                 beside = [group.create_task(self._report(crew)), group.create_task(self._share(crew))]
                 if self._membership is not None:
                     beside.append(group.create_task(self._membership.follow(self._shares.put_nowait)))

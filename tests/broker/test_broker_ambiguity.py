@@ -53,7 +53,9 @@ async def test_a_lost_end_of_a_transaction_counts_nothing_twice(broker: Embedded
     await publish(broker.bootstrap, numbers(source, 600))
     async with running(runner):
         await read_until(broker.bootstrap, output, 600)
-        producer = runner._tasks[0]._committer._producer
+        assert runner._crew is not None
+        committer = dict(runner._crew.tasks)[0]._committer
+        producer = committer._producer
         assert producer is not None
         send, lost = producer.client.send, []
 
@@ -65,7 +67,7 @@ async def test_a_lost_end_of_a_transaction_counts_nothing_twice(broker: Embedded
 
         # The fault lies under the committer's own watch, where a broken connection would show.
         producer.client.send = faulty
-        runner._tasks[0]._committer._watch(producer)
+        committer._watch(producer)
         await publish(broker.bootstrap, numbers(source, 600, 600))
         await read_until(broker.bootstrap, output, 1_200)
     check_sums([record.value for record in await read_all(broker.bootstrap, output)], 1_200)
