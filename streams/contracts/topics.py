@@ -18,7 +18,8 @@ DAY_MS = 86_400_000
 class TopicKind(msgspec.Struct, frozen=True, kw_only=True):
     """How topics of one kind are made.
 
-    `partitions` is `input` (as many as the model's requests topic) or `one`; `key` says what the record key is.
+    `partitions` is `input` (as many as the model's requests topic) or `one`; `key` says what the record key is; `is_written` is
+    false where only others write, apart from single records.
     """
 
     pattern: str
@@ -27,11 +28,12 @@ class TopicKind(msgspec.Struct, frozen=True, kw_only=True):
     compacted: bool = False
     retention_ms: int = 7 * DAY_MS
     per_model: bool = True
+    is_written: bool = True
 
 
 TABLE: dict[str, TopicKind] = {
-    "requests": TopicKind(pattern="{model}.requests", key="the user's", partitions="input"),
-    "labels": TopicKind(pattern="{model}.labels", key="the user's", partitions="input"),
+    "requests": TopicKind(pattern="{model}.requests", key="the user's", partitions="input", is_written=False),
+    "labels": TopicKind(pattern="{model}.labels", key="the user's", partitions="input", is_written=False),
     "predictions": TopicKind(pattern="{model}.predictions", key="the request's", partitions="input", retention_ms=30 * DAY_MS),
     "outcomes": TopicKind(pattern="{model}.outcomes", key="prediction id", partitions="input", retention_ms=30 * DAY_MS),
     # The join's memory is folded again from these, so they must outlive the longest label horizon.

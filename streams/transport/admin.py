@@ -8,15 +8,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from streams.contracts.errors import TransportError
 from streams.contracts.topics import TopicKind
+from streams.transport.batches import BATCH_BYTES
 
 SECONDS = 30.0
 _EXISTS = 36
 _ASKS = 500
 _MOST_BYTES = 8 << 20
+_MOST_SETTING = "max.message.bytes"
 
 
 async def ensure_topics(bootstrap: str, names: Mapping[str, TopicKind], partitions: int) -> None:
@@ -28,13 +31,15 @@ async def ensure_topics(bootstrap: str, names: Mapping[str, TopicKind], partitio
         partitions: how many partitions topics of kind `input` have.
 
     Raises:
-        TransportError: no broker answers, a topic has another number of partitions (the message says what to do), or the
-            broker refuses to create one.
+        TransportError: no broker answers, a topic has another number of partitions or takes too small batches (the message says
+            what to do), or the broker refuses to create one.
     """
     wanted = {name: partitions if kind.partitions == "input" else 1 for name, kind in names.items()}
     async with _admin(bootstrap) as admin:
         existing = await _counts(admin, list(names))
         wrong = [_wrong_count(name, existing[name], wanted[name]) for name in existing if existing[name] != wanted[name]]
+        written = [name for name in existing if names[name].is_written]
+        wrong += [_too_small(name, most) for name, most in (await _most_bytes(admin, written)).items() if most < BATCH_BYTES]
         if wrong:
             raise TransportError("\n".join(wrong))
         missing = [name for name in names if name not in existing]
@@ -82,6 +87,27 @@ async def _counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str
     return counts
 
 
+async def _most_bytes(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
+    """Return how large a batch each topic takes."""
+    if not topics:
+        return {}
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_MOST_SETTING: None}) for name in topics]
+    found: dict[str, int] = {}
+    for response in await admin.describe_configs(asked):
+        for code, _, _, name, entries in response.resources:
+            if code != 0:
+                raise TransportError(f"the broker doesn't tell the settings of topic {name}: {for_code(code)()!r}")
+            found[name] = next(int(value) for setting, value, *_ in entries if setting == _MOST_SETTING)
+    return found
+
+
+def _too_small(name: str, most: int) -> str:
+    return (
+        f"topic {name} takes batches of at most {most} bytes, and up to {BATCH_BYTES} are written: "
+        f"set its {_MOST_SETTING} to {_MOST_BYTES}"
+    )
+
+
 def _wrong_count(name: str, found: int, wanted: int) -> str:
     return (
         f"topic {name} has {found} partitions, not {wanted}: set `partitions` to what the requests topic has, or, "
@@ -90,7 +116,7 @@ def _wrong_count(name: str, found: int, wanted: int) -> str:
 
 
 def _new_topic(name: str, kind: TopicKind, partitions: int) -> NewTopic:
-    settings = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(_MOST_BYTES)}
+    settings = {"message.timestamp.type": "LogAppendTime", _MOST_SETTING: str(_MOST_BYTES)}
     if kind.compacted:
         # Small segments are compacted soon, so that reading from the beginning stays quick.
         settings |= {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.2"}

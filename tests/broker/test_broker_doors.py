@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.contracts.errors import TransportError
 from streams.contracts.records import Rejected, TaskState
@@ -35,6 +37,22 @@ async def test_topics_are_made_as_the_table_says_and_wrong_counts_are_refused(br
         await ensure_topics(broker.bootstrap, names, 4)
     with pytest.raises(TransportError, match="there is no topic"):
         await topic_partitions(broker.bootstrap, unique("missing"))
+
+
+async def test_a_topic_that_takes_too_small_batches_is_refused_before_anything_is_lost_in_it(
+    broker: EmbeddedBroker, unique: Unique
+) -> None:
+    predictions, requests = unique("predictions"), unique("requests")
+    names = {predictions: TABLE["predictions"], requests: TABLE["requests"]}
+    await ensure_topics(broker.bootstrap, names, 1)
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await admin.start()
+    small = {"max.message.bytes": "1048588"}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, small) for name in names])
+    await admin.close()
+    with pytest.raises(TransportError, match=f"topic {predictions} takes batches of at most 1048588 bytes") as refused:
+        await ensure_topics(broker.bootstrap, names, 1)
+    assert requests not in str(refused.value), "nothing large is written there"
 
 
 async def test_nobody_at_the_address_is_a_transport_error() -> None:
