@@ -36,8 +36,8 @@ from tests.kit.bundles import make_bundle
 from tests.kit.serving import deploy
 
 SECONDS = 10.0
-# The broker's virtual machine compiles what it does often: in its first half minute of transactions it needs a core for that alone,
-# and all waits are two or three times as long.
+# The broker's virtual machine compiles what it does often: in its first half minute of transactions that alone takes a core, and
+# all waits are two or three times as long.
 WARM_RATE, WARM_SECONDS = 500, 30.0
 SWAPS = 100
 SWAP_RATE = 500
