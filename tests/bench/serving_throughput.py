@@ -2,7 +2,7 @@
 
 20 numeric columns, 200 trees of depth 6, four partitions. Served is everything: validation, the whole prediction record with
 every column, quarantine, metrics, exactly once. Rates are read from the log: the broker's append times of the first and the last
-answer, after every request was seen to be answered exactly once. Ends with 1 when driftwake isn't 20 times as fast.
+answer, after every request was seen to be answered exactly once. Ends with 1 when driftwake isn't 30 times as fast.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.kit.bundles import START_MS, make_bundle
 from tests.kit.serving import deploy
 from tests.kit.topics import make_topics as make_plain_topics
 
-RATIO = 20
+RATIO = 30
 CHUNK = 20_000
 CALLS = 500
 CALL_SECONDS = 0.01
