@@ -53,6 +53,11 @@ class BundleStore:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    @property
+    def root(self) -> Path:
+        """The folder of all bundles."""
+        return self._root
+
     def path(self, model: str, digest: str) -> Path:
         """Return the folder of a bundle, whether it is there or not.
 

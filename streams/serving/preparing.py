@@ -15,6 +15,7 @@ from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
+from streams.inference.trial import try_bundle
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
 from streams.serving.board import Board
@@ -121,7 +122,7 @@ class Preparer:
 
     async def _loaded(self, digest: str) -> Scorer | None:
         try:
-            scorer = await asyncio.to_thread(load, self._store, self._model.name, digest, self._board.config.threads)
+            scorer = await asyncio.to_thread(self._tried, digest)
             self._check(scorer)
         except BundleRefused as error:
             self._board.slots.refuse(digest, str(error))
@@ -130,6 +131,13 @@ class Preparer:
             return None
         logger.info("BundleLoaded", model=self._model.name, digest=digest)
         return scorer
+
+    def _tried(self, digest: str) -> Scorer:
+        """Load a bundle that a process of its own has tried; a replay knows where its bundles come from, and saves the second."""
+        name, threads, is_tried = self._model.name, self._board.config.threads, not self._model.replay
+        if is_tried:
+            try_bundle(self._store, name, digest)
+        return load(self._store, name, digest, threads, is_tried=is_tried)
 
     def _check(self, scorer: Scorer) -> None:
         manifest = scorer.manifest
