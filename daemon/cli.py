@@ -48,6 +48,17 @@ def up(config: Config = DEFAULT_CONFIG) -> None:
 
 
 @app.command()
+def worker(
+    config: Config = DEFAULT_CONFIG,
+    *,
+    number: Annotated[int, typer.Option(min=1, help="Of this worker among those with the same data_dir.")] = 2,
+) -> None:
+    """Run one more process of the data plane, beside those of `up` or on another machine; they share the partitions."""
+    settings = settings_in(config)
+    raise typer.Exit(_call("daemon.commands.working:run_worker", settings=settings, number=number))
+
+
+@app.command()
 def replay(  # noqa: PLR0917 - the command's options, given by name
     data: Annotated[Path, typer.Option(help="A recorded log: a parquet file with the columns that the model's `log` names.")],
     config: Config = DEFAULT_CONFIG,

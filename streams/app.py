@@ -248,9 +248,18 @@ def main() -> None:
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     given = parser.parse_args()
     settings = load(StreamsSettings, given.config, only_part=True).settings
-    process = PROCESS if given.number == 1 else f"{PROCESS}-{given.number}"
+    work(settings, given.bootstrap, given.number, with_parent=given.with_parent)
+
+
+def work(settings: StreamsSettings, bootstrap: str, number: int, *, with_parent: bool) -> None:
+    """Be a worker, with a log of its own.
+
+    Raises:
+        SystemExit: at the end; 1 when a stage crashed.
+    """
+    process = PROCESS if number == 1 else f"{PROCESS}-{number}"
     with logging_to(settings.folder("logs"), process, level=settings.log.level), contextlib.suppress(KeyboardInterrupt):
-        run(settings, given.bootstrap, number=given.number, with_parent=given.with_parent)
+        run(settings, bootstrap, number=number, with_parent=with_parent)
 
 
 if __name__ == "__main__":
