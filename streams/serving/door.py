@@ -18,7 +18,7 @@ from streams.contracts.errors import StreamsError, TransportError
 from streams.contracts.schema import ModelSchema
 from streams.dialects import native
 from streams.dialects.base import Dialect, Limits, Refusal
-from streams.transport.records import Output
+from streams.transport.records import Output, Record
 
 HEADER = "dw_door"
 Write = Callable[[Sequence[Output]], Awaitable[None]]
@@ -66,6 +66,13 @@ class Asked(NamedTuple):
     key: bytes | None
 
 
+class _Waiting(NamedTuple):
+    """A request as it was written, and who waits for its answer."""
+
+    request: bytes | None
+    answer: asyncio.Future[Answer]
+
+
 class Door:
     """The callers of one model in one process. It belongs to one event loop.
 
@@ -83,7 +90,7 @@ class Door:
         self._most = most
         self._secret = secrets.token_bytes(8)
         self._next = 0
-        self._waiting: dict[bytes, asyncio.Future[Answer]] = {}
+        self._waiting: dict[bytes, _Waiting] = {}
         self._gathered: list[tuple[Sequence[Output], asyncio.Future[None]]] = []
         self._writing = asyncio.Lock()
         # Its records are native whatever the model's dialect is: it has decoded what the caller wrote.
@@ -113,12 +120,12 @@ class Door:
                 return found
         if len(self._waiting) + len(rows) > self._most:
             raise Busy(f"{len(self._waiting)} rows wait, and at most {self._most} may")
-        tickets = [self._ticket() for _ in rows]
+        tickets = [self._ticket(message.value) for message in written]
         outputs = [
             Output(self._topic, _place(row, partitions), row.key, message.value, ((HEADER, ticket),))
             for row, message, ticket in zip(rows, written, tickets, strict=True)
         ]
-        answers = [self._waiting[ticket] for ticket in tickets]
+        answers = [self._waiting[ticket].answer for ticket in tickets]
         try:
             async with asyncio.timeout(seconds):
                 await self._write(outputs)
@@ -127,16 +134,20 @@ class Door:
             for ticket in tickets:
                 self._waiting.pop(ticket, None)
 
-    def ticket_of(self, headers: Sequence[tuple[str, bytes]]) -> bytes | None:
-        """Return the header by which an answer finds who waits for it; None for a request of anybody else."""
-        return next((value for name, value in headers if name == HEADER and value in self._waiting), None)
+    def ticket_of(self, record: Record) -> bytes | None:
+        """Return the header by which an answer finds who waits for it; None for a request of anybody else.
+
+        Who reads the log can copy a header, but then the answer to what was asked is all that he can have given.
+        """
+        ticket = next((value for name, value in record.headers if name == HEADER and value in self._waiting), None)
+        return ticket if ticket is not None and self._waiting[ticket].request == record.value else None
 
     def answer(self, answers: Mapping[bytes, Answer]) -> None:
         """Tell those who still wait; their answers are in the log."""
         for ticket, answer in answers.items():
             waiting = self._waiting.get(ticket)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(answer)
+            if waiting is not None and not waiting.answer.done():
+                waiting.answer.set_result(answer)
 
     async def _write(self, outputs: Sequence[Output]) -> None:
         """Write with the next batch: while one is on its way, what comes gathers, and whoever is first then writes it for all."""
@@ -160,10 +171,10 @@ class Door:
                 if not written.done():
                     written.set_result(None) if failure is None else written.set_exception(failure)
 
-    def _ticket(self) -> bytes:
+    def _ticket(self, request: bytes | None) -> bytes:
         ticket = self._secret + self._next.to_bytes(8)
         self._next += 1
-        self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = _Waiting(request, asyncio.get_running_loop().create_future())
         return ticket
 
 

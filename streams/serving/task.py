@@ -239,7 +239,7 @@ class ServingTask:
         values, told = iter(answered), {}
         for record, what in zip(records, whats, strict=True):
             value = None if isinstance(what, int | Refusal) else next(values)[1]
-            ticket = door.ticket_of(record.headers)
+            ticket = door.ticket_of(record)
             if ticket is not None:
                 told[ticket] = answer_of(value, what if isinstance(what, Refusal) else None)
         return functools.partial(door.answer, told)
