@@ -198,6 +198,11 @@ class World:
         reports = self.watcher.reports
         await self._seen(lambda: {report.epoch for report in reports.values()} == set(names))
 
+    async def until_ready(self, digest: str) -> None:
+        """Wait, under load, until every partition has a bundle loaded."""
+        reports = self.watcher.reports
+        await self._seen(lambda: len(reports) == PARTITIONS and all(digest in report.ready for report in reports.values()))
+
     async def until_two_share(self) -> None:
         """Wait, under load, until two workers answer, whichever they are."""
         reports = self.watcher.reports

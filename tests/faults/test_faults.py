@@ -174,6 +174,7 @@ async def test_a_canary_gets_its_share_while_workers_come_and_go(world: World) -
     world.at(0.0, lambda: world.until_shared("a", "b"))
     canary = Canary(digest=world.bundles[1], weight=0.3, salt=f"seed {world.random.random()}")
     world.at(0.05, lambda: world.deploy(world.bundles[0], canary))
+    world.at(0.06, lambda: world.until_ready(canary.digest))
     world.at(world.random.uniform(0.2, 0.4), lambda: world.restart("a"))
     world.at(world.random.uniform(0.5, 0.8), lambda: world.leave("b"))
     await world.run(TOTAL)
