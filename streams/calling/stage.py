@@ -22,7 +22,7 @@ from streams.dialects.open_inference import table_asked
 from streams.runtime.clock import WallClock
 from streams.runtime.logging import Log
 from streams.serving.board import Behind
-from streams.serving.door import Answer, Asked, Busy
+from streams.serving.door import Answer, Asked, BusyError
 
 log = Log("streams.calling.stage")
 
@@ -127,7 +127,7 @@ class CallingStage(Service):
     async def _answers(self, name: str, model: Behind, rows: Sequence[Asked]) -> list[Answer]:
         try:
             answers = await model.door.ask(rows, sorted(model.board.own or ()), self._patience_s)
-        except Busy as busy:
+        except BusyError as busy:
             raise later(f"{name}: {busy}") from None
         except TimeoutError:
             raise CallError(504, f"{name}: no answer in {self._patience_s:g} s; it will be among the predictions") from None

@@ -29,9 +29,10 @@ def try_bundle(store: BundleStore, model: str, digest: str) -> None:
     Raises:
         BundleRefused: it can't be trusted, it ended the process, or it took too long.
     """
+    store.path(model, digest)  # refuses what isn't a name or a digest, before it becomes an argument
     command = [sys.executable, "-m", "streams.inference.trial", str(store.root), model, digest]
     try:
-        done = subprocess.run(  # noqa: S603 - our own module; names and digests were checked by the store
+        done = subprocess.run(  # noqa: S603 - our own module, without a shell
             command, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False, text=True
         )
     except subprocess.TimeoutExpired:

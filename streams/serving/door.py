@@ -24,7 +24,7 @@ HEADER = "dw_door"
 Write = Callable[[Sequence[Output]], Awaitable[None]]
 
 
-class Busy(StreamsError):  # noqa: N818 - what it is, not what went wrong
+class BusyError(StreamsError):
     """So many callers wait that one more would wait too long; nothing was written."""
 
 
@@ -109,7 +109,7 @@ class Door:
             seconds: how long is waited.
 
         Raises:
-            Busy: too many wait already.
+            BusyError: too many wait already.
             TimeoutError: the answers aren't there in time; they will be among the predictions.
             TransportError: the requests may not have been written.
         """
@@ -119,7 +119,7 @@ class Door:
             if isinstance(found, Refusal):
                 return found
         if len(self._waiting) + len(rows) > self._most:
-            raise Busy(f"{len(self._waiting)} rows wait, and at most {self._most} may")
+            raise BusyError(f"{len(self._waiting)} rows wait, and at most {self._most} may")
         tickets = [self._ticket(message.value) for message in written]
         outputs = [
             Output(self._topic, _place(row, partitions), row.key, message.value, ((HEADER, ticket),))

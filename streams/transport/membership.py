@@ -79,8 +79,9 @@ class Membership:
             raise TransportError(f"{self._group} at {self._bootstrap}: {error!r}") from error
         finally:
             # A worker with a name keeps its place when it goes, unless it says that it won't come back.
-            if consumer._coordinator is not None:  # noqa: SLF001 - the client has no other way to say it
-                consumer._coordinator._group_instance_id = None  # noqa: SLF001
+            coordinator = consumer._coordinator  # noqa: SLF001 - the client has no other way to say it
+            if coordinator is not None:
+                coordinator._group_instance_id = None  # noqa: SLF001 - as above
             await close_consumer(consumer)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import sys
-import tempfile
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -27,10 +27,9 @@ from daemon.topics import make_topics
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.runtime.watermark import read_watermark
-from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
-from tests.bench.serving_throughput import feature_values, request, start
+from tests.bench.serving_throughput import feature_values, ground, request, start
 from tests.bench.worker import PARTITIONS, settings_of
 from tests.kit.bundles import make_bundle
 from tests.kit.serving import deploy
@@ -215,7 +214,7 @@ async def swaps(bench: Bench, count: int) -> bool:
                 await caller.until_ready(new)
                 begin, generation = loop.time(), 2 * number + 3
                 await deploy(bench.publisher, model, generation, new)
-                await caller.until_seen(lambda generation=generation: generation in caller.firsts)  # type: ignore[misc]
+                await caller.until_seen(functools.partial(caller.firsts.__contains__, generation))
                 took.append(caller.firsts[generation] - begin)
 
         async with asyncio.TaskGroup() as group:
@@ -240,13 +239,7 @@ async def main() -> int:
     parser.add_argument("--bootstrap", help="a broker that runs; without it an embedded one is started")
     parser.add_argument("--swaps", type=int, default=SWAPS)
     given = parser.parse_args()
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwake-bench-")))
-        bootstrap = given.bootstrap
-        if bootstrap is None:
-            bootstrap = (await stack.enter_async_context(EmbeddedBroker(folder / "broker"))).bootstrap
-        publisher = Publisher(bootstrap)
-        stack.push_async_callback(publisher.stop)
+    async with ground(given.bootstrap) as (folder, bootstrap, publisher):
         bench = Bench(bootstrap, folder, publisher)
         held = [await latency(bench), await swaps(bench, given.swaps)]
     return int(not all(held))

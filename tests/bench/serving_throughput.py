@@ -230,6 +230,18 @@ async def measure(bench: Bench, events: int, *, is_all: bool) -> float:
     return rate / faust
 
 
+@contextlib.asynccontextmanager
+async def ground(bootstrap: str | None) -> AsyncIterator[tuple[Path, str, Publisher]]:
+    """Give a folder, the address of a broker, an embedded one where none is named, and a publisher."""
+    async with contextlib.AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwake-bench-")))
+        if bootstrap is None:
+            bootstrap = (await stack.enter_async_context(EmbeddedBroker(folder / "broker"))).bootstrap
+        publisher = Publisher(bootstrap)
+        stack.push_async_callback(publisher.stop)
+        yield folder, bootstrap, publisher
+
+
 async def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.serving_throughput", description=__doc__)
@@ -239,13 +251,7 @@ async def main() -> int:
     parser.add_argument("--all", action="store_true", help="measure the stages behind serving too")
     parser.add_argument("--profile", type=Path, help="profile the workers' event loops into FILE.STAGE")
     given = parser.parse_args()
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwake-bench-")))
-        bootstrap = given.bootstrap
-        if bootstrap is None:
-            bootstrap = (await stack.enter_async_context(EmbeddedBroker(folder / "broker"))).bootstrap
-        publisher = Publisher(bootstrap)
-        stack.push_async_callback(publisher.stop)
+    async with ground(given.bootstrap) as (folder, bootstrap, publisher):
         bench = Bench(bootstrap, f"bench-{uuid.uuid4().hex[:6]}", folder, given.requests, publisher, given.profile)
         ratio = await measure(bench, min(given.events, given.requests), is_all=given.all)
     screen.print(f"ratio {ratio:.1f} (at least {RATIO})")

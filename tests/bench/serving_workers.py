@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import sys
-import tempfile
 import uuid
-from pathlib import Path
 
 import msgspec
 import psutil
@@ -24,10 +21,8 @@ from rich.console import Console
 from daemon.topics import make_topics
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
-from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
-from streams.transport.publisher import Publisher
-from tests.bench.serving_throughput import Answers, Bench, feature_values, fill, read_answers, request, start
+from tests.bench.serving_throughput import Answers, Bench, feature_values, fill, ground, read_answers, request, start
 from tests.bench.worker import PARTITIONS, settings_of
 from tests.kit.bundles import make_bundle
 from tests.kit.serving import deploy
@@ -104,11 +99,7 @@ async def main() -> int:
     parser.add_argument("--pin", action="store_true", help="give each worker one core")
     given = parser.parse_args()
     rates = []
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="driftwake-bench-")))
-        bootstrap = (await stack.enter_async_context(EmbeddedBroker(folder / "broker"))).bootstrap
-        publisher = Publisher(bootstrap)
-        stack.push_async_callback(publisher.stop)
+    async with ground(None) as (folder, bootstrap, publisher):
         for workers in (1, given.workers, 1):
             bench = Bench(bootstrap, f"bench-{uuid.uuid4().hex[:6]}", folder, given.requests, publisher, None)
             rate, cpu = await measure(bench, workers, is_pinned=given.pin)

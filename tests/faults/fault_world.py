@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import signal
 import sys
@@ -98,8 +99,11 @@ class World:
 
     async def _act(self, acts: list[tuple[int, Act]], total: int) -> None:
         for share, act in acts:
-            await self._seen(lambda least=share * total: self.answered * 1_000 >= least)  # type: ignore[misc]
+            await self._seen(functools.partial(self._has_answered, share * total / 1_000))
             await act()
+
+    def _has_answered(self, least: float) -> bool:
+        return self.answered >= least
 
     async def _seen(self, is_true: Callable[[], bool]) -> None:
         """Wait until something is true of what the watcher has seen; `run` keeps it looking."""
@@ -326,7 +330,7 @@ async def world_of(bootstrap: str, model: str, folder: Path, seed: int) -> Async
     joins = {topic_name(kind, model): TABLE[kind] for kind in ("labels", "join_predictions", "join_labels")}
     states = {topic_name("state", model, "joining"): TABLE["state"]}
     await ensure_topics(bootstrap, joins | states, PARTITIONS)
-    await ensure_topics(bootstrap, {topic_name("state", model, "rekeying"): TABLE["state"]}, 2 * PARTITIONS)
+    await ensure_topics(bootstrap, {topic_name("state", model, "rekey"): TABLE["state"]}, 2 * PARTITIONS)
     await world.publisher.start()
     await world.watcher.start()
     await world.deploy(world.bundles[0])

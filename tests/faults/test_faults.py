@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -50,8 +51,8 @@ async def test_a_worker_is_killed_again_and_again(world: World) -> None:
 async def test_workers_join_and_leave(world: World) -> None:
     await world.start("a")
     for name in ("b", "c"):
-        world.at(world.random.uniform(0.05, 0.3), lambda name=name: world.start(name))  # type: ignore[misc]
-        world.at(world.random.uniform(0.4, 0.9), lambda name=name: world.leave(name))  # type: ignore[misc]
+        world.at(world.random.uniform(0.05, 0.3), functools.partial(world.start, name))
+        world.at(world.random.uniform(0.4, 0.9), functools.partial(world.leave, name))
     world.at(0.35, world.until_two_share)
     world.swap_often()
     await world.run(TOTAL)

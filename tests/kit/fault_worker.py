@@ -13,38 +13,28 @@ from pathlib import Path
 
 import structlog
 
-from streams.contracts.topics import topic_name
-from streams.joining.config import JoinedModel
 from streams.joining.stage import JoiningStage
 from streams.runtime.clock import SystemClock
 from streams.runtime.telemetry import Telemetry
 from streams.transport.membership import Worker
+from tests.kit.joiner import joined_model
 from tests.kit.serving import PARTITIONS, stage_of
 
 # The shortest that Kafka allows: a fault suite waits for it often.
 SESSION_MS = 6_000
 
 
-def joined(model: str) -> JoinedModel:
-    """Describe the join of a model."""
-    names = {kind: topic_name(kind, model) for kind in ("predictions", "labels", "join_predictions", "join_labels", "outcomes")}
-    return JoinedModel(
-        name=model,
-        task="binary",
-        rekey_state=topic_name("state", model, "rekeying"),
-        match_state=topic_name("state", model, "joining"),
-        partitions=PARTITIONS,
-        label_partitions=PARTITIONS,
-        horizon_ms=30 * 86_400_000,
-        **names,
-    )
-
-
 async def work(bootstrap: str, model: str, registry: Path, name: str) -> None:
     """Work until told to stop; end at once, with an error, when a stage crashes."""
     worker = Worker(name, SESSION_MS)
     serving = stage_of(bootstrap, model, registry, replay=False, worker=worker, max_records=50)
-    joining = JoiningStage(joined(model), bootstrap=bootstrap, clock=SystemClock(), telemetry=Telemetry([model]), worker=worker)
+    joining = JoiningStage(
+        joined_model(model, PARTITIONS, PARTITIONS, replay=False),
+        bootstrap=bootstrap,
+        clock=SystemClock(),
+        telemetry=Telemetry([model]),
+        worker=worker,
+    )
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     for stage in (serving, joining):

@@ -17,7 +17,7 @@ from streams.runtime.parent import wait_until_orphaned
 from streams.runtime.telemetry import Telemetry
 
 
-def joined_model(model: str, partitions: int, label_partitions: int) -> JoinedModel:
+def joined_model(model: str, partitions: int, label_partitions: int, *, replay: bool = True) -> JoinedModel:
     """A model whose topics have their usual names."""
     names = {kind: topic_name(kind, model) for kind in ("predictions", "labels", "join_predictions", "join_labels", "outcomes")}
     return JoinedModel(
@@ -28,7 +28,7 @@ def joined_model(model: str, partitions: int, label_partitions: int) -> JoinedMo
         partitions=partitions,
         label_partitions=label_partitions,
         horizon_ms=30 * 86_400_000,
-        replay=True,
+        replay=replay,
         **names,
     )
 

@@ -99,7 +99,7 @@ def said(folder: Path, event: str) -> list[dict[str, Any]]:
 async def shared(folder: Path, workers: int) -> None:
     """Wait until so many workers have told that they take part in serving."""
     async with asyncio.timeout(SECONDS):
-        while len({one["process"] for one in said(folder, "TasksShared") if ".serving." in one["group"]}) < workers:  # noqa: ASYNC110
+        while len({one["process"] for one in said(folder, "TasksShared") if ".serving." in one["group"]}) < workers:  # noqa: ASYNC110 - a file rings no bell
             await asyncio.sleep(0.2)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from streams.contracts.errors import TransportError
 from streams.dialects.base import Refusal
-from streams.serving.door import HEADER, Answer, Asked, Busy, Door, answer_of
+from streams.serving.door import HEADER, Answer, Asked, BusyError, Door, answer_of
 from streams.transport.records import Output, Record
 from tests.kit.bundles import SCHEMA, START_MS
 
@@ -100,7 +100,7 @@ async def test_what_comes_while_a_batch_is_on_its_way_is_written_together(log: L
 async def test_too_many_are_sent_away_before_anything_is_written(log: Log) -> None:
     door = door_of(log, most=2)
     waiting = await begun(door, asked("a"), asked("b"))
-    with pytest.raises(Busy):
+    with pytest.raises(BusyError):
         await door.ask([asked("c")], [0], 1.0)
     assert len(log.records()) == 2
     waiting.cancel()
