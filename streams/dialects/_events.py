@@ -1,14 +1,15 @@
-"""Requests that a logger sent as events."""
+"""Requests and answers that a logger sent as events."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from streams.contracts.schema import ModelSchema
-from streams.dialects._cloudevents import event_of, time_ms_of
+from streams.dialects._answers import Chosen, answer_of, given_in
+from streams.dialects._cloudevents import Event, event_of, time_ms_of
 from streams.dialects._payloads import asked_of
-from streams.dialects._rows import Rows
-from streams.dialects.base import Limits, Message, Refusal, Row
+from streams.dialects._rows import Rows, readable
+from streams.dialects.base import Answer, Limits, Message, Refusal, Row
 
 
 class LoggedRequests:
@@ -37,11 +38,50 @@ class LoggedRequests:
             return event
         if event.type not in self._types:
             return Refusal("not_a_request", f"the event's type isn't {' or '.join(sorted(self._types))}")
-        identity = next((event.attributes[name] for name in self._ids if name in event.attributes), None)
-        if identity is None:
-            return Refusal("missing_field", f"the event has no {' or '.join(self._ids)}")
+        identity = _identity(event, self._ids)
+        if isinstance(identity, Refusal):
+            return identity
         time_ms = time_ms_of(event, message)
         if isinstance(time_ms, Refusal):
             return time_ms
         asked = asked_of(event.data, self._schema)
         return asked if isinstance(asked, Refusal) else self._rows.of(identity, time_ms, asked.features)
+
+
+class LoggedAnswers:
+    """Reads the answers of one model.
+
+    Args:
+        limits: of an answer.
+        chosen: which number is the score.
+        types: of the events that are answers.
+        ids: attributes that name the request; the first that an event has counts.
+    """
+
+    def __init__(self, limits: Limits, chosen: Chosen, *, types: Sequence[str], ids: Sequence[str]) -> None:
+        self._limits = limits
+        self._chosen = chosen
+        self._types = frozenset(types)
+        self._ids = tuple(ids)
+
+    def decode(self, message: Message) -> Answer | Refusal:
+        """Decode one record; never raises."""
+        value = readable(message.value, self._limits)
+        if isinstance(value, Refusal):
+            return value
+        event = event_of(message, value)
+        if isinstance(event, Refusal):
+            return event
+        if event.type not in self._types:
+            return Refusal("not_an_answer", f"the event's type isn't {' or '.join(sorted(self._types))}")
+        identity = _identity(event, self._ids)
+        if isinstance(identity, Refusal):
+            return identity
+        given = given_in(event.data, self._chosen)
+        return given if isinstance(given, Refusal) else answer_of(identity, given, self._chosen, self._limits)
+
+
+def _identity(event: Event, names: Sequence[str]) -> str | Refusal:
+    """Return the first of some attributes that an event has."""
+    found = next((event.attributes[name] for name in names if name in event.attributes), None)
+    return Refusal("missing_field", f"the event has no {' or '.join(names)}") if found is None else found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 
 from streams.contracts.schema import ModelSchema
 from streams.dialects._rows import UNREADABLE, kind_of, unreadable
+from streams.dialects._seldon import rows_of_data
 from streams.dialects._tensors import Tensor, features_of
 from streams.dialects.base import Refusal
 
@@ -80,27 +80,8 @@ def _seldon(plain: dict[str, Any], schema: ModelSchema) -> Asked | Refusal:
     identity = meta.get("puid") if isinstance(meta, dict) else None
     if "data" not in plain:
         return _asked(_one_row([plain["jsonData"]], None, schema), identity)
-    data = plain["data"]
-    if not isinstance(data, dict):
-        return Refusal("wrong_type", f"data: expected an object, got {kind_of(data)}")
-    names = data.get("names") or None
-    if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
-        return Refusal("wrong_type", "data.names: expected an array of strings")
-    if "tensor" in data:
-        rows = _of_tensor(data["tensor"])
-        return rows if isinstance(rows, Refusal) else _asked(_one_row(rows, names, schema), identity)
-    return _asked(_one_row(data.get("ndarray"), names, schema), identity)
-
-
-def _of_tensor(tensor: Any) -> list[list[Any]] | Refusal:
-    """Cut Seldon's flat values into rows."""
-    shape, values = (tensor.get("shape"), tensor.get("values")) if isinstance(tensor, dict) else (None, None)
-    if not isinstance(shape, list) or not isinstance(values, list) or len(shape) != 2:
-        return Refusal("wrong_type", "data.tensor: expected values and a shape of rows and columns")
-    if not all(isinstance(length, int) and length > 0 for length in shape) or math.prod(shape) != len(values):
-        return Refusal("wrong_type", f"data.tensor: {len(values)} values aren't what its shape says")
-    width = shape[1]
-    return [values[at : at + width] for at in range(0, len(values), width)]
+    found = rows_of_data(plain["data"])
+    return found if isinstance(found, Refusal) else _asked(_one_row(found.rows, found.names, schema), identity)
 
 
 def _asked(features: dict[str, Any] | Refusal, identity: Any) -> Asked | Refusal:

@@ -35,11 +35,7 @@ class Rows:
 
     def readable(self, value: bytes | None) -> bytes | Refusal:
         """Return the value, unless it is absent or too large to look into."""
-        if value is None:
-            return Refusal("not_json", "the record has no value")
-        if len(value) > self._limits.record_bytes:
-            return Refusal("too_large", f"{len(value)} bytes, at most {self._limits.record_bytes} are allowed")
-        return value
+        return readable(value, self._limits)
 
     def why(self, plain: Any, told: str) -> Refusal:
         """Find the reason for what isn't a row; `told` is what the typed decoder said."""
@@ -91,6 +87,15 @@ class Rows:
                 "too_large", f"features.{name}: {len(value)} characters, at most {self._limits.text_length} are allowed"
             )
         return None
+
+
+def readable(value: bytes | None, limits: Limits) -> bytes | Refusal:
+    """Return a record's value, unless it is absent or too large to look into."""
+    if value is None:
+        return Refusal("not_json", "the record has no value")
+    if len(value) > limits.record_bytes:
+        return Refusal("too_large", f"{len(value)} bytes, at most {limits.record_bytes} are allowed")
+    return value
 
 
 def unreadable(error: Exception) -> Refusal:

@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol v2 to the columns of one row.
+"""Tensors of the Open Inference Protocol v2 to values, and to the columns of one row.
 
 Either there is a tensor of one element for each column, as pandas codecs write them, or one tensor holds all columns in declared
 order. Source: kserve/open-inference-protocol, inference_rest.md; the raw form is Triton's binary tensor data extension.
@@ -39,7 +39,7 @@ _DEEPEST = 8
 
 
 class Tensor(msgspec.Struct):
-    """One input of a request; its data stand here or, raw, behind the JSON."""
+    """One input of a request or output of an answer; its data stand here or, raw, behind the JSON."""
 
     name: str
     shape: list[int]
@@ -73,6 +73,12 @@ def table_of(tensors: Sequence[Tensor], raw: bytes, schema: ModelSchema) -> dict
         raw: what stands behind the JSON.
         schema: says which columns there are, and their order.
     """
+    values = values_of(tensors, raw)
+    return values if isinstance(values, Refusal) else _columns(tensors, values, schema)
+
+
+def values_of(tensors: Sequence[Tensor], raw: bytes) -> dict[str, list[Any]] | Refusal:
+    """Return each tensor's elements in order, by its name: numbers as Python's, and what isn't a number as None."""
     values: dict[str, list[Any]] = {}
     for tensor in tensors:
         size = tensor.raw_bytes
@@ -85,14 +91,14 @@ def table_of(tensors: Sequence[Tensor], raw: bytes, schema: ModelSchema) -> dict
         values[tensor.name] = found
     if raw:
         return Refusal("wrong_type", "more raw bytes than the tensors' binary_data_size say")
-    return _columns(tensors, values, schema)
+    return values
 
 
 def _columns(tensors: Sequence[Tensor], values: dict[str, list[Any]], schema: ModelSchema) -> dict[str, list[Any]] | Refusal:
     names = [column.name for column in schema.columns]
     if len(tensors) == 1 and tensors[0].name not in names:
         (flat,) = values.values()
-        rows = _rows_of(tensors[0])
+        rows = rows_of(tensors[0])
         if len(flat) != rows * len(names):
             width = len(flat) // max(rows, 1)
             return Refusal("missing_column", f"the tensor holds {width} values a row, and there are columns {', '.join(names)}")
@@ -100,33 +106,34 @@ def _columns(tensors: Sequence[Tensor], values: dict[str, list[Any]], schema: Mo
     return {name: found for name, found in values.items() if name in names}
 
 
-def _rows_of(tensor: Tensor) -> int:
+def rows_of(tensor: Tensor) -> int:
+    """How many rows a tensor that holds whole rows has."""
     return tensor.shape[0] if len(tensor.shape) > 1 else 1
 
 
 def _elements(tensor: Tensor, own: bytes | None) -> list[Any] | Refusal:
     """Return a tensor's elements in order, numbers as Python's and what isn't a number as None."""
     if tensor.datatype not in {*_RAW, _BYTES, _BF16}:
-        return Refusal("wrong_type", "an input's datatype isn't one of the protocol")
+        return Refusal("wrong_type", "a tensor's datatype isn't one of the protocol")
     if len(tensor.shape) > _DEEPEST or any(length < 0 for length in tensor.shape):
-        return Refusal("wrong_type", f"an input's shape: expected at most {_DEEPEST} lengths, none below zero")
+        return Refusal("wrong_type", f"a tensor's shape: expected at most {_DEEPEST} lengths, none below zero")
     found = _of_json(tensor) if own is None else _of_raw(tensor.datatype, own)
     if isinstance(found, Refusal):
         return found
     if len(found) != math.prod(tensor.shape):
-        return Refusal("wrong_type", f"an input holds {len(found)} values, and its shape says {math.prod(tensor.shape)}")
+        return Refusal("wrong_type", f"a tensor holds {len(found)} values, and its shape says {math.prod(tensor.shape)}")
     return found
 
 
 def _of_json(tensor: Tensor) -> list[Any] | Refusal:
     if not isinstance(tensor.data, list):
-        return Refusal("wrong_type", f"an input's data: expected an array, got {kind_of(tensor.data)}")
+        return Refusal("wrong_type", f"a tensor's data: expected an array, got {kind_of(tensor.data)}")
     if tensor.datatype == _BF16:
         return Refusal("wrong_type", "BF16 has no JSON form; write it raw")
     try:
         flat = list(_flat(tensor.data, _DEEPEST))
     except RecursionError:
-        return Refusal("wrong_type", "an input's data are nested too deep")
+        return Refusal("wrong_type", "a tensor's data are nested too deep")
     if tensor.datatype == _BYTES:
         return [_decoded(value) for value in flat] if tensor.parameters.get("content_type") == "base64" else flat
     return [float(value) if isinstance(value, bool) else value for value in flat]

@@ -1,8 +1,10 @@
-"""What a dialect is: how the requests of a model look on the wire.
+"""What a dialect is: how the requests of a model look on the wire, and the answers of a server that isn't ours.
 
 Serving opens one dialect per model and calls `decode` for every record of the requests topic. A `Row` is scored; a
 `Refusal` sends the record to quarantine with its reason and position. A dialect never raises: what comes is hostile.
 One record is one row, because each record has one answer; a record that holds several is refused.
+
+Where a model is served elsewhere, observing opens the dialect's requests and its answers.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ Reason = Literal[
     "bad_id",
     "several_rows",
     "not_a_request",
+    "not_an_answer",
+    "bad_score",
 ]
 
 # 1980 and 2100: seconds or microseconds given as milliseconds fall outside.
@@ -93,6 +97,38 @@ class Row(Protocol):
         ...
 
 
+class AnsweredRow(Row, Protocol):
+    """A request that another server answered: where the request stood, its score, and the version that gave it, where known."""
+
+    @property
+    def partition(self) -> int:
+        """Of the request."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Of the request."""
+        ...
+
+    @property
+    def score(self) -> float:
+        """The answer."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """As the server calls it."""
+        ...
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """What a server answered: the id of the request, the score, and which version of the model gave it, where that is said."""
+
+    id: str
+    score: float
+    version: str | None = None
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Why a record can't be used. `detail` names fields and types, never values."""
 
@@ -112,6 +148,14 @@ class Dialect(Protocol):
         ...
 
 
+class AnswerDialect(Protocol):
+    """Decodes the answers of one model."""
+
+    def decode(self, message: Message) -> Answer | Refusal:
+        """Decode one record; never raises."""
+        ...
+
+
 def row_type(schema: ModelSchema, limits: Limits) -> type[Any]:
     """Build the struct that rows of this schema decode into: `id`, `time_ms`, `features`.
 
@@ -125,6 +169,16 @@ def row_type(schema: ModelSchema, limits: Limits) -> type[Any]:
             ("time_ms", Annotated[int, msgspec.Meta(ge=limits.earliest_ms, le=limits.latest_ms)]),
             ("features", features),
         ],
+        gc=False,
+    )
+
+
+def answered_type(schema: ModelSchema, limits: Limits) -> type[Any]:
+    """Build the struct of an `AnsweredRow` of this schema, as observing writes it and serving reads it."""
+    return msgspec.defstruct(
+        "Answered",
+        [("partition", int), ("offset", int), ("score", float), ("version", str | None)],
+        bases=(row_type(schema, limits),),
         gc=False,
     )
 

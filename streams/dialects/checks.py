@@ -7,7 +7,7 @@ from types import ModuleType
 import msgspec
 
 from streams.contracts.schema import ModelSchema
-from streams.dialects.base import EARLIEST_MS, Limits, Message, Refusal
+from streams.dialects.base import EARLIEST_MS, Answer, Limits, Message, Refusal
 
 Columns = dict[str, float | str | None]
 
@@ -53,3 +53,27 @@ def check_any_record(kind: ModuleType, schema: ModelSchema, message: Message) ->
         return
     if not answer.id or msgspec.json.encode(answer.features) == b"":
         raise AssertionError(f"neither a row nor a refusal: {answer}")
+
+
+def check_answer_round_trip(kind: ModuleType, score: float) -> None:
+    """What `answer_example` writes, the dialect's answers read: same id and score.
+
+    Raises:
+        AssertionError: it was refused or changed.
+    """
+    answer = kind.open_answers(Limits(), {}).decode(kind.answer_example("id-1", score))
+    if not isinstance(answer, Answer) or (answer.id, answer.score) != ("id-1", score):
+        raise AssertionError(f"the answer came back refused or changed: {answer}")
+
+
+def check_any_answer(kind: ModuleType, message: Message) -> None:
+    """Any value with any headers gives an answer or a refusal, never an exception; a score is a finite number.
+
+    Raises:
+        AssertionError: it is neither.
+    """
+    answer = kind.open_answers(Limits(), {}).decode(message)
+    if isinstance(answer, Refusal):
+        return
+    if not answer.id or not abs(answer.score) < float("inf"):
+        raise AssertionError(f"neither an answer nor a refusal: {answer}")

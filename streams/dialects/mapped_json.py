@@ -10,7 +10,8 @@ dialect_options:
   absent_is_null: true        # where the writer leaves out what is null
 ```
 
-A column that isn't named stands at the top under its own name. The id may be a text or a whole number.
+A column that isn't named stands at the top under its own name. The id may be a text or a whole number. Answers have a mapping of
+their own, `{id: ..., score: ..., version: ...}`; they may stand in the requests' records.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import msgspec
 
 from streams.contracts.errors import ContractError
 from streams.contracts.schema import ModelSchema
+from streams.dialects._answers import Chosen, Given, answer_of
 from streams.dialects._options import said
-from streams.dialects._rows import UNREADABLE, Rows, kind_of, unreadable
+from streams.dialects._rows import UNREADABLE, Rows, kind_of, readable, unreadable
 from streams.dialects._times import Written as TimeWritten
 from streams.dialects._times import time_of
-from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
+from streams.dialects.base import Answer, AnswerDialect, Dialect, Limits, Message, Options, Refusal, Row, Written
 
 Path = tuple[str, ...]
 
@@ -39,6 +41,14 @@ class Mapped(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_as: TimeWritten = "milliseconds"
     columns: dict[str, str] = {}
     absent_is_null: bool = False
+
+
+class MappedAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The options of answers. A version may be absent, as far as its path is one."""
+
+    id: str = "id"
+    score: str = "score"
+    version: str = "version"
 
 
 class _Absent:
@@ -87,6 +97,31 @@ class MappedJson:
         return self._rows.of(_text(identity), time_ms, features)
 
 
+class MappedAnswers:
+    """Follows the paths of one model's answers."""
+
+    def __init__(self, limits: Limits, mapped: MappedAnswer) -> None:
+        self._limits = limits
+        self._id, self._score, self._version = _path(mapped.id), _path(mapped.score), _path(mapped.version)
+        self._plain = msgspec.json.Decoder().decode
+
+    def decode(self, message: Message) -> Answer | Refusal:
+        """Decode one record; never raises."""
+        value = readable(message.value, self._limits)
+        if isinstance(value, Refusal):
+            return value
+        try:
+            plain = self._plain(value)
+        except UNREADABLE as error:
+            return unreadable(error)
+        identity, score, version = (_at(plain, path) for path in (self._id, self._score, self._version))
+        absent = [".".join(path) for path, one in ((self._id, identity), (self._score, score)) if one is _ABSENT]
+        if absent:
+            return Refusal("missing_field", f"no {', '.join(absent)}")
+        given = Given([score], version=None if version is _ABSENT else _text(version))
+        return answer_of(_text(identity), given, Chosen(), self._limits)
+
+
 def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Dialect:
     """Open the dialect for one model.
 
@@ -100,9 +135,23 @@ def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Diale
     return MappedJson(schema, limits, mapped)
 
 
+def open_answers(limits: Limits, options: Options) -> AnswerDialect:
+    """Open the answers of one model.
+
+    Raises:
+        ContractError: an option is unknown or of a wrong type, or a path is empty.
+    """
+    return MappedAnswers(limits, said("mapped_json", options, MappedAnswer))
+
+
 def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | None]) -> Written:
     """Write a request that needs no options."""
     return Written(msgspec.json.encode({"id": request_id, "time_ms": time_ms, **columns}))
+
+
+def answer_example(request_id: str, score: float) -> Written:
+    """Write an answer that needs no options."""
+    return Written(msgspec.json.encode({"id": request_id, "score": score}))
 
 
 def _path(text: str) -> Path:

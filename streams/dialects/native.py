@@ -1,6 +1,7 @@
 """Our own dialect: `{"id": "...", "time_ms": 1700000000000, "features": {"column": 1.5, "other": "red", "third": null}}`.
 
-Every declared column must be there; null means missing. Fields that aren't declared are dropped.
+Every declared column must be there; null means missing. Fields that aren't declared are dropped. An answer is
+`{"id": "...", "score": 0.25, "version": "7"}`; the version may be absent, and request and answer may be one object.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from collections.abc import Mapping
 import msgspec
 
 from streams.contracts.schema import ModelSchema
+from streams.dialects._answers import Chosen, Given, answer_of
 from streams.dialects._options import check_none
-from streams.dialects._rows import UNREADABLE, Rows, unreadable
-from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
+from streams.dialects._rows import UNREADABLE, Rows, kind_of, readable, unreadable
+from streams.dialects.base import Answer, AnswerDialect, Dialect, Limits, Message, Options, Refusal, Row, Written
 
 
 class Native:
@@ -43,6 +45,30 @@ class Native:
         return self._rows.why(plain, told)
 
 
+class NativeAnswers:
+    """Reads the answers of one model."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._plain = msgspec.json.Decoder().decode
+
+    def decode(self, message: Message) -> Answer | Refusal:
+        """Decode one record; never raises."""
+        value = readable(message.value, self._limits)
+        if isinstance(value, Refusal):
+            return value
+        try:
+            plain = self._plain(value)
+        except UNREADABLE as error:
+            return unreadable(error)
+        if not isinstance(plain, dict):
+            return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+        absent = [name for name in ("id", "score") if name not in plain]
+        if absent:
+            return Refusal("missing_field", f"no {', '.join(absent)}")
+        return answer_of(plain["id"], Given([plain["score"]], version=plain.get("version")), Chosen(), self._limits)
+
+
 def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Dialect:
     """Open the dialect for one model.
 
@@ -53,6 +79,21 @@ def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Diale
     return Native(schema, limits)
 
 
+def open_answers(limits: Limits, options: Options) -> AnswerDialect:
+    """Open the answers of one model.
+
+    Raises:
+        ContractError: there are options.
+    """
+    check_none("native", options)
+    return NativeAnswers(limits)
+
+
 def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | None]) -> Written:
     """Write a request in this dialect, as a caller would."""
     return Written(msgspec.json.encode({"id": request_id, "time_ms": time_ms, "features": dict(columns)}))
+
+
+def answer_example(request_id: str, score: float) -> Written:
+    """Write an answer in this dialect."""
+    return Written(msgspec.json.encode({"id": request_id, "score": score, "version": "1"}))

@@ -2,7 +2,8 @@
 
 One row a record. Each column is an input of one element under its own name, or one input holds all columns in declared order;
 a null, or a NaN in a raw tensor, is missing. Raw tensors need the header `Inference-Header-Content-Length`. The event time is the
-request's parameter `time_ms`, else the header `ce_time`, else when the broker got the record.
+request's parameter `time_ms`, else the header `ce_time`, else when the broker got the record. An answer is a response of the
+protocol, of one row, whose `id` (or header `ce_id`) is the request's.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from typing import Any
 import msgspec
 
 from streams.contracts.schema import ModelSchema
+from streams.dialects._answers import Chosen, answer_of, chosen_in, given_in
 from streams.dialects._headers import texts_of
 from streams.dialects._options import check_none
 from streams.dialects._payloads import asked_of, inference_of
-from streams.dialects._rows import UNREADABLE, Rows, unreadable
+from streams.dialects._rows import UNREADABLE, Rows, readable, unreadable
 from streams.dialects._tensors import table_of
 from streams.dialects._times import time_of
-from streams.dialects.base import Dialect, Limits, Message, Options, Refusal, Row, Written
+from streams.dialects.base import Answer, AnswerDialect, Dialect, Limits, Message, Options, Refusal, Row, Written
 
 _JSON_LENGTH = "inference-header-content-length"
 
@@ -73,10 +75,10 @@ class OpenInference:
         if isinstance(value, Refusal):
             return value
         headers = texts_of(message.headers)
-        length = headers.get(_JSON_LENGTH, str(len(value)))
-        if not (length.isascii() and length.isdecimal() and len(length) < 10 and int(length) <= len(value)):
-            return Refusal("wrong_type", f"the header {_JSON_LENGTH} isn't a length within the record")
-        asked = asked_of(value[: int(length)], self._schema, value[int(length) :])
+        length = _json_length(headers, value)
+        if isinstance(length, Refusal):
+            return length
+        asked = asked_of(value[:length], self._schema, value[length:])
         if isinstance(asked, Refusal):
             return asked
         identity = asked.id if asked.id is not None else headers.get("ce_id")
@@ -84,6 +86,39 @@ class OpenInference:
             return Refusal("missing_field", "no id, and no header ce_id")
         time_ms = _time_ms(asked.parameters.get("time_ms"), headers.get("ce_time"), message)
         return time_ms if isinstance(time_ms, Refusal) else self._rows.of(identity, time_ms, asked.features)
+
+
+class OpenInferenceAnswers:
+    """Reads the answers of one model."""
+
+    def __init__(self, limits: Limits, chosen: Chosen) -> None:
+        self._limits = limits
+        self._chosen = chosen
+
+    def decode(self, message: Message) -> Answer | Refusal:
+        """Decode one record; never raises."""
+        value = readable(message.value, self._limits)
+        if isinstance(value, Refusal):
+            return value
+        headers = texts_of(message.headers)
+        length = _json_length(headers, value)
+        if isinstance(length, Refusal):
+            return length
+        given = given_in(value[:length], self._chosen, value[length:])
+        if isinstance(given, Refusal):
+            return given
+        identity = given.id if given.id is not None else headers.get("ce_id")
+        if identity is None:
+            return Refusal("missing_field", "no id, and no header ce_id")
+        return answer_of(identity, given, self._chosen, self._limits)
+
+
+def _json_length(headers: Mapping[str, str], value: bytes) -> int | Refusal:
+    """Return how many bytes of a value are JSON; raw tensors follow."""
+    length = headers.get(_JSON_LENGTH, str(len(value)))
+    if not (length.isascii() and length.isdecimal() and len(length) < 10 and int(length) <= len(value)):
+        return Refusal("wrong_type", f"the header {_JSON_LENGTH} isn't a length within the record")
+    return int(length)
 
 
 def _time_ms(parameter: Any, header: str | None, message: Message) -> int | Refusal:
@@ -102,6 +137,15 @@ def open_dialect(schema: ModelSchema, limits: Limits, options: Options) -> Diale
     return OpenInference(schema, limits)
 
 
+def open_answers(limits: Limits, options: Options) -> AnswerDialect:
+    """Open the answers of one model; `output` and `position` say which number is the score.
+
+    Raises:
+        ContractError: an option is unknown or of a wrong type.
+    """
+    return OpenInferenceAnswers(limits, chosen_in("open_inference", options))
+
+
 def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | None]) -> Written:
     """Write a request with an input for each column; a number that is missing looks like any other number."""
     inputs = [
@@ -109,3 +153,9 @@ def example(request_id: str, time_ms: int, columns: Mapping[str, float | str | N
         for name, value in columns.items()
     ]
     return Written(msgspec.json.encode({"id": request_id, "parameters": {"time_ms": time_ms}, "inputs": inputs}))
+
+
+def answer_example(request_id: str, score: float) -> Written:
+    """Write a response with one output."""
+    output = {"name": "score", "shape": [1], "datatype": "FP64", "data": [score]}
+    return Written(msgspec.json.encode({"model_name": "m", "model_version": "1", "id": request_id, "outputs": [output]}))

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from streams.contracts.errors import ContractError
 from streams.dialects.base import Limits, Written
-from streams.dialects.checks import check_absent_column, check_any_record, check_round_trip
+from streams.dialects.checks import (
+    check_absent_column,
+    check_answer_round_trip,
+    check_any_answer,
+    check_any_record,
+    check_round_trip,
+)
 from streams.runtime.plugins import kinds_of, load_kind
 from tests.unit.dialects.dialects_world import FEATURES, NOW, SCHEMA
 
@@ -46,11 +52,36 @@ def test_each_kind_tells_absent_from_null(kind: str) -> None:
 def test_an_unknown_option_is_an_error_that_names_it(kind: str) -> None:
     with pytest.raises(ContractError, match="colour_of_hope"):
         load_kind("streams.dialects", kind).open_dialect(SCHEMA, Limits(), {"colour_of_hope": 1})
+    with pytest.raises(ContractError, match="colour_of_hope"):
+        load_kind("streams.dialects", kind).open_answers(Limits(), {"colour_of_hope": 1})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(score=st.floats(-1e30, 1e30, allow_nan=False))
+@settings(max_examples=20, deadline=None)
+def test_each_kind_reads_the_answers_that_it_writes(kind: str, score: float) -> None:
+    check_answer_round_trip(load_kind("streams.dialects", kind), score)
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.integers(-(10**40), 10**40) | st.floats() | st.text(max_size=8)
 _IDS = ["id", "time_ms", "time", "type", "meta", "puid", "parameters", "name", "x"]
-_DATA = ["features", "inputs", "instances", "data", "names", "ndarray", "tensor", "shape", "values", "jsonData", "data_base64"]
+_DATA = [
+    "outputs",
+    "predictions",
+    "score",
+    "version",
+    "features",
+    "inputs",
+    "instances",
+    "data",
+    "names",
+    "ndarray",
+    "tensor",
+    "shape",
+    "values",
+    "jsonData",
+    "data_base64",
+]
 NAMES = st.sampled_from([*_IDS, *_DATA, "size", "colour", "owner", "datatype", "binary_data_size"])
 INNER = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6), max_leaves=14
@@ -81,12 +112,18 @@ SHAPED = st.one_of(
             "inputs": st.lists(TENSOR, max_size=3),
         }
     ),
+    st.fixed_dictionaries(
+        {"id": st.just("id") | LEAVES, "outputs": st.lists(TENSOR, max_size=2)}, optional={"model_version": LEAVES}
+    ),
+    st.fixed_dictionaries({"id": LEAVES, "score": LEAVES, "version": LEAVES}),
+    st.fixed_dictionaries({"predictions": st.lists(st.lists(LEAVES, max_size=3) | INNER, max_size=2)}),
     st.fixed_dictionaries({"instances": st.lists(st.lists(LEAVES, max_size=4) | INNER, max_size=2)}),
     st.fixed_dictionaries({"data": st.dictionaries(NAMES, INNER, max_size=4), "meta": INNER}),
     st.fixed_dictionaries({"type": TEXTS, "id": TEXTS, "time": TEXTS, "data": INNER}, optional={"data_base64": TEXTS}),
 )
 HEADER_NAMES = ["ce_type", "ce_id", "ce_time", "ce_requestid", "Content-Type", "Inference-Header-Content-Length", "x"]
 HEADER_VALUES = (
+    b"org.kubeflow.serving.inference.response io.seldon.serving.inference.response "
     b"org.kubeflow.serving.inference.request io.seldon.serving.inference.request application/cloudevents+json "
     b"2030-01-31T12:00:00Z 2030-01-31T12:00:00 -1 7 20 id \xff".split(b" ")
 )
@@ -108,7 +145,9 @@ def damaged(draw: st.DrawFn) -> bytes:
 )
 @settings(max_examples=600, deadline=None)
 def test_any_record_gets_an_answer(kind: str, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
-    check_any_record(load_kind("streams.dialects", kind), SCHEMA, Written(value, tuple(headers), NOW))
+    module, message = load_kind("streams.dialects", kind), Written(value, tuple(headers), NOW)
+    check_any_record(module, SCHEMA, message)
+    check_any_answer(module, message)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,9 +160,14 @@ def test_any_record_gets_an_answer(kind: str, value: bytes | None, headers: list
         b'{"instances":[' + b"[" * 900 + b"]" * 900 + b"]}",
         b'{"id":' + b"9" * 5_000 + b',"time_ms":1,"inputs":[]}',
         b'{"id":"a","time_ms":' + b"9" * 400 + b"}",
+        b'{"id":"a","score":' + b"9" * 400 + b"}",
+        b'{"predictions":[[' + b"9" * 400 + b"]]}",
         '{"specversion":"1.0","type":"x","data_base64":"\x80"}'.encode(),
     ],
 )
 def test_what_would_keep_a_parser_busy_is_refused(kind: str, value: bytes) -> None:
-    headers = (("ce_id", b"x"), ("ce_type", b"org.kubeflow.serving.inference.request"))
-    check_any_record(load_kind("streams.dialects", kind), SCHEMA, Written(value, headers, NOW))
+    module = load_kind("streams.dialects", kind)
+    for type_name in ("request", "response"):
+        headers = (("ce_id", b"x"), ("ce_type", f"org.kubeflow.serving.inference.{type_name}".encode()))
+        check_any_record(module, SCHEMA, Written(value, headers, NOW))
+        check_any_answer(module, Written(value, headers, NOW))
