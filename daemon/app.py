@@ -32,6 +32,7 @@ from daemon.metrics import DaemonMetrics
 from daemon.orders import Orders
 from daemon.places import Places
 from daemon.planning.stage import Planning
+from daemon.registry.announce import Announcer, Webhook
 from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import MlflowRegistry
 from daemon.replay.warm import WarmSkills
@@ -47,7 +48,7 @@ from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
 from streams.runtime.parent import end_with_parent
 from streams.runtime.plugins import kinds_of, load_kind
-from streams.runtime.signing import key_in
+from streams.runtime.signing import Signer, key_in
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.runtime.watermark import read_watermark
 from streams.transport.follower import Follower
@@ -129,8 +130,11 @@ class ParentWatch(Service):
         await end_with_parent()
 
 
-def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, owner: str) -> Loop:
+def loop_of(
+    model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, *, owner: str, signer: Signer
+) -> Loop:
     """Compose one model's control plane."""
+    is_observed = model.sidecar is not None
     places = Places(
         model.name, settings.folder("lake").resolve(), settings.folder("registry").resolve(), model.archiving.flush_every.ms
     )
@@ -142,6 +146,7 @@ def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledg
         frozenset(kinds_of("skills")),
         label_wait_ms=model.triaging.label_wait.ms,
         most_waits=model.triaging.most_waits,
+        has_windows=not is_observed,
         planner=load_kind("daemon.planners", model.planning.planner).build(model.policy),
     )
     deploying = Deploying(
@@ -159,10 +164,22 @@ def loop_of(model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledg
         executing=Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None),
         judging=Judging(places, model.judging, model.declared.task),
         deploying=deploying,
-        orders=Orders(ledger, places, planning, deploying),
-        registry=Follow(model.name, ledger, MlflowRegistry(settings.mlflow_url, settings.mlflow_artifacts), places.registry),
+        orders=Orders(ledger, places, planning, deploying, is_observed=is_observed),
+        registry=Follow(
+            model.name,
+            ledger,
+            MlflowRegistry(settings.mlflow_url, settings.mlflow_artifacts),
+            places.registry,
+            is_observed=is_observed,
+            announcer=_announcer(model, ledger, places.registry, signer),
+        ),
     )
     return Loop(places, ledger, world, stages, EventClock())
+
+
+def _announcer(model: GovernedModelSettings, ledger: Ledger, bundles: Path, signer: Signer) -> Announcer | None:
+    url = model.sidecar.webhook if model.sidecar is not None else None
+    return None if url is None else Announcer(model.name, ledger, Webhook(url, signer), bundles)
 
 
 class Door:
@@ -291,7 +308,10 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
         log.info("MetricsServed", port=port)
         signer = key_in(settings.folder("keys"))
         worlds = {model.name: KafkaWorld(bootstrap, model.name, owner, wall, signer) for model in settings.models}
-        loops = {model.name: loop_of(model, settings, ledger, worlds[model.name], owner) for model in settings.models}
+        loops = {
+            model.name: loop_of(model, settings, ledger, worlds[model.name], owner=owner, signer=signer)
+            for model in settings.models
+        }
         inboxes = {model.name: Inbox() for model in settings.models}
         services: list[Service] = [ParentWatch()] if with_parent else []
         metrics = DaemonMetrics(ledger, telemetry, [model.name for model in settings.models])

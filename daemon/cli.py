@@ -16,7 +16,7 @@ import typer
 
 from daemon.commands import orders, quarantine, views
 from daemon.commands.errors import BadInputError
-from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, screen, settings_in
+from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, Json, Model, screen, settings_in
 from daemon.errors import DaemonError, LogRefusedError
 from streams.contracts.errors import ConfigError, StreamsError
 
@@ -78,6 +78,27 @@ def replay(  # noqa: PLR0917 - the command's options, given by name
         raise BadInputError(f"--model: name one of {', '.join(names)}")
     request = Request(config, chosen, data, data_dir, report, train_days, bucket_minutes * 60_000)
     raise typer.Exit(_call("daemon.replay.run:run_replay", request=request))
+
+
+@app.command()
+def adopt(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="A log of what it answered: a parquet file with the columns of the model's `log`.")],
+    config: Config = DEFAULT_CONFIG,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make the first bundle of a model that is served elsewhere: what is usual for it, out of a log with labels and scores."""
+    from daemon.commands import adopting
+
+    found = adopting.adopt(settings_in(config), model, data)
+    if as_json:
+        screen().data(found)
+        return
+    for name, one in found["metrics"].items():
+        screen().line(f"{name} of the model: {one['value']:.4f} ({one['low']:.4f} to {one['high']:.4f})")
+    screen().line(f"{found['rows']} labelled rows; the stand-in's scores are {found['apart']:.4f} off on average")
+    screen().line(f"It is in the registry; name it as the model's first champion in the config:\n    bundle: {found['digest']}")
 
 
 @app.command()

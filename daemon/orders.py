@@ -29,13 +29,17 @@ class Orders:
         places: the registry of bundles.
         planning: knows which plans wait for a person's word.
         deploying: the only writer of deployments.
+        is_observed: whether the model is served elsewhere.
     """
 
-    def __init__(self, ledger: Ledger, places: Places, planning: Planning, deploying: Deploying) -> None:
+    def __init__(
+        self, ledger: Ledger, places: Places, planning: Planning, deploying: Deploying, *, is_observed: bool = False
+    ) -> None:
         self._ledger = ledger
         self._places = places
         self._planning = planning
         self._deploying = deploying
+        self._is_observed = is_observed
 
     async def apply(self, now_ms: int) -> None:
         """Apply what waits."""
@@ -95,6 +99,8 @@ class Orders:
     async def _canary(self, command: Command, now_ms: int) -> None:
         """Let a bundle answer a share of the requests, unless deployments are frozen; ending that is never refused."""
         digest, weight = command.arguments.get("digest"), 0.0
+        if self._is_observed:
+            raise PlanRefusedError("the model is served elsewhere: which requests a canary answers is decided there")
         if digest is not None:
             frozen = self._planning.frozen(now_ms)
             if frozen:

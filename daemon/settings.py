@@ -13,9 +13,10 @@ from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
 from daemon.replay.config import LogConfig
 from daemon.triaging.config import TriagingConfig
+from streams.model import ModelSettings
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
-from streams.settings import ModelSettings, StreamsSettings
+from streams.settings import StreamsSettings
 
 
 class GovernedModelSettings(ModelSettings):

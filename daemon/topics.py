@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from streams.contracts.errors import TransportError
 from streams.contracts.topics import TABLE, TopicKind, topic_name
-from streams.settings import ModelSettings, StreamsSettings
+from streams.model import ModelSettings
+from streams.settings import StreamsSettings
 from streams.transport.admin import ensure_topics, topic_partitions
 
 _STATES = ("serving", "joining", "measuring")
 _OF_MODEL = ("requests", "predictions", "outcomes", "join_predictions", "join_labels", "summaries")
+_OF_SIDECAR = ("paired", "answered")
 
 
 async def make_topics(settings: StreamsSettings, bootstrap: str) -> None:
@@ -19,21 +21,25 @@ async def make_topics(settings: StreamsSettings, bootstrap: str) -> None:
     """
     await ensure_topics(bootstrap, {topic_name(name): kind for name, kind in TABLE.items() if not kind.per_model}, 1)
     for model in settings.models:
-        label_partitions = await _labels(model, bootstrap)
         await ensure_topics(bootstrap, _topics_of(model), model.partitions)
-        # Rekeying has a task for each partition of either input, monitoring has one for all.
-        for stage, tasks in (("rekeying", model.partitions + label_partitions), ("monitoring", 1)):
-            await ensure_topics(bootstrap, {model.topic("state", stage): TABLE["state"]}, tasks)
+        # Who reads two topics has a task for each partition of either, and monitoring has one for all.
+        tasks = {"rekeying": model.partitions + await _foreign(model.topic("labels"), model, bootstrap), "monitoring": 1}
+        if model.sidecar is not None:
+            responses = model.sidecar.responses
+            has_own = responses not in {None, model.topic("requests")}
+            tasks["noting"] = model.partitions + (await _foreign(str(responses), model, bootstrap) if has_own else 0)
+        for stage, count in tasks.items():
+            await ensure_topics(bootstrap, {model.topic("state", stage): TABLE["state"]}, count)
 
 
 def _topics_of(model: ModelSettings) -> dict[str, TopicKind]:
-    states = {model.topic("state", stage): TABLE["state"] for stage in _STATES}
-    return {model.topic(name): TABLE[name] for name in _OF_MODEL} | states
+    names, stages = (_OF_MODEL, _STATES) if model.sidecar is None else (_OF_MODEL + _OF_SIDECAR, (*_STATES, "observing"))
+    states = {model.topic("state", stage): TABLE["state"] for stage in stages}
+    return {model.topic(name): TABLE[name] for name in names} | states
 
 
-async def _labels(model: ModelSettings, bootstrap: str) -> int:
-    """A user's labels topic may have any number of partitions; ours has as many as the requests."""
-    topic = model.topic("labels")
+async def _foreign(topic: str, model: ModelSettings, bootstrap: str) -> int:
+    """Count the partitions of a user's topic, which may have any number; one that we make has as many as the requests."""
     try:
         return await topic_partitions(bootstrap, topic)
     except TransportError:

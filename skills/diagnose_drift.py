@@ -227,7 +227,8 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tupl
         strange=max((shift.strange for shift in features), default=0.0),
         scale=max((shift.scale for shift in features), key=abs, default=0.0),
         flagged=flagged_share(recent.predictions),
-        mismatch=mismatch_share(scorer, recent.predictions),
+        # An imitation of what answered elsewhere says nothing of how that was served.
+        mismatch=0.0 if scorer.manifest.is_stand_in else mismatch_share(scorer, recent.predictions),
         recurring=nearness(scorer.manifest.schema, profile, unflagged(recent.predictions), history),
         delay_ratio=labels.delay_ratio,
         one_class=labels.one_class,

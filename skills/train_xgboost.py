@@ -33,7 +33,7 @@ from skills._kit.export import (
 )
 from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
-from skills._kit.metrics import block_draws, drawn_means, estimate, log_losses, measured, metric_name, squared_errors
+from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
@@ -123,7 +123,7 @@ def run(request: Input, work: Path) -> Output:
     inputs = Inputs(schema, tuple(dict.fromkeys(request.windows)), manifest.expressions if manifest else ())
     table = _rows(request, inputs, skew_ms)
     judged = _validate(request, inputs, table)
-    metrics = _metrics(schema.task, judged, request.seed)
+    metrics = validated(schema.task, judged.labels, judged.scores, request.seed)
     everything = np.ones(table.num_rows, dtype=np.bool_)
     graph, matrix = matrix_of(inputs, categories_of(schema, table, everything), table)
     parameters = {**request.parameters, "rounds": judged.rounds}
@@ -197,18 +197,6 @@ def _fold(task: str, matrix: Singles, labels: Floats, seed: int) -> _Thinned:
         return _Thinned(np.arange(len(labels)), Fold(matrix, labels))
     index, weights = thinned(labels, task, most_rows, np.random.default_rng(seed))
     return _Thinned(index, Fold(matrix[index], labels[index], weights))
-
-
-def _metrics(task: str, judged: _Judged, seed: int) -> dict[str, Interval]:
-    found = {metric_name(task): measured(task, judged.labels, judged.scores, seed)}
-    if task == "binary":
-        block, taken = block_draws(len(judged.labels), seed)
-        for name, values in (
-            ("log_loss", log_losses(judged.labels, judged.scores)),
-            ("brier", squared_errors(judged.labels, judged.scores)),
-        ):
-            found[name] = estimate(float(values.mean()), drawn_means(values, block, taken))
-    return {name: Interval(one.value, one.low, one.high) for name, one in found.items()}
 
 
 def _lineage(request: Input, fitted: Fitted, rows: int, apart: float) -> dict[str, Any]:

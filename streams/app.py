@@ -16,6 +16,7 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import faust
 import uvloop
@@ -30,7 +31,9 @@ from streams.joining.stage import JoiningStage
 from streams.lake.lake import Lake
 from streams.lake.tables import OUTCOMES, PREDICTIONS
 from streams.measuring.stage import MeasuringStage
+from streams.model import ModelSettings
 from streams.monitoring.stage import MonitoringStage
+from streams.observing.stage import ObservingStage
 from streams.runtime.clock import SystemClock
 from streams.runtime.config import load
 from streams.runtime.logging import Log, logging_to
@@ -39,7 +42,7 @@ from streams.runtime.parent import end_with_parent
 from streams.runtime.telemetry import Telemetry, serving_metrics
 from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
-from streams.settings import ModelSettings, StreamsSettings
+from streams.settings import StreamsSettings
 from streams.transport.admin import topic_partitions
 from streams.transport.counting import TaskMetrics
 from streams.transport.membership import Worker
@@ -47,6 +50,13 @@ from streams.transport.membership import Worker
 PROCESS = "streams"
 _COLLECT_AFTER = 50_000
 log = Log("streams.app")
+
+
+class Foreign(NamedTuple):
+    """How many partitions those topics of a model have that needn't have as many as its requests."""
+
+    labels: int
+    responses: int = 0
 
 
 class ParentWatch(Service):
@@ -75,6 +85,9 @@ class Counting(Service):
 def counting_of(stage: Service, model: str, telemetry: Telemetry) -> Iterator[TaskMetrics]:
     """Say whose tasks are counted under which stage's name."""
     match stage:
+        case ObservingStage():
+            yield TaskMetrics(telemetry, "noting", model, stage.note.counters)
+            yield TaskMetrics(telemetry, "observing", model, stage.pair.counters)
         case ServingStage():
             yield TaskMetrics(telemetry, "serving", model, stage.runner.counters)
         case JoiningStage():
@@ -90,7 +103,7 @@ def stages_of(
     settings: StreamsSettings,
     bootstrap: str,
     *,
-    label_partitions: int,
+    foreign: Foreign,
     telemetry: Telemetry,
     worker: Worker | None,
 ) -> Iterator[Service]:
@@ -102,6 +115,9 @@ def stages_of(
     worker = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
     store, lake = BundleStore(settings.folder("registry")), Lake(settings.folder("lake"))
+    if model.sidecar is not None:
+        observed = model.observed(model.sidecar, foreign.responses)
+        yield ObservingStage(observed, bootstrap=bootstrap, telemetry=telemetry, config=model.sidecar, worker=worker)
     yield ServingStage(
         model.served(),
         bootstrap=bootstrap,
@@ -113,10 +129,10 @@ def stages_of(
         verifier=settings.verifier(),
         config=model.serving,
         worker=worker,
-        most_callers=settings.door.most_rows if settings.door is not None else None,
+        most_callers=settings.door.most_rows if settings.door is not None and model.sidecar is None else None,
     )
     yield JoiningStage(
-        model.joined(label_partitions),
+        model.joined(foreign.labels),
         bootstrap=bootstrap,
         clock=clock,
         telemetry=telemetry,
@@ -189,12 +205,12 @@ def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_pare
     telemetry = Telemetry([model.name for model in settings.models])
     with serving_metrics(telemetry, settings.metrics.host, metrics_port(settings, number)) as port:
         log.info("MetricsServed", port=port)
-        counts = loop.run_until_complete(_label_partitions(settings, bootstrap))
+        foreign = loop.run_until_complete(_foreign_topics(settings, bootstrap))
         services: list[Service] = [ParentWatch()] if with_parent else []
         counted: list[TaskMetrics] = []
         for model in settings.models:
-            partitions, worker = counts[model.name], worker_of(settings, number)
-            stages = list(stages_of(model, settings, bootstrap, label_partitions=partitions, telemetry=telemetry, worker=worker))
+            theirs, worker = foreign[model.name], worker_of(settings, number)
+            stages = list(stages_of(model, settings, bootstrap, foreign=theirs, telemetry=telemetry, worker=worker))
             services += stages
             counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
         services.append(Counting(counted))
@@ -235,8 +251,14 @@ def spare_collector() -> None:
     gc.set_threshold(_COLLECT_AFTER)
 
 
-async def _label_partitions(settings: StreamsSettings, bootstrap: str) -> Mapping[str, int]:
-    return {model.name: await topic_partitions(bootstrap, model.topic("labels")) for model in settings.models}
+async def _foreign_topics(settings: StreamsSettings, bootstrap: str) -> Mapping[str, Foreign]:
+    return {model.name: await _foreign_of(model, bootstrap) for model in settings.models}
+
+
+async def _foreign_of(model: ModelSettings, bootstrap: str) -> Foreign:
+    responses = model.sidecar.responses if model.sidecar is not None else None
+    labels = await topic_partitions(bootstrap, model.topic("labels"))
+    return Foreign(labels, await topic_partitions(bootstrap, responses) if responses is not None else 0)
 
 
 def main() -> None:

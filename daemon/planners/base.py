@@ -77,7 +77,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `waits_left` says how often it may still wait for labels; `may_promote` whether the promotion budget has room when a
     challenger could be ready; `submitted` whether a person handed in a challenger; `can_roll_back` whether an earlier
-    champion is known; `evidence` are the ids that reasons may cite.
+    champion is known; `has_windows` whether the model's server computes windows; `evidence` are the ids that reasons may cite.
     """
 
     now_ms: int
@@ -89,6 +89,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     waits_left: int = 0
     submitted: bool = False
     can_roll_back: bool = False
+    has_windows: bool = True
     evidence: tuple[str, ...] = ()
 
 

@@ -143,6 +143,8 @@ class PolicyPlanner:
                 excluded[action] = "too few labels are known"
             elif not situation.may_promote:
                 excluded[action] = "the promotion budget has no room"
+        if not situation.has_windows:
+            excluded["search_features_and_retrain"] = "the model is served elsewhere, where nobody computes windows"
         if not situation.can_roll_back:
             excluded["rollback"] = "no earlier champion is known"
         return excluded

@@ -36,6 +36,7 @@ class Planning:
         known_skills: names of the skills that exist.
         label_wait_ms: how long a wait for labels takes, in event time.
         most_waits: how often to wait.
+        has_windows: whether the model's server computes windows.
         planner: made by `daemon.planners.<config.planner>.build()` when not given.
     """
 
@@ -48,6 +49,7 @@ class Planning:
         *,
         label_wait_ms: int,
         most_waits: int,
+        has_windows: bool = True,
         planner: Planner | None = None,
     ) -> None:
         self._ledger = ledger
@@ -56,6 +58,7 @@ class Planning:
         self._known_skills = known_skills
         self._label_wait_ms = label_wait_ms
         self._most_waits = most_waits
+        self._has_windows = has_windows
         self._planner = planner or cast("Planner", load_kind("daemon.planners", config.planner).build())
 
     def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
@@ -226,6 +229,7 @@ class Planning:
             waits_left=max(0, self._most_waits - incident.details.get("rounds", 0)),
             submitted=bool(incident.challenger),
             can_roll_back=bool(earlier),
+            has_windows=self._has_windows,
             evidence=tuple(event.id for event in self._ledger.events_of(incident.id)[:20]),
         )
 

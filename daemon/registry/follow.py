@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon.errors import RegistryError
 from daemon.ledger.ledger import Ledger
+from daemon.registry.announce import Announcer
 from daemon.registry.mlflow_door import Registry
 from daemon.registry.records import Training, training_of
 from streams.contracts.records import CHAMPION, Deployment
@@ -21,20 +22,34 @@ _MOST_TRIES = 3
 class Follow:
     """Tells the registry what it doesn't know yet. Failures are noted in the audit and stop nothing.
 
-    Nothing is told before the first training. After a restart all is told again, which changes nothing.
+    Nothing is told before the first training, unless the model is served elsewhere: its champion stands in the registry from the
+    beginning. After a restart all is told again, which changes nothing.
 
     Args:
         model: whose trainings.
         ledger: where they are read, and failures noted.
         registry: who is told.
         bundles: folder of the bundle store.
+        is_observed: whether the model is served elsewhere.
+        announcer: tells those who serve it, where they want to be told.
     """
 
-    def __init__(self, model: str, ledger: Ledger, registry: Registry, bundles: Path) -> None:
+    def __init__(
+        self,
+        model: str,
+        ledger: Ledger,
+        registry: Registry,
+        bundles: Path,
+        *,
+        is_observed: bool = False,
+        announcer: Announcer | None = None,
+    ) -> None:
         self._model = model
         self._ledger = ledger
         self._registry = registry
         self._bundles = bundles
+        self._is_observed = is_observed
+        self._announcer = announcer
         self._told: set[str] = set()
         self._aliases: dict[str, str | None] = {CHALLENGER: None}
         self._failures: Counter[str] = Counter()
@@ -44,7 +59,11 @@ class Follow:
         for training in self._untold():
             if await self._tell(training, now_ms):
                 self._told.add(training.digest)
-        if deployment is None or not self._told:
+        if deployment is None:
+            return
+        if self._announcer is not None:
+            await self._announcer.follow(deployment, now_ms)
+        if not self._told and not self._is_observed:
             return
         serving = {slot.name: slot.digest for slot in deployment.active}
         for alias in (CHAMPION, CHALLENGER):

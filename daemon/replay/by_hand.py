@@ -52,6 +52,11 @@ class ByHand:
         result = await self._call("train_xgboost", self._folder(f"{name}-train"), self._common | self._own | arguments)
         return str(result["digest"])
 
+    async def adopt(self, table: str) -> dict[str, Any]:
+        """Make the bundle of a model that is served elsewhere, out of labelled rows with its scores."""
+        common = {"registry": self._common["registry"], "model": self._common["model"], "table": table}
+        return await self._call("adopt_model", self._folder("adopt"), common | self._own)
+
     async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
         """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""
         bundles = {"champion": champion, "challenger": challenger, "sealed": sealed}

@@ -25,3 +25,6 @@ class LogConfig(Section):
 
     label_time: ColumnName = "label_time"
     """When the truth became known. It decides what a replay may know when; without it nothing can be said honestly."""
+
+    score: ColumnName | None = None
+    """What a model that is served elsewhere has answered, for `driftwake adopt`."""

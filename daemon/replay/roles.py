@@ -39,7 +39,7 @@ def read_log(file: Path, roles: LogConfig, schema: ModelSchema) -> Log:
     findings: list[str] = []
     time_ms, known_ms = (_times(table[name], name, findings) for name in (roles.time, roles.label_time))
     label = _numbers(table[roles.label], roles.label, findings)
-    ids = table[roles.id].astype(str) if roles.id else pd.Series([f"row-{number}" for number in range(len(table))])
+    ids = pd.Series(_ids(table, roles))
     columns = {column.name: _column(table[column.name], column, findings) for column in schema.columns}
     findings += _findings(ids, time_ms, known_ms, label, schema)
     if findings:
@@ -50,6 +50,34 @@ def read_log(file: Path, roles: LogConfig, schema: ModelSchema) -> Log:
         {"id": ids.to_numpy()[is_known], "time_ms": known_ms[is_known].astype(np.int64), "label": label[is_known]}
     )
     return Log(*(frame.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True) for frame in (requests, labels)))
+
+
+def read_scores(file: Path, roles: LogConfig, name: str) -> pd.DataFrame:
+    """Read what a model served elsewhere has answered: `id` and `score`, of the rows that have one.
+
+    Args:
+        file: a log that `read_log` reads.
+        roles: its columns.
+        name: of the column of scores.
+
+    Raises:
+        LogRefusedError: there is no such column, or it holds something else.
+    """
+    names = pq.read_schema(file).names
+    if name not in names:
+        raise LogRefusedError(file, [f"no column {name!r} (the log's score: name another with `log.score` of the model)"])
+    findings: list[str] = []
+    table = pd.read_parquet(file, columns=[name, *([roles.id] if roles.id else [])])
+    scores = _numbers(table[name], name, findings)
+    if findings:
+        raise LogRefusedError(file, findings)
+    is_known = np.isfinite(scores)
+    return pd.DataFrame({"id": _ids(table, roles)[is_known], "score": scores[is_known]})
+
+
+def _ids(table: pd.DataFrame, roles: LogConfig) -> NDArray[Any]:
+    ids = table[roles.id].astype(str) if roles.id else pd.Series([f"row-{number}" for number in range(len(table))])
+    return ids.to_numpy()
 
 
 def _role(roles: LogConfig, name: str) -> str:

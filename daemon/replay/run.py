@@ -111,7 +111,7 @@ def _settings(request: Request, bundle: str) -> tuple[DaemonSettings, Path]:
     """Write the user's config as a replay needs it: its own folder and broker, one model, event time from the log alone."""
     document: dict[str, Any] = read_document(request.config).values
     wanted = next(model for model in document["models"] if model["name"] == request.model)
-    wanted = {name: value for name, value in wanted.items() if name != "topics"}
+    wanted = {name: value for name, value in wanted.items() if name not in ("topics", "sidecar")}
     wanted |= {"replay": True, "partitions": 1, "bundle": bundle, "dialect": "native"}
     kept = {name: value for name, value in document.items() if name not in ("broker", "ledger", "mlflow")}
     file = request.data_dir / CONFIG_FILE

@@ -118,5 +118,5 @@ def trees_of(booster: xgboost.Booster, features: int) -> onnx.ModelProto:
 def _check_labels(task: str, labels: Floats) -> None:
     if not len(labels) or not np.isfinite(labels).all():
         raise DivergedError("the labels are empty or hold what isn't a finite number")
-    if task == "binary" and len(np.unique(labels > 0.5)) < 2:
+    if task == "binary" and len(np.unique(labels)) < 2:
         raise DivergedError("all labels are of one class: there is nothing to learn")

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 from skills._kit.frames import Floats, Integers
+from streams.contracts.bundle import Interval
 
 DRAWS = 1_000
 BLOCKS = 100
@@ -148,6 +149,16 @@ def measured(task: str, labels: Floats, scores: Floats, seed: int, draws: int = 
     """Return the task's metric with intervals; rows are in order of time."""
     value, drawn = _measure(task)
     return estimate(value(labels, scores), drawn(labels, scores, *block_draws(len(labels), seed, draws)))
+
+
+def validated(task: str, labels: Floats, scores: Floats, seed: int) -> dict[str, Interval]:
+    """Return the metric, and of a binary task log loss and Brier score too, of rows in order of time, with their intervals."""
+    found = {metric_name(task): measured(task, labels, scores, seed)}
+    if task == "binary":
+        block, taken = block_draws(len(labels), seed)
+        for name, values in (("log_loss", log_losses(labels, scores)), ("brier", squared_errors(labels, scores))):
+            found[name] = estimate(float(values.mean()), drawn_means(values, block, taken))
+    return {name: Interval(one.value, one.low, one.high) for name, one in found.items()}
 
 
 def compared(

@@ -29,6 +29,8 @@ MANIFEST_FILE = "manifest.json"
 REFERENCE_FILE = "reference.parquet"
 PROFILE_FILE = "profile.json"
 FORMAT = 1
+STAND_IN = "stand_in"
+"""In the lineage of a bundle that stands for a model that is served elsewhere: how near its graph comes to that model."""
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -62,6 +64,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     golden: Golden
     lineage: dict[str, Any] = {}
     sha256: dict[str, str] = {}
+
+    @property
+    def is_stand_in(self) -> bool:
+        """Whether its graph only imitates a model that is served elsewhere: what that one answered, its records say."""
+        return STAND_IN in self.lineage
 
     @property
     def digest(self) -> str:

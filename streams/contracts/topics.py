@@ -34,6 +34,9 @@ class TopicKind(msgspec.Struct, frozen=True, kw_only=True):
 TABLE: dict[str, TopicKind] = {
     "requests": TopicKind(pattern="{model}.requests", key="the user's", partitions="input", is_written=False),
     "labels": TopicKind(pattern="{model}.labels", key="the user's", partitions="input", is_written=False),
+    # Where a model is served elsewhere: its requests and answers by id, and both together.
+    "paired": TopicKind(pattern="driftwake.{model}.paired", key="request id", partitions="input"),
+    "answered": TopicKind(pattern="driftwake.{model}.answered", key="the request's", partitions="input"),
     "predictions": TopicKind(pattern="{model}.predictions", key="the request's", partitions="input", retention_ms=30 * DAY_MS),
     "outcomes": TopicKind(pattern="{model}.outcomes", key="prediction id", partitions="input", retention_ms=30 * DAY_MS),
     # The join's memory is folded again from these, so they must outlive the longest label horizon.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from streams.contracts.partition import partition_of
 from streams.contracts.records import MARKER_HEADER, TaskState
 from streams.contracts.schema import Task
 from streams.joining.progress import LabelProgress
@@ -22,11 +22,6 @@ class Target(NamedTuple):
 
     topic: str
     partitions: int
-
-
-def partition_of(prediction_id: str, partitions: int) -> int:
-    """Say which internal partition an id belongs to: the same for predictions and labels, today and after an upgrade."""
-    return zlib.crc32(prediction_id.encode()) % partitions
 
 
 class RekeyPredictions:

@@ -27,7 +27,7 @@ EventName = Literal[
     "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
     "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "ShadowFailed", "StepFinished",
     "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned", "TaskNotAssigned", "TaskRebuilt",
-    "TaskStoppedLate", "TaskTakenOver", "TasksShared", "WindowsBackfilled",
+    "TaskStoppedLate", "TaskTakenOver", "TasksShared", "WebhookFailed", "WindowsBackfilled",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -18,7 +18,7 @@ FREE: Collection[str] = frozenset({"*"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LONG_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 
-_STAGES = frozenset({"serving", "rekey", "joining", "measuring", "monitoring", "archiving", "daemon"})
+_STAGES = frozenset({"noting", "observing", "serving", "rekey", "joining", "measuring", "monitoring", "archiving", "daemon"})
 _REASONS = frozenset(
     {
         "not_json",
@@ -32,6 +32,10 @@ _REASONS = frozenset(
         "unknown_column",
         "bad_label",
         "not_scored",
+        "several_rows",
+        "not_a_request",
+        "not_an_answer",
+        "bad_score",
     }
 )
 _STATES = frozenset(
@@ -66,6 +70,16 @@ _ROWS = (
         "driftwake_stage_watermark_seconds", "gauge", "How far the stage has come in event time, as seconds since 1970.",
         {"stage": _STAGES, **_MODEL},
     ),
+    # Observing
+    Metric(
+        "driftwake_observing_halves_total", "counter", "Requests and answers of another server, by what became of them.",
+        {**_MODEL, "result": frozenset({"paired", "repeated", "unanswered", "unasked", "shed"})},
+    ),
+    Metric(
+        "driftwake_observing_rejected_total", "counter", "Requests and answers of another server in quarantine.",
+        {**_MODEL, "reason": _REASONS},
+    ),
+    Metric("driftwake_observing_waiting_records", "gauge", "Requests and answers remembered for their other half.", _MODEL),
     # Serving
     Metric(
         "driftwake_serving_records_total", "counter", "Requests answered, by the route that answered.",

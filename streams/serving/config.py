@@ -49,7 +49,8 @@ class ServedModel(NamedTuple):
     """The model that a stage serves: what several stages share of its config.
 
     `requests`, `predictions`, `outcomes`, `state` are topic names, the first three of `partitions` partitions each; `skew_ms`
-    is what its bundles must be trained with.
+    is what its bundles must be trained with. `is_observed`: another server answers, the requests come with their answers, and
+    `versions` says which bundle a version is that it names.
     """
 
     name: str
@@ -64,4 +65,6 @@ class ServedModel(NamedTuple):
     replay: bool = False
     dialect: str = "native"
     dialect_options: Mapping[str, Any] = {}
+    is_observed: bool = False
+    versions: Mapping[str, str] = {}
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"

@@ -143,6 +143,8 @@ class Preparer:
         manifest = scorer.manifest
         if manifest.schema != self._model.schema:
             raise BundleRefused("manifest: the schema isn't the one this model is served with")
+        if manifest.windows and self._model.is_observed:
+            raise BundleRefused("manifest: it reads windows, and the model is served elsewhere, where nobody computes them")
         if manifest.windows and manifest.skew_ms != self._model.skew_ms:
             raise BundleRefused(f"manifest: trained with a skew of {manifest.skew_ms} ms, served with {self._model.skew_ms} ms")
 

@@ -1,10 +1,13 @@
-"""A requests record to what it is: a row, a refusal, or a watermark of the source."""
+"""A requests record to what it is: a row (with its answer, where another server gave it), a refusal, or a source's watermark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from streams.dialects.base import Dialect, Refusal, Row
+import msgspec
+
+from streams.contracts.schema import ModelSchema
+from streams.dialects.base import Dialect, Limits, Message, Refusal, Row, answered_type
 from streams.runtime.watermark import read_watermark
 from streams.serving.door import HEADER
 from streams.transport.quarantine import MOST_KEY_BYTES
@@ -44,3 +47,18 @@ def reader(dialect: Dialect, ahead_ms: int, *, door: Dialect, is_replay: bool) -
         return row
 
     return replayed if is_replay else live
+
+
+class AnsweredDialect:
+    """What observing writes: requests with the answers of another server, all checked before."""
+
+    def __init__(self, schema: ModelSchema) -> None:
+        self._decode = msgspec.json.Decoder(answered_type(schema, Limits())).decode
+
+    def decode(self, message: Message) -> Row | Refusal:
+        """Decode one record; never raises."""
+        try:
+            row: Row = self._decode(message.value or b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            return Refusal("not_json", str(error))
+        return row

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.contracts.schema import ModelSchema
 from streams.dialects.base import Row
@@ -15,17 +16,22 @@ Columns = Mapping[str, Any]
 
 
 class Batch(NamedTuple):
-    """Requests as columns, in offset order. `keys` are their record keys and ids, which say what a canary answers."""
+    """Requests as columns, in offset order.
+
+    `keys` are their record keys and ids, which say what a canary answers; `scores` what another server answered.
+    """
 
     times: list[int]
     columns: Columns
     windows: Columns
     keys: Sequence[tuple[bytes | None, str]] = ()
+    scores: NDArray[np.float64] | None = None
 
     def part(self, rows: Sequence[int]) -> Batch:
         """Return some of its rows."""
         keys = [self.keys[row] for row in rows] if self.keys else ()
-        return Batch([self.times[row] for row in rows], part(self.columns, rows), part(self.windows, rows), keys)
+        scores = self.scores[list(rows)] if self.scores is not None else None
+        return Batch([self.times[row] for row in rows], part(self.columns, rows), part(self.windows, rows), keys, scores)
 
 
 def as_columns(schema: ModelSchema, rows: Sequence[Row]) -> dict[str, Any]:

@@ -67,6 +67,9 @@ class Answering:
     def answer(self, batch: Batch, shares: Sequence[Share]) -> Answers:
         """Score every row with the champion of its deployment, with its canary and with the shadows that are ready.
 
+        Where another server has answered, its answers are the champion's scores, and there is no canary. What only imitates a
+        model scores nothing.
+
         A row that the canary takes is answered with its score, unless it has none: then the champion answers. What the other of
         the two says is kept beside the shadows', so that both can be compared on all rows. Canaries and shadows that fail are
         left out of their share; they never harm the champion.
@@ -84,11 +87,16 @@ class Answering:
     def _share(self, share: Share, batch: Batch) -> Scores:
         deployment = share.deployment
         answering = {deployment.champion, deployment.canary.digest if deployment.canary is not None else ""}
-        beside = [self._ready[digest] for digest in deployment.digests if digest not in answering and digest in self._ready]
+        beside = [
+            scorer
+            for digest in deployment.digests
+            if digest not in answering and (scorer := self._ready.get(digest)) is not None and not scorer.manifest.is_stand_in
+        ]
         asked = self._beside.ask(beside, batch, is_lagging=self._is_lagging)
-        champion = _champion_scores(self._ready[deployment.champion], batch)
+        champion = _champion_scores(self._ready[deployment.champion], batch) if batch.scores is None else batch.scores
         scored = {deployment.champion: champion}
-        answers = champion if deployment.canary is None else self._canary(deployment.canary, share, batch, scored)
+        canary = deployment.canary if batch.scores is None else None
+        answers = champion if canary is None else self._canary(canary, share, batch, scored)
         found = self._beside.found(asked)
         self._failed += found.failed
         if found.dropped:

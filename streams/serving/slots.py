@@ -7,7 +7,7 @@ answered by the oldest. The champion before the current one stays loaded, so tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -121,8 +121,18 @@ class Slots:
         wanted = next((deployment.champion for deployment in self._deployments if deployment.generation == generation), None)
         return wanted is None or wanted in self._ready or wanted in self._refused
 
-    def split(self, times: Sequence[int]) -> list[Share]:
+    @property
+    def champions(self) -> Collection[str]:
+        """Digests of the champions of all deployments that can answer."""
+        return {deployment.champion for deployment in self._usable}
+
+    def split(self, times: Sequence[int], champions: Sequence[str | None] = ()) -> list[Share]:
         """Divide a batch between the deployments that answer its rows; every row is in exactly one share.
+
+        Args:
+            times: of the rows.
+            champions: where another server has answered, the digest of the champion that did, None where it isn't known: the
+                newest deployment of that champion then has the row, whatever the time.
 
         Raises:
             LookupError: no generation can answer (`is_serving` is false).
@@ -130,12 +140,15 @@ class Slots:
         usable = self._usable
         if not usable:
             raise LookupError("no deployment has a champion that is ready")
-        if min(times) >= max(deployment.effective_ms for deployment in usable):
+        if not champions and min(times) >= max(deployment.effective_ms for deployment in usable):
             return [Share(usable[-1], np.arange(len(times)))]
         at = np.asarray(times, np.int64)
         chosen = np.zeros(len(at), np.intp)
         for index, deployment in enumerate(usable):
             chosen[at >= deployment.effective_ms] = index
+        newest = {deployment.champion: index for index, deployment in enumerate(usable)}
+        for row, digest in enumerate(champions):
+            chosen[row] = newest.get(digest or "", chosen[row])
         return [Share(usable[index], np.flatnonzero(chosen == index)) for index in np.unique(chosen)]
 
     def forget(self, now_ms: int) -> None:

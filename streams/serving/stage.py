@@ -11,7 +11,7 @@ from mode import Service
 
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
-from streams.dialects.base import Limits
+from streams.dialects.base import Dialect, Limits
 from streams.inference.store import BundleStore
 from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
@@ -20,9 +20,11 @@ from streams.runtime.telemetry import Telemetry
 from streams.serving.board import Behind, Board, StageClosed
 from streams.serving.config import ServedModel, ServingConfig
 from streams.serving.door import Door
+from streams.serving.foreign import Versions
 from streams.serving.history import History
 from streams.serving.preparing import Preparer, Reader
 from streams.serving.progress import Progress
+from streams.serving.reading import AnsweredDialect
 from streams.serving.slots import Slots
 from streams.serving.task import Places, ServingTask
 from streams.transport.deployments import DeploymentReader
@@ -244,12 +246,19 @@ class ServingStage(Service):
 
     def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
         model = self._model
-        places = Places(model.name, model.predictions)
-        dialect = load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits(), model.dialect_options)
+        places = Places(model.name, model.predictions, Versions(model.versions) if model.is_observed else None)
         return {
-            number: ServingTask(number, places=places, dialect=dialect, board=self._board, clock=clock, telemetry=self._telemetry)
+            number: ServingTask(
+                number, places=places, dialect=self._dialect(), board=self._board, clock=clock, telemetry=self._telemetry
+            )
             for number in range(model.partitions)
         }
+
+    def _dialect(self) -> Dialect:
+        model = self._model
+        if model.is_observed:
+            return AnsweredDialect(model.schema)
+        return load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits(), model.dialect_options)
 
     def _make_runner(self, worker: Worker | None) -> StageRunner:
         model = self._model

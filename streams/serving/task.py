@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,6 +22,7 @@ from streams.serving.board import Board
 from streams.serving.door import answer_of
 from streams.serving.encoding import Served, encode, marker_output, window_rows
 from streams.serving.feed import Heard, Rows
+from streams.serving.foreign import UNKNOWN_VERSION, Foreign, Versions
 from streams.serving.reading import What, reader
 from streams.serving.rows import Batch, as_columns
 from streams.serving.scoring import Answering, Answers, flags_of
@@ -35,8 +36,8 @@ logger = structlog.get_logger(__name__)
 Answered = tuple[Deployment, bytes | None]
 """The deployment that answers a row, and the encoded prediction; no bytes where the champion gave no score."""
 
-Placed = tuple[int, bytes | None, Row]
-"""A row with its request's offset and record key."""
+Placed = tuple[int, int, bytes | None, Row]
+"""A row with its request's partition, offset and record key."""
 
 Flags = Mapping[int, list[str]]
 """The flags of suspect rows, by their place in the batch."""
@@ -47,10 +48,11 @@ _NOTHING: list[Any] = []
 
 
 class Places(NamedTuple):
-    """Where a task's answers go: the model and the predictions topic."""
+    """Where a task's answers go: the model and the predictions topic; with the versions of a model that is served elsewhere."""
 
     model: str
     predictions: str
+    versions: Versions | None = None
 
 
 class ServingTask:
@@ -160,18 +162,20 @@ class ServingTask:
 
     async def _answer(self, records: Sequence[Record], whats: Sequence[What]) -> list[Answered]:
         """Score the rows among them, in order."""
-        placed: list[Any] = [
-            (record.offset, record.key, what) for record, what in zip(records, whats, strict=True) if type(what) not in _NO_ROW
-        ]
+        placed = self._placed(records, whats)
         if not placed:
             self._hear(whats)
             return []
-        offsets, record_keys, rows = zip(*placed, strict=True)
+        _, offsets, record_keys, rows = zip(*placed, strict=True)
         board = self._board
         times = [row.time_ms for row in rows]
         columns = as_columns(board.schema, rows)
-        shares = board.slots.split(times)
+        versions = self._places.versions
+        foreign = versions.read(rows, board.slots.champions) if versions is not None else Foreign()
+        shares = board.slots.split(times, foreign.champions)
         flags = flags_of(columns, shares, board.suspicions())
+        for place in foreign.unknown:
+            flags.setdefault(place, []).append(UNKNOWN_VERSION)
         windows: dict[str, Any] = {}
         if board.feed is not None:
             board.feed.fold_own(self._number, list(offsets), Rows(times, columns), flags)
@@ -180,13 +184,21 @@ class ServingTask:
         has_canary = any(share.deployment.canary is not None for share in shares)
         keys = list(zip(record_keys, (row.id for row in rows), strict=True)) if has_canary else ()
         answering = Answering(board.slots.ready, self._shadows, is_lagging=len(records) >= board.config.max_records)
-        batch = Batch(times, columns, windows, keys)
+        batch = Batch(times, columns, windows, keys, foreign.scores)
         # A few rows are scored sooner than a thread gets to them; but only a thread may wait for shadows.
         is_long = len(times) > _THREAD_ROWS or any(len(share.deployment.digests) > 1 for share in shares)
         answers = await asyncio.to_thread(answering.answer, batch, shares) if is_long else answering.answer(batch, shares)
         self._newest_ms = max(self._newest_ms, *times)
         self._count(answers, flags)
         return self._encoded(placed, windows, shares, answers, flags)
+
+    def _placed(self, records: Sequence[Record], whats: Sequence[What]) -> list[Any]:
+        """Return the rows with where their requests stood, which are other records where another server has answered them."""
+        number, pairs = self._number, zip(records, whats, strict=True)
+        if self._places.versions is None:
+            return [(number, record.offset, record.key, what) for record, what in pairs if type(what) not in _NO_ROW]
+        answered: Iterable[tuple[Record, Any]] = pairs
+        return [(row.partition, row.offset, record.key, row) for record, row in answered if type(row) not in _NO_ROW]
 
     def _hear(self, whats: Sequence[What]) -> None:
         """Tell the windows how far this partition is complete: all rows before its watermarks have been folded."""
@@ -200,21 +212,21 @@ class ServingTask:
     ) -> list[Answered]:
         by_row = window_rows(windows, len(placed))
         encoded: list[Any] = [None] * len(placed)
-        scores, number, canaried = answers.scores, self._number, answers.canaried
+        scores, canaried = answers.scores, answers.canaried
         flags_at, shadows_at = flags.get, answers.shadows.get
         for deployment, which in shares:
             generation = deployment.generation
             champion = (deployment.champion, CHAMPION)
             canary = champion if deployment.canary is None else (deployment.canary.digest, CANARY)
             for i in which.tolist():
-                (offset, _, row), score = placed[i], scores[i]
+                (partition, offset, _, row), score = placed[i], scores[i]
                 if not abs(score) < math.inf:
                     encoded[i] = (deployment, None)
                     continue
                 digest, route = canary if i in canaried else champion
                 served = Served(
                     row.id,
-                    number,
+                    partition,
                     offset,
                     row.time_ms,
                     row.features,

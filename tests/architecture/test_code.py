@@ -23,7 +23,7 @@ LOGGING = "streams/runtime/logging.py"
 OF_THE_LOG_ITSELF = frozenset({"LibraryLogged"})
 ENVIRONMENT = "streams/runtime/config.py"
 LOG_METHODS = {"debug", "info", "warning", "error", "exception"}
-PARTS = "build|stage|serving|joining|measuring|monitoring|archiving|daemon"
+PARTS = "build|stage|observing|serving|joining|measuring|monitoring|archiving|daemon"
 METRIC = re.compile(f"driftwake_({PARTS})_[a-z_]+$")
 UNCOUNTED: dict[str, str] = {}
 """Metrics that nobody counts yet, and why. It may only become shorter."""

@@ -7,7 +7,8 @@ import pytest
 from tests.kit.sources import ROOT, name_of
 
 STAGES = (
-    "streams/calling", "streams/serving", "streams/joining", "streams/measuring", "streams/monitoring", "streams/archiving",
+    "streams/calling", "streams/observing", "streams/serving", "streams/joining", "streams/measuring", "streams/monitoring",
+    "streams/archiving",
     "daemon/triaging", "daemon/planning", "daemon/executing", "daemon/judging", "daemon/deploying", "daemon/reflecting",
 )  # fmt: skip
 FAMILIES = ("streams/detectors", "streams/dialects", "daemon/planners", "daemon/gates")

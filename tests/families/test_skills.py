@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,6 +23,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
     folder = tmp_path_factory.mktemp("family")
     given = orders(1_500, 3, planted=BURSTS)
     pq.write_table(given.table, folder / "history.parquet")
+    answers = given.table["label"].to_numpy() * 0.5 + 0.25
+    pq.write_table(given.table.append_column("score", pa.array(answers)), folder / "answers.parquet")
     common: dict[str, Any] = {"lake": str(folder / "lake"), "registry": str(folder / "registry"), "model": MODEL}
     first = {"schema": given.schema, "skew_ms": SKEW_MS}
     ranges = {"until_ms": given.end_ms, "train_ms": 18 * DAY_MS, "sealed_ms": 4 * DAY_MS}
@@ -35,7 +38,9 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
     serve(given, folder / "served", scores, champion)
     table, schema = str(folder / "history.parquet"), msgspec.to_builtins(SCHEMA)
     history = {"lake": str(folder / "past"), "model": MODEL, "schema": schema, "table": table, "name": "h"}
+    own = {"registry": common["registry"], "model": MODEL, "schema": schema}
     arguments: dict[str, dict[str, Any]] = {
+        "adopt_model": own | {"table": str(folder / "answers.parquet")},
         "build_dataset": common | ranges,
         "compare_models": common | {"challenger": champion, "sealed": data.sealed, "seed": 1},
         "diagnose_drift": common | {"now_ms": given.end_ms, "recent_ms": 4 * DAY_MS, "events": []},
@@ -44,9 +49,9 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
         "train_xgboost": common | {"train": data.train, "parameters": parameters, "seed": 1},
     }
     watched = {"lake": folder / "served", "registry": folder / "registry", "past": folder / "past"}
-    varying = {"train_xgboost": ("seconds",), "compare_models": ("latency_ms_per_1000",)}
+    varying = {"train_xgboost": ("seconds",), "adopt_model": ("seconds",), "compare_models": ("latency_ms_per_1000",)}
     return {
-        name: Example(name, given_to, {**watched, "lake": Path(given_to["lake"])}, varying.get(name, ()))
+        name: Example(name, given_to, {**watched, "lake": Path(given_to.get("lake", folder / "lake"))}, varying.get(name, ()))
         for name, given_to in arguments.items()
     }
 

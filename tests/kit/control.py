@@ -18,6 +18,7 @@ from daemon.orders import Orders
 from daemon.places import Places
 from daemon.planning.config import PlanningConfig
 from daemon.planning.stage import Planning
+from daemon.registry.announce import Announcer, Listener
 from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import NoRegistry, Registry
 from daemon.triaging.config import TriagingConfig
@@ -138,9 +139,11 @@ class Control:
         world: FileWorld | None = None,
         executing: dict[str, Any] | None = None,
         judging: dict[str, Any] | None = None,
+        listener: Listener | None = None,
         **planning: Any,
     ) -> Loop:
-        """Compose the loop as the application does."""
+        """Compose the loop as the application does; with a listener, for a model that is served elsewhere."""
+        is_observed = listener is not None
         world = world or self.world
         judge = JudgingConfig(**(judging or {}))
         triage = TriagingConfig()
@@ -152,6 +155,7 @@ class Control:
             SKILLS,
             label_wait_ms=triage.label_wait.ms,
             most_waits=triage.most_waits,
+            has_windows=not is_observed,
         )
         deploy = Deploying(
             MODEL,
@@ -174,8 +178,15 @@ class Control:
             executing=Executing(MODEL, ledger, skills, owner),
             judging=Judging(places, judge),
             deploying=deploy,
-            orders=Orders(ledger, places, plan, deploy),
-            registry=Follow(MODEL, ledger, registry or NoRegistry(), places.registry),
+            orders=Orders(ledger, places, plan, deploy, is_observed=is_observed),
+            registry=Follow(
+                MODEL,
+                ledger,
+                registry or NoRegistry(),
+                places.registry,
+                is_observed=is_observed,
+                announcer=Announcer(MODEL, ledger, listener, places.registry) if listener is not None else None,
+            ),
         )
         return Loop(places, ledger, world, stages, EventClock())
 

@@ -116,7 +116,13 @@ Shadow = tuple[str, str, np.ndarray]
 
 
 def serve(
-    given: Orders, root: Path, scores: np.ndarray, digest: str, *, shadow: Shadow | None = None, **changed: list[object]
+    given: Orders,
+    root: Path,
+    scores: np.ndarray,
+    digest: str | list[str],
+    *,
+    shadow: Shadow | None = None,
+    **changed: list[object],
 ) -> Lake:
     """Append the rows as served by `digest`, with a shadow (name, digest, scores) when given; `changed` replaces columns."""
     lake, table, rows = Lake(root), given.table, given.table.num_rows
@@ -126,7 +132,12 @@ def serve(
         shadows = [[{"name": shadow[0], "digest": shadow[1], "score": float(value)}] for value in shadow[2]]
     filled: dict[str, object] = {name: table.column(name) for name in table.column_names}
     filled |= {"partition": [0] * rows, "offset": list(range(rows)), "windows": empty, "flags": empty, "generation": [1] * rows}
-    filled |= {"route": ["champion"] * rows, "score": scores, "digest": [digest] * rows, "shadows": shadows}
+    filled |= {
+        "route": ["champion"] * rows,
+        "score": scores,
+        "digest": [digest] * rows if isinstance(digest, str) else digest,
+        "shadows": shadows,
+    }
     filled |= {"revision": [0] * rows, **changed}
     for name in ("predictions", "outcomes"):
         schema = table_schema(given.schema, name)

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import msgspec
+import numpy as np
+import pandas as pd
 import pytest
 import typer
 
@@ -12,6 +14,7 @@ from daemon.cli import app, main
 from daemon.commands import ordering
 from daemon.commands.configuring import load_config
 from daemon.commands.errors import BadInputError
+from streams.inference.store import BundleStore
 from tests.kit.command_line import Place, Run
 
 HELP_SECONDS = 0.5
@@ -186,3 +189,28 @@ def test_an_unknown_skill_and_missing_arguments_are_bad_input(run: Run, tmp_path
 
 def test_the_status_of_main_is_the_status_of_the_command(config: Path):
     assert main(["config", "lint", str(config)]) == 0
+
+
+def test_a_model_is_adopted_from_a_log_of_its_answers(run: Run, config: Path, tmp_path: Path):
+    rows, rng = 400, np.random.default_rng(0)
+    weight = rng.normal(size=rows)
+    score = 1 / (1 + np.exp(-weight))
+    table = {
+        "asked": pd.date_range("2026-01-01", periods=rows, freq="1h"),
+        "known": pd.date_range("2026-01-03", periods=rows, freq="1h"),
+        "late": (rng.random(rows) < score).astype(float), "answer": score, "weight": weight, "depot": ["a", "b"] * (rows // 2),
+    }  # fmt: skip
+    file = tmp_path / "log.parquet"
+    pd.DataFrame(table).to_parquet(file)
+    command = ["adopt", "parcels", "--data", str(file), "--config", str(config)]
+    answer = run(*command)
+    assert answer.code == 2
+    assert "Name it as `score` in the model's `log` section" in answer.err
+    config.write_text(config.read_text() + "    log: {time: asked, label: late, label_time: known, score: answer}\n")
+    answer = run(*command)
+    assert answer.code == 0, answer.err
+    assert f"{rows} labelled rows" in answer.out
+    digest = answer.out.split()[-1]
+    assert BundleStore(tmp_path / "data/registry").verify("parcels", digest).is_stand_in
+    assert json.loads(run(*command, "--json").out)["digest"] == digest
+    assert run("adopt", "parcels", "--data", str(tmp_path / "none.parquet"), "--config", str(config)).code == 2

@@ -144,3 +144,10 @@ def test_a_larger_loss_never_makes_repair_worth_less(one: float, other: float) -
         for lost in (small, large)
     ]
     assert (worth[0] or 0.0) <= (worth[1] or 0.0)
+
+
+def test_no_search_where_nobody_computes_windows() -> None:
+    proposal = build().decide(situation({"concept_change": 0.8, "false_alarm": 0.2}, has_windows=False))
+    assert proposal.action == "retrain"
+    assert proposal.utilities["search_features_and_retrain"] is None
+    assert "served elsewhere" in proposal.excluded["search_features_and_retrain"]

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.errors import LogRefusedError
 from daemon.replay.config import LogConfig
-from daemon.replay.roles import read_log
+from daemon.replay.roles import read_log, read_scores
 from streams.contracts.schema import Column, ModelSchema
 
 SCHEMA = ModelSchema(columns=(Column(name="amount", kind="number"), Column(name="shop", kind="category")))
@@ -121,3 +121,15 @@ def test_a_regression_takes_any_number(tmp_path: Path) -> None:
     schema = ModelSchema(columns=SCHEMA.columns, task="regression")
     log = read_log(written(tmp_path, table(label=[2.5, -1.0, None, 7.0])), LogConfig(), schema)
     assert log.labels["label"].tolist() == [7.0, -1.0, 2.5]
+
+
+def test_scores_go_with_their_ids_and_rows_without_one_are_left_out(tmp_path: Path) -> None:
+    file = written(tmp_path, table(answer=[0.4, 0.3, None, 0.1]))
+    found = read_scores(file, LogConfig(), "answer")
+    assert dict(zip(found["id"], found["score"], strict=True)) == {"row-0": 0.4, "row-1": 0.3, "row-3": 0.1}
+
+
+@pytest.mark.parametrize(("changes", "said"), [({}, "no column 'answer'"), ({"answer": ["a"] * 4}, "no number")])
+def test_what_is_no_column_of_scores_is_said(tmp_path: Path, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(LogRefusedError, match=said):
+        read_scores(written(tmp_path, table(**changes)), LogConfig(), "answer")

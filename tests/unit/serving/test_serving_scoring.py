@@ -31,6 +31,7 @@ class Watched:
     def __init__(self, inner: Scorer) -> None:
         self.inner = inner
         self.digest = inner.digest
+        self.manifest = inner.manifest
         self.fails = False
         self.asked = 0
         self.gate = threading.Event()
