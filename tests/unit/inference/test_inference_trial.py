@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from streams.inference.session import load
 from streams.inference.store import BundleStore
 from streams.inference.trial import try_bundle
 from tests.kit.bundles import make_bundle
+
+_START = subprocess.Popen
 
 
 def test_a_good_bundle_is_tried_and_then_loads_without_a_second_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +38,11 @@ def test_a_broken_or_missing_bundle_is_refused_with_the_reason_of_the_check(tmp_
             try_bundle(BundleStore(tmp_path), "toys", wanted)
 
 
+def say_instead(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Let the process run other code."""
+    monkeypatch.setattr(trial.subprocess, "Popen", lambda command, **options: _START([command[0], "-c", code], **options))
+
+
 def test_what_the_process_does_last_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No bundle that ends onnxruntime is at hand, so the process is given other last words."""
     ends = {
@@ -42,19 +50,24 @@ def test_what_the_process_does_last_is_told(tmp_path: Path, monkeypatch: pytest.
         "raise SystemExit(3)": "failed with status 3",
         "raise ValueError(1)": "failed with status 1",
     }
-    run = subprocess.run
     for code, told in ends.items():
-        monkeypatch.setattr(
-            trial.subprocess, "run", lambda command, code=code, **options: run([command[0], "-c", code], **options)
-        )
+        say_instead(monkeypatch, code)
         with pytest.raises(BundleRefused, match=told):
             try_bundle(BundleStore(tmp_path), "toys", "0" * 64)
 
 
+def test_who_is_served_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    say_instead(
+        monkeypatch,
+        f"import os, sys\nwhile os.getpriority(0, 0) == {usual}: pass\nprint('at', os.getpriority(0, 0)); sys.exit(1)",
+    )
+    with pytest.raises(BundleRefused, match="at 10"):
+        try_bundle(BundleStore(tmp_path), "toys", "0" * 64)
+
+
 def test_one_that_never_answers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = subprocess.run
-    code = "import signal; signal.pause()"
-    monkeypatch.setattr(trial.subprocess, "run", lambda command, **options: run([command[0], "-c", code], **options))
+    say_instead(monkeypatch, "import signal; signal.pause()")
     monkeypatch.setattr(trial, "SECONDS", 0.2)
     with pytest.raises(BundleRefused, match="no answer within"):
         try_bundle(BundleStore(tmp_path), "toys", "0" * 64)
