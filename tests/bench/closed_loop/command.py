@@ -27,7 +27,7 @@ from tests.bench.closed_loop.report.html import render
 from tests.bench.closed_loop.report.model import Bar, BenchReport, ScenarioResult, encode_report
 from tests.bench.closed_loop.report.tally import all_bars
 from tests.bench.closed_loop.report.terminal import print_report
-from tests.bench.closed_loop.runner import DAY_MS, DRIFTWAKE
+from tests.bench.closed_loop.runner import DRIFTWAKE
 from tests.bench.closed_loop.scenario import Scenario, load_scenario, scenario_files
 
 __all__ = ["POLICIES", "Wanted", "run_bench"]
@@ -65,19 +65,15 @@ def run_bench(wanted: Wanted) -> int:
 def _results(wanted: Wanted, drawn: Sequence[tuple[Path, Scenario]]) -> list[ScenarioResult]:
     """Play what is missing; side by side each scenario has a process of its own, as it has a broker and a folder.
 
-    Those with most buckets come first, so that the last ones are short and no process is idle for long.
+    Those that usually take longest come first, so that the last ones are short and no process is idle for long.
     """
     if wanted.jobs == 1:
         return [result_of(wanted, file, scenario) for file, scenario in drawn]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(wanted.jobs, mp_context=context, max_tasks_per_child=1) as pool:
-        longest = sorted(range(len(drawn)), key=lambda place: -_buckets(drawn[place][1]))
+        longest = sorted(range(len(drawn)), key=lambda place: -drawn[place][1].seconds)
         playing = {place: pool.submit(result_of, wanted, *drawn[place]) for place in longest}
         return [playing[place].result() for place in range(len(drawn))]
-
-
-def _buckets(scenario: Scenario) -> float:
-    return (scenario.replay.last_day - scenario.replay.first_day + 1) * DAY_MS / scenario.bucket.ms
 
 
 def _files(names: Sequence[str]) -> list[Path]:

@@ -236,6 +236,9 @@ class Scenario(Section):
     fine: Fine | None = None
     """Days with a shorter bucket, which costs time: where a bar is set in hours."""
 
+    seconds: float = Field(default=300.0, gt=0)
+    """About how long it takes beside another: those that take longest begin first. It changes no result."""
+
     skew: Duration | None = None
     """How long before a row its facts must lie; null is the data set's own. Far below the bucket a replay is slow."""
 
