@@ -39,6 +39,15 @@ def test_our_packages_are_this_checkout():
         assert Path(origin).is_relative_to(ROOT)
 
 
+def test_a_child_process_elsewhere_runs_this_checkout(tmp_path: Path):
+    code = f"import {', '.join(PRODUCT)}; print(*(one.__file__ for one in ({', '.join(PRODUCT)})))"
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
+    for origin in said.split():
+        assert Path(origin).is_relative_to(ROOT), (
+            f"{origin}: another copy is installed here; install this one (`make .venv/.ready`)"
+        )
+
+
 def test_faust_is_the_shell_only():
     found = [name_of(file) for file in product() if any(is_in(module, "faust") for module in imports(file))]
     strangers = [name for name in found if name not in FAUST and not name.startswith("streams/transport/")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -187,6 +189,17 @@ async def test_a_model_served_elsewhere_is_looked_after(tmp_path: Path) -> None:
     assert not [one.id for one in found if one.flags and "unknown_version" in one.flags]
     places = {(by_id[f"r{number}"].partition, by_id[f"r{number}"].offset) for number in range(100)}
     assert places == {(number % 2, number // 2) for number in range(100)}
+    assert aliases(tmp_path)["champion"] == better
+
+
+def aliases(folder: Path) -> dict[str, str]:
+    """The digests that MLflow's aliases point at."""
+    query = (
+        "select alias.alias, tag.value from registered_model_aliases alias "
+        "join model_version_tags tag on tag.name = alias.name and tag.version = alias.version where tag.key = 'driftwake.digest'"
+    )
+    with contextlib.closing(sqlite3.connect(folder / "data" / "mlflow.sqlite")) as database:
+        return dict(database.execute(query))
 
 
 async def wait_for_news(heard: asyncio.Queue[Any], publisher: Publisher, server: Scorer) -> Any:
