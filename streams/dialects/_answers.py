@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import msgspec
 
 from streams.dialects._options import said
-from streams.dialects._rows import UNREADABLE, kind_of, unreadable
+from streams.dialects._rows import kind_of, parsed
 from streams.dialects._seldon import rows_of_data
 from streams.dialects._tensors import Tensor, values_of
 from streams.dialects.base import FLOAT32_MAX, Answer, Limits, Options, Refusal
-
-_plain = msgspec.json.Decoder().decode
 
 
 class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,12 +56,9 @@ def given_in(payload: bytes, chosen: Chosen, raw: bytes = b"") -> Given | Refusa
         chosen: which output counts, where there are several.
         raw: tensors behind the JSON.
     """
-    try:
-        plain = _plain(payload)
-    except UNREADABLE as error:
-        return unreadable(error)
-    if not isinstance(plain, dict):
-        return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+    plain = parsed(payload)
+    if isinstance(plain, Refusal):
+        return plain
     if "outputs" in plain:
         return _inference(plain, chosen, raw)
     if "predictions" in plain:

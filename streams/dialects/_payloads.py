@@ -8,12 +8,10 @@ from typing import Any
 import msgspec
 
 from streams.contracts.schema import ModelSchema
-from streams.dialects._rows import UNREADABLE, kind_of, unreadable
+from streams.dialects._rows import kind_of, parsed
 from streams.dialects._seldon import rows_of_data
 from streams.dialects._tensors import Tensor, features_of
 from streams.dialects.base import Refusal
-
-_plain = msgspec.json.Decoder().decode
 
 
 class Asked(msgspec.Struct):
@@ -40,12 +38,9 @@ def asked_of(payload: bytes, schema: ModelSchema, raw: bytes = b"") -> Asked | R
         schema: of the model.
         raw: tensors behind the JSON.
     """
-    try:
-        plain = _plain(payload)
-    except UNREADABLE as error:
-        return unreadable(error)
-    if not isinstance(plain, dict):
-        return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+    plain = parsed(payload)
+    if isinstance(plain, Refusal):
+        return plain
     if "inputs" in plain:
         return _inference(plain, schema, raw)
     if "instances" in plain:

@@ -11,6 +11,8 @@ from streams.dialects.base import FLOAT32_MAX, Limits, Refusal, Row, row_type
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
+_plain = msgspec.json.Decoder().decode
+
 
 class Rows:
     """Rows of one schema.
@@ -96,6 +98,21 @@ def readable(value: bytes | None, limits: Limits) -> bytes | Refusal:
     if len(value) > limits.record_bytes:
         return Refusal("too_large", f"{len(value)} bytes, at most {limits.record_bytes} are allowed")
     return value
+
+
+def parsed(payload: bytes) -> dict[str, Any] | Refusal:
+    """Return the JSON object that some bytes are."""
+    try:
+        plain = _plain(payload)
+    except UNREADABLE as error:
+        return unreadable(error)
+    return plain if isinstance(plain, dict) else Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+
+
+def object_in(value: bytes | None, limits: Limits) -> dict[str, Any] | Refusal:
+    """Return the JSON object that a record's value is."""
+    found = readable(value, limits)
+    return found if isinstance(found, Refusal) else parsed(found)
 
 
 def unreadable(error: Exception) -> Refusal:

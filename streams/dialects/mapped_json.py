@@ -25,7 +25,7 @@ from streams.contracts.errors import ContractError
 from streams.contracts.schema import ModelSchema
 from streams.dialects._answers import Chosen, Given, answer_of
 from streams.dialects._options import said
-from streams.dialects._rows import UNREADABLE, Rows, kind_of, readable, unreadable
+from streams.dialects._rows import Rows, object_in
 from streams.dialects._times import Written as TimeWritten
 from streams.dialects._times import time_of
 from streams.dialects.base import Answer, AnswerDialect, Dialect, Limits, Message, Options, Refusal, Row, Written
@@ -63,24 +63,16 @@ class MappedJson:
 
     def __init__(self, schema: ModelSchema, limits: Limits, mapped: Mapped) -> None:
         self._rows = Rows(schema, limits)
+        self._limits = limits
         self._id, self._time = _path(mapped.id), _path(mapped.time)
         self._time_as = mapped.time_as
         self._columns = {column.name: _path(mapped.columns.get(column.name, column.name)) for column in schema.columns}
         self._absent_is_null = mapped.absent_is_null
-        self._plain = msgspec.json.Decoder().decode
 
     def decode(self, message: Message) -> Row | Refusal:
         """Decode one record; never raises."""
-        value = self._rows.readable(message.value)
-        if isinstance(value, Refusal):
-            return value
-        try:
-            plain = self._plain(value)
-        except UNREADABLE as error:
-            return unreadable(error)
-        if not isinstance(plain, dict):
-            return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
-        return self._row(plain)
+        plain = object_in(message.value, self._limits)
+        return plain if isinstance(plain, Refusal) else self._row(plain)
 
     def _row(self, plain: dict[str, Any]) -> Row | Refusal:
         identity, time = _at(plain, self._id), _at(plain, self._time)
@@ -103,17 +95,12 @@ class MappedAnswers:
     def __init__(self, limits: Limits, mapped: MappedAnswer) -> None:
         self._limits = limits
         self._id, self._score, self._version = _path(mapped.id), _path(mapped.score), _path(mapped.version)
-        self._plain = msgspec.json.Decoder().decode
 
     def decode(self, message: Message) -> Answer | Refusal:
         """Decode one record; never raises."""
-        value = readable(message.value, self._limits)
-        if isinstance(value, Refusal):
-            return value
-        try:
-            plain = self._plain(value)
-        except UNREADABLE as error:
-            return unreadable(error)
+        plain = object_in(message.value, self._limits)
+        if isinstance(plain, Refusal):
+            return plain
         identity, score, version = (_at(plain, path) for path in (self._id, self._score, self._version))
         absent = [".".join(path) for path, one in ((self._id, identity), (self._score, score)) if one is _ABSENT]
         if absent:

@@ -13,7 +13,7 @@ import msgspec
 from streams.contracts.schema import ModelSchema
 from streams.dialects._answers import Chosen, Given, answer_of
 from streams.dialects._options import check_none
-from streams.dialects._rows import UNREADABLE, Rows, kind_of, readable, unreadable
+from streams.dialects._rows import UNREADABLE, Rows, object_in, unreadable
 from streams.dialects.base import Answer, AnswerDialect, Dialect, Limits, Message, Options, Refusal, Row, Written
 
 
@@ -50,19 +50,12 @@ class NativeAnswers:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._plain = msgspec.json.Decoder().decode
 
     def decode(self, message: Message) -> Answer | Refusal:
         """Decode one record; never raises."""
-        value = readable(message.value, self._limits)
-        if isinstance(value, Refusal):
-            return value
-        try:
-            plain = self._plain(value)
-        except UNREADABLE as error:
-            return unreadable(error)
-        if not isinstance(plain, dict):
-            return Refusal("wrong_type", f"expected an object, got {kind_of(plain)}")
+        plain = object_in(message.value, self._limits)
+        if isinstance(plain, Refusal):
+            return plain
         absent = [name for name in ("id", "score") if name not in plain]
         if absent:
             return Refusal("missing_field", f"no {', '.join(absent)}")

@@ -9,7 +9,7 @@ protocol, of one row, whose `id` (or header `ce_id`) is the request's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -68,19 +68,17 @@ class OpenInference:
     def __init__(self, schema: ModelSchema, limits: Limits) -> None:
         self._schema = schema
         self._rows = Rows(schema, limits)
+        self._limits = limits
 
     def decode(self, message: Message) -> Row | Refusal:
         """Decode one record; never raises."""
-        value = self._rows.readable(message.value)
-        if isinstance(value, Refusal):
-            return value
-        headers = texts_of(message.headers)
-        length = _json_length(headers, value)
-        if isinstance(length, Refusal):
-            return length
-        asked = asked_of(value[:length], self._schema, value[length:])
+        body = _body_of(message, self._limits)
+        if isinstance(body, Refusal):
+            return body
+        asked = asked_of(body.json, self._schema, body.raw)
         if isinstance(asked, Refusal):
             return asked
+        headers = body.headers
         identity = asked.id if asked.id is not None else headers.get("ce_id")
         if identity is None:
             return Refusal("missing_field", "no id, and no header ce_id")
@@ -97,28 +95,35 @@ class OpenInferenceAnswers:
 
     def decode(self, message: Message) -> Answer | Refusal:
         """Decode one record; never raises."""
-        value = readable(message.value, self._limits)
-        if isinstance(value, Refusal):
-            return value
-        headers = texts_of(message.headers)
-        length = _json_length(headers, value)
-        if isinstance(length, Refusal):
-            return length
-        given = given_in(value[:length], self._chosen, value[length:])
+        body = _body_of(message, self._limits)
+        if isinstance(body, Refusal):
+            return body
+        given = given_in(body.json, self._chosen, body.raw)
         if isinstance(given, Refusal):
             return given
-        identity = given.id if given.id is not None else headers.get("ce_id")
+        identity = given.id if given.id is not None else body.headers.get("ce_id")
         if identity is None:
             return Refusal("missing_field", "no id, and no header ce_id")
         return answer_of(identity, given, self._chosen, self._limits)
 
 
-def _json_length(headers: Mapping[str, str], value: bytes) -> int | Refusal:
-    """Return how many bytes of a value are JSON; raw tensors follow."""
+class _Body(NamedTuple):
+    """A record's headers by lower-case name, its JSON, and the raw tensors behind it."""
+
+    headers: dict[str, str]
+    json: bytes
+    raw: bytes
+
+
+def _body_of(message: Message, limits: Limits) -> _Body | Refusal:
+    value = readable(message.value, limits)
+    if isinstance(value, Refusal):
+        return value
+    headers = texts_of(message.headers)
     length = headers.get(_JSON_LENGTH, str(len(value)))
     if not (length.isascii() and length.isdecimal() and len(length) < 10 and int(length) <= len(value)):
         return Refusal("wrong_type", f"the header {_JSON_LENGTH} isn't a length within the record")
-    return int(length)
+    return _Body(headers, value[: int(length)], value[int(length) :])
 
 
 def _time_ms(parameter: Any, header: str | None, message: Message) -> int | Refusal:
