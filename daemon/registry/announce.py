@@ -1,7 +1,8 @@
 """Telling who serves a model elsewhere which bundle ought to be served, by POST, until they say yes.
 
 The body is JSON, `{"model", "champion", "generation", "bundle", "reason", "effective_ms"}`; `bundle` is the champion's folder in
-the registry. The header `Idempotency-Key` is `model/generation`: what is told is told again after a restart.
+the registry. The header `Idempotency-Key` is `model/generation`. After a restart the champion is told again, with the generation
+of then: who serves it already has nothing to do.
 `X-Driftwake-Signature` is the body's Ed25519 signature in base64, by the key that `driftwake key` shows. Any status from 200 to
 299 means yes.
 """

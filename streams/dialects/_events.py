@@ -9,7 +9,7 @@ from streams.dialects._answers import Chosen, answer_of, given_in
 from streams.dialects._cloudevents import Event, event_of, time_ms_of
 from streams.dialects._payloads import asked_of
 from streams.dialects._rows import Rows, readable
-from streams.dialects.base import Answer, Limits, Message, Refusal, Row
+from streams.dialects.base import Answer, Limits, Message, Reason, Refusal, Row
 
 
 class LoggedRequests:
@@ -25,22 +25,14 @@ class LoggedRequests:
     def __init__(self, schema: ModelSchema, limits: Limits, *, types: Sequence[str], ids: Sequence[str]) -> None:
         self._schema = schema
         self._rows = Rows(schema, limits)
-        self._types = frozenset(types)
-        self._ids = tuple(ids)
+        self._wanted = _Wanted(limits, types, ids, "not_a_request")
 
     def decode(self, message: Message) -> Row | Refusal:
         """Decode one record; never raises."""
-        value = self._rows.readable(message.value)
-        if isinstance(value, Refusal):
-            return value
-        event = event_of(message, value)
-        if isinstance(event, Refusal):
-            return event
-        if event.type not in self._types:
-            return Refusal("not_a_request", f"the event's type isn't {' or '.join(sorted(self._types))}")
-        identity = _identity(event, self._ids)
-        if isinstance(identity, Refusal):
-            return identity
+        found = self._wanted.of(message)
+        if isinstance(found, Refusal):
+            return found
+        event, identity = found
         time_ms = time_ms_of(event, message)
         if isinstance(time_ms, Refusal):
             return time_ms
@@ -61,11 +53,29 @@ class LoggedAnswers:
     def __init__(self, limits: Limits, chosen: Chosen, *, types: Sequence[str], ids: Sequence[str]) -> None:
         self._limits = limits
         self._chosen = chosen
-        self._types = frozenset(types)
-        self._ids = tuple(ids)
+        self._wanted = _Wanted(limits, types, ids, "not_an_answer")
 
     def decode(self, message: Message) -> Answer | Refusal:
         """Decode one record; never raises."""
+        found = self._wanted.of(message)
+        if isinstance(found, Refusal):
+            return found
+        event, identity = found
+        given = given_in(event.data, self._chosen)
+        return given if isinstance(given, Refusal) else answer_of(identity, given, self._chosen, self._limits)
+
+
+class _Wanted:
+    """Events of some types, with the first of some attributes, which names the request; others are refused as `otherwise`."""
+
+    def __init__(self, limits: Limits, types: Sequence[str], ids: Sequence[str], otherwise: Reason) -> None:
+        self._limits = limits
+        self._types = frozenset(types)
+        self._ids = tuple(ids)
+        self._otherwise = otherwise
+
+    def of(self, message: Message) -> tuple[Event, str] | Refusal:
+        """Return a record's event and the request's id."""
         value = readable(message.value, self._limits)
         if isinstance(value, Refusal):
             return value
@@ -73,15 +83,8 @@ class LoggedAnswers:
         if isinstance(event, Refusal):
             return event
         if event.type not in self._types:
-            return Refusal("not_an_answer", f"the event's type isn't {' or '.join(sorted(self._types))}")
-        identity = _identity(event, self._ids)
-        if isinstance(identity, Refusal):
-            return identity
-        given = given_in(event.data, self._chosen)
-        return given if isinstance(given, Refusal) else answer_of(identity, given, self._chosen, self._limits)
-
-
-def _identity(event: Event, names: Sequence[str]) -> str | Refusal:
-    """Return the first of some attributes that an event has."""
-    found = next((event.attributes[name] for name in names if name in event.attributes), None)
-    return Refusal("missing_field", f"the event has no {' or '.join(names)}") if found is None else found
+            return Refusal(self._otherwise, f"the event's type isn't {' or '.join(sorted(self._types))}")
+        identity = next((event.attributes[name] for name in self._ids if name in event.attributes), None)
+        if identity is None:
+            return Refusal("missing_field", f"the event has no {' or '.join(self._ids)}")
+        return event, identity
