@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Mapping
 
 import msgspec
@@ -27,6 +26,7 @@ from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, by_topic
+from streams.transport.source import Source
 
 log = structlog.get_logger()
 
@@ -85,8 +85,8 @@ class ArchivingStage(Service):
         self._telemetry = telemetry
         places = [(topic, number) for topic in self._tables for number in range(partitions)]
         name = f"driftwake.archiving.{model}"
-        self._new_inputs = functools.partial(Inputs, bootstrap, places, name, config.max_records)
-        self._inputs = self._new_inputs()
+        self._source = Source(bootstrap, places, name)
+        self._inputs = Inputs(self._source, places, config.max_records)
         self._publisher = Publisher(bootstrap, name)
         self._finished = asyncio.Event()
         # Who has the first partition of the predictions' group is the one who archives all.
@@ -132,17 +132,15 @@ class ArchivingStage(Service):
 
     async def _archive(self) -> None:
         """Go on behind what the tables hold, until stopped or until another worker archives."""
-        self._inputs = self._new_inputs()
         try:
-            await self._inputs.start()
+            await self._source.start()
             buffers = await self._resume()
             async with asyncio.TaskGroup() as group:
-                pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
+                pumping = group.create_task(self._source.pump())
                 await self._follow(buffers)
-                for pump in pumps:
-                    pump.cancel()
+                pumping.cancel()
         finally:
-            await self._inputs.stop()
+            await self._source.stop()
 
     async def _resume(self) -> Buffers:
         """Go on behind what the tables hold."""
