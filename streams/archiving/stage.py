@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping
 
 import msgspec
@@ -26,7 +27,6 @@ from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, by_topic
-from streams.transport.source import Source
 
 log = structlog.get_logger()
 
@@ -85,8 +85,8 @@ class ArchivingStage(Service):
         self._telemetry = telemetry
         places = [(topic, number) for topic in self._tables for number in range(partitions)]
         name = f"driftwake.archiving.{model}"
-        self._source = Source(bootstrap, places, name)
-        self._inputs = Inputs(self._source, places, config.max_records)
+        self._new_inputs = functools.partial(Inputs, bootstrap, places, name, config.max_records)
+        self._inputs = self._new_inputs()
         self._publisher = Publisher(bootstrap, name)
         self._finished = asyncio.Event()
         # Who has the first partition of the predictions' group is the one who archives all.
@@ -132,15 +132,17 @@ class ArchivingStage(Service):
 
     async def _archive(self) -> None:
         """Go on behind what the tables hold, until stopped or until another worker archives."""
+        self._inputs = self._new_inputs()
         try:
-            await self._source.start()
+            await self._inputs.start()
             buffers = await self._resume()
             async with asyncio.TaskGroup() as group:
-                pumping = group.create_task(self._source.pump())
+                pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
                 await self._follow(buffers)
-                pumping.cancel()
+                for pump in pumps:
+                    pump.cancel()
         finally:
-            await self._source.stop()
+            await self._inputs.stop()
 
     async def _resume(self) -> Buffers:
         """Go on behind what the tables hold."""

@@ -18,7 +18,7 @@ FETCH_BYTES = 4 << 20
 START_SECONDS = 30.0
 
 
-def new_consumer(bootstrap: str, client_id: str, *, fetch_wait_ms: int = 500, fetch_bytes: int = FETCH_BYTES) -> AIOKafkaConsumer:
+def new_consumer(bootstrap: str, client_id: str, fetch_wait_ms: int = 500) -> AIOKafkaConsumer:
     """Make a read_committed consumer without a group; the caller assigns, starts and stops it."""
     return AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
@@ -27,7 +27,7 @@ def new_consumer(bootstrap: str, client_id: str, *, fetch_wait_ms: int = 500, fe
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        max_partition_fetch_bytes=fetch_bytes,
+        max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=fetch_wait_ms,
         retry_backoff_ms=20,
     )

@@ -17,7 +17,6 @@ from streams.transport.crew import STOP_SECONDS, Crew
 from streams.transport.inputs import Inputs
 from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.processor import Delivery, Processor, TaskCounters, TaskSpec
-from streams.transport.source import Source
 from streams.transport.work import OnIdle, Task
 
 __all__ = ["STOP_SECONDS", "Assigned", "Delivery", "OnIdle", "Processor", "StageRunner", "Task", "TaskCounters", "TaskSpec"]
@@ -77,7 +76,6 @@ class StageRunner:
         self._membership = (
             Membership(bootstrap, group=f"{self._group}.workers", topic=state_topic, worker=worker) if worker else None
         )
-        self._source = Source(bootstrap, [place for spec in tasks.values() for place in spec.inputs], self._group)
         self._shares: asyncio.Queue[Assigned] = asyncio.Queue()
         self._crew: Crew | None = None
         self.counters: dict[int, TaskCounters] = {number: TaskCounters() for number in tasks}
@@ -94,16 +92,15 @@ class StageRunner:
                 raise TransportError(f"topic {topic} has {found} partitions, {self._group} needs {needed}")
         try:
             async with asyncio.TaskGroup() as group:
-                await self._source.start()
                 crew = self._crew = Crew(group, self._make, self._group, is_shared=self._membership is not None)
-                beside = [group.create_task(one) for one in (self._share(crew), self._report(crew), self._source.pump())]
+                beside = [group.create_task(self._report(crew)), group.create_task(self._share(crew))]
                 if self._membership is not None:
                     beside.append(group.create_task(self._membership.follow(self._shares.put_nowait)))
                 else:
                     self._shares.put_nowait(frozenset(self._specs))
                 await stopping.wait()
                 # The membership goes last: nobody takes a task over while its last batch is finished.
-                beside[0].cancel()
+                beside[1].cancel()
                 await crew.become(())
                 for one in beside:
                     one.cancel()
@@ -112,8 +109,6 @@ class StageRunner:
             if isinstance(error, LIBRARY_ERRORS):
                 raise TransportError(f"{self._group} at {self._bootstrap}: {error!r}") from errors
             raise error from errors
-        finally:
-            await self._source.stop()
 
     def _make(self, number: int) -> Task:
         spec = self._specs[number]
@@ -121,7 +116,7 @@ class StageRunner:
         return Task(
             spec,
             name=name,
-            inputs=Inputs(self._source, spec.inputs, self._max_records),
+            inputs=Inputs(self._bootstrap, spec.inputs, name, self._max_records),
             committer=Committer(self._bootstrap, name, (self._state_topic, number), self._delivery),
             counters=self.counters[number],
             max_records=self._max_records,

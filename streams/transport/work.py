@@ -11,10 +11,9 @@ import structlog
 from streams.contracts.errors import TransportError
 from streams.contracts.records import TaskState
 from streams.transport.commits import LIBRARY_ERRORS, AmbiguousError, Committer
-from streams.transport.inputs import Inputs
+from streams.transport.inputs import Inputs, Place
 from streams.transport.processor import TaskCounters, TaskSpec
 from streams.transport.records import Output, Record, Result, by_topic, position_key
-from streams.transport.source import Place
 
 log = structlog.get_logger()
 
@@ -37,7 +36,7 @@ class Task:
     Args:
         spec: its number, inputs and processor.
         name: `driftwake.{model}.{stage}.{number}`, also its transactional id.
-        inputs: its mailboxes.
+        inputs: its consumers.
         committer: its producer.
         counters: what it did, also under its former selves.
         max_records: most records of a micro-batch from one input.
@@ -83,11 +82,15 @@ class Task:
             TransportError: the inputs or the state can't be what they should.
         """
         try:
+            await self._inputs.start()
             async with self._group:
+                pumps = [self._group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
                 await self._work(stopping)
+                for pump in pumps:
+                    pump.cancel()
         finally:
-            self._inputs.leave()
             await self._committer.close()
+            await self._inputs.stop()
 
     @property
     def places(self) -> tuple[Place, ...]:
