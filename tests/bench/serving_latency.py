@@ -223,7 +223,8 @@ async def latency(bench: Bench) -> bool:
                 bar = BARS.get((delivery, rate))
                 held = bar is None or (waits[0] <= bar[0] and waits[2] <= bar[1])
                 are_held &= held
-                _print(delivery, rate, waits, "" if bar is None else f"   bar {bar[0]:.0f}/{bar[1]:.0f}: {_said(held)}")
+                told = "" if bar is None else f"   bar {bar[0]:.0f}/{bar[1]:.0f}: {'held' if held else 'missed'}"
+                _print(delivery, rate, waits, told)
     async with bench.plain() as caller:
         for rate in RATES:
             _print("plain loop", rate, await _percentiles(caller, rate))
@@ -239,10 +240,6 @@ async def _percentiles(caller: Caller, rate: int) -> np.ndarray:
 
 def _print(name: str, rate: int, waits: np.ndarray, told: str = "") -> None:
     screen.print(f"{name:14s} {rate:5d}/s   p50 {waits[0]:6.1f}   p95 {waits[1]:6.1f}   p99 {waits[2]:6.1f} ms{told}")
-
-
-def _said(held: bool) -> str:  # noqa: FBT001 - the one question there is
-    return "held" if held else "missed"
 
 
 async def swaps(bench: Bench, count: int) -> bool:
