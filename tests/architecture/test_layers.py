@@ -1,3 +1,4 @@
+import asyncio
 import importlib.metadata
 import subprocess
 import sys
@@ -39,10 +40,12 @@ def test_our_packages_are_this_checkout():
         assert Path(origin).is_relative_to(ROOT)
 
 
-def test_a_child_process_elsewhere_runs_this_checkout(tmp_path: Path):
+async def test_a_child_process_elsewhere_runs_this_checkout(tmp_path: Path):
     code = f"import {', '.join(PRODUCT)}; print(*(one.__file__ for one in ({', '.join(PRODUCT)})))"
-    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout  # noqa: S603 - our own
-    for origin in said.split():
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=tmp_path, stdout=subprocess.PIPE)
+    said, _ = await child.communicate()
+    assert child.returncode == 0
+    for origin in said.decode().split():
         assert Path(origin).is_relative_to(ROOT), (
             f"{origin}: another copy is installed here; install this one (`make .venv/.ready`)"
         )
