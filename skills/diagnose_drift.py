@@ -146,7 +146,8 @@ def run(request: Input, work: Path) -> Output:
         raise InputError("recent_ms must be positive")
     scorer = load(BundleStore(Path(request.registry)), request.model, request.champion)
     schema, profile = scorer.manifest.schema, scorer.profile
-    recent = _recent(Lake(request.lake), request, schema)
+    lake = Lake(request.lake)
+    recent = _recent(lake, request, schema)
     if not recent.predictions.num_rows:
         raise NoDataError("no predictions in the recent range")
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
@@ -164,13 +165,13 @@ def run(request: Input, work: Path) -> Output:
             coverage=labels.coverage, delay_ms_p50=labels.delay_ms_p50, delay_ms_p90=labels.delay_ms_p90, rows=labels.rows
         ),
         performance=performance,
-        headroom=_headroom(request, scorer, performance.metric),
+        headroom=_headroom(lake, request, scorer, performance.metric),
     )
 
 
-def _headroom(request: Input, scorer: Scorer, metric: str) -> Missed | None:
+def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed | None:
     """Look back over more than the recent range: a feature that was always missing is worth as much as one that is now."""
-    manifest, lake = scorer.manifest, Lake(request.lake)
+    manifest = scorer.manifest
     if not lake.exists(request.model, "outcomes"):
         return None
     first_ms = max(0, request.now_ms - LOOK_BACK * request.recent_ms)
@@ -199,17 +200,18 @@ def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:
     since_ms, declared = request.now_ms - request.recent_ms, [column.name for column in schema.columns]
     wanted = ["id", "time_ms", *declared, "windows", "score", "digest", "flags"]
     predictions = lake.read(request.model, "predictions", wanted, since_ms=since_ms, until_ms=request.now_ms)
+    stretches = _stretches(lake, request, schema)
     known = ["id", "time_ms", "known_ms", "revision", *declared, "label", "score", "digest", "flags"]
     if not lake.exists(request.model, "outcomes"):
         empty = {name: pa.array([], predictions.schema.field(name).type) for name in known if name in wanted}
         empty |= {"known_ms": pa.array([], pa.int64()), "revision": pa.array([], pa.int32()), "label": pa.array([], pa.float64())}
-        return Recent(predictions, pa.table(empty), pa.table(empty))
+        return Recent(predictions, pa.table(empty), pa.table(empty), stretches)
     edges = (max(0, since_ms - request.recent_ms), since_ms, request.now_ms)
     before, outcomes = (
         lake.read(request.model, "outcomes", known, since_ms=first, until_ms=last, time_column="known_ms")
         for first, last in pairwise(edges)
     )
-    return Recent(predictions, outcomes, before)
+    return Recent(predictions, outcomes, before, stretches)
 
 
 def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tuple[list[Shift], Labels]) -> Signs:
@@ -217,7 +219,6 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tupl
     above, change = loss_change(profile, found)
     features = [shift for shift in shifts if shift.feature != "score"]
     segment = new_segment(profile, mine, found)
-    history = _stretches(request, scorer.manifest.schema)
     return Signs(
         loss_z=above,
         loss_change=change,
@@ -229,7 +230,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tupl
         flagged=flagged_share(recent.predictions),
         # An imitation of what answered elsewhere says nothing of how that was served.
         mismatch=0.0 if scorer.manifest.is_stand_in else mismatch_share(scorer, recent.predictions),
-        recurring=nearness(scorer.manifest.schema, profile, unflagged(recent.predictions), history),
+        recurring=nearness(scorer.manifest.schema, profile, unflagged(recent.predictions), recent.stretches),
         delay_ratio=labels.delay_ratio,
         one_class=labels.one_class,
         corrected=labels.corrected,
@@ -246,14 +247,14 @@ def _drop(performance: Performance) -> float:
     return max(0.0, performance.reference - performance.high)
 
 
-def _stretches(request: Input, schema: ModelSchema) -> list[pa.Table]:
-    """Return earlier stretches of the recent range's length, newest first; read at once, since opening a table costs most."""
+def _stretches(lake: Lake, request: Input, schema: ModelSchema) -> list[pa.Table]:
+    """Return earlier stretches of the recent range's length, newest first; they are read at once."""
     ends = request.now_ms - request.recent_ms
     starts = [start for count in range(1, STRETCHES + 1) if (start := ends - count * request.recent_ms) >= 0]
     if not starts:
         return []
     names = ["time_ms", *schema.numbers, "flags"]
-    rows = unflagged(Lake(request.lake).read(request.model, "predictions", names, since_ms=starts[-1], until_ms=ends))
+    rows = unflagged(lake.read(request.model, "predictions", names, since_ms=starts[-1], until_ms=ends))
     times = integers(rows, "time_ms")
     order = np.argsort(times, kind="stable")
     edges = np.searchsorted(times[order], [*starts[::-1], ends])

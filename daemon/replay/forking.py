@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -23,6 +24,8 @@ from typing import NoReturn
 from daemon.executing.launch import die_with_parent, leave_pid
 
 _PR_SET_NAME = 15
+# Skills import these when they need them, which here is in nearly every fork; they take up to a quarter of a second each.
+_LATE = ("pyarrow.dataset", "onnxmltools.convert.xgboost")
 
 
 def main() -> None:
@@ -31,8 +34,12 @@ def main() -> None:
     for line in sys.stdin:
         log, pid_file, work, arguments = json.loads(line)
         # What can't be imported is told by the fork, in the skill's own words.
-        with contextlib.suppress(Exception):
-            importlib.import_module(f"{module}.{arguments[0]}")
+        for name in (f"{module}.{arguments[0]}", *_LATE):
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        # A fork that collects garbage would copy every page that it looks at.
+        gc.collect()
+        gc.freeze()
         server = os.getpid()
         pid = os.fork()
         if not pid:

@@ -78,12 +78,11 @@ def fit(task: str, train: Fold, parameters: Mapping[str, Any], seed: int, watch:
     settings = {name: value for name, value in chosen.items() if name not in _OURS}
     settings |= {"objective": objective, "eval_metric": metric, "nthread": chosen["threads"], "seed": seed, "device": device}
     settings |= {"tree_method": "hist", "verbosity": 0}
-    data = xgboost.QuantileDMatrix(
-        train.matrix, train.labels, weight=train.weights, max_bin=chosen["max_bin"], nthread=chosen["threads"]
-    )
+    quantised = {"max_bin": chosen["max_bin"], "nthread": chosen["threads"]}
+    data = xgboost.QuantileDMatrix(train.matrix, train.labels, weight=train.weights, **quantised)
     if watch is None:
         return _on_cpu(xgboost.train(settings, data, int(chosen["rounds"])), int(chosen["rounds"]), device)
-    later = xgboost.QuantileDMatrix(watch.matrix, watch.labels, weight=watch.weights, ref=data, nthread=chosen["threads"])
+    later = xgboost.QuantileDMatrix(watch.matrix, watch.labels, weight=watch.weights, ref=data, **quantised)
     booster = xgboost.train(
         settings,
         data,

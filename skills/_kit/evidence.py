@@ -27,11 +27,15 @@ BLOCKS = 40
 
 
 class Recent(NamedTuple):
-    """What was read: recent predictions (all), outcomes that became known recently by this bundle, and those before."""
+    """What was read: recent predictions (all), outcomes that became known recently by this bundle, and those before.
+
+    `stretches` are the numbers of earlier requests, in stretches as long as the recent range, the newest first.
+    """
 
     predictions: pa.Table
     outcomes: pa.Table
     before: pa.Table
+    stretches: list[pa.Table]
 
 
 def shifts_of(schema: ModelSchema, profile: Profile, predictions: pa.Table) -> list[Shift]:

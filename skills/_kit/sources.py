@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -41,7 +42,7 @@ def facts_of(lake: Lake, model: str, schema: ModelSchema, skew_ms: int, *, since
 def newest_known(outcomes: pa.Table, before_ms: int) -> pa.Table:
     """Keep of each id the newest revision that was known before `before_ms`; order of rows as given."""
     known = outcomes.filter(pc.less(outcomes.column("known_ms"), before_ms))
-    numbered = known.append_column("place_", pa.array(range(known.num_rows), type=pa.int64()))
+    numbered = known.append_column("place_", pa.array(np.arange(known.num_rows)))
     order = numbered.sort_by([("id", "ascending"), ("revision", "ascending"), ("known_ms", "ascending"), ("place_", "ascending")])
     ids = order.column("id").combine_chunks()
     if not len(ids):

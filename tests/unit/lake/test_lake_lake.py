@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import multiprocessing
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,28 @@ def test_a_second_writer_is_refused_not_interleaved(tmp_path: Path, monkeypatch:
         lake.append("m", "predictions", predictions(2), {"t/0": 2})
     monkeypatch.undo()
     assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 2]}
+
+
+def test_what_another_wrote_meanwhile_is_seen(tmp_path: Path):
+    lake, other = Lake(tmp_path), Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    other.append("m", "predictions", predictions(2), {"t/0": 2})
+    with pytest.raises(LakeError, match="t/0 is stored up to 2"):
+        lake.append("m", "predictions", predictions(2), {"t/0": 2})
+    lake.append("m", "predictions", predictions(3), {"t/0": 3})
+    assert other.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 2, 3]}
+    assert other.positions("m", "predictions") == {"t/0": 3}
+
+
+def test_a_table_that_was_put_in_its_place_is_opened_anew(tmp_path: Path):
+    lake = Lake(tmp_path)
+    for offset in (1, 2, 3):
+        lake.append("m", "predictions", predictions(offset), {"t/0": offset})
+    shutil.rmtree(tmp_path / "m" / "predictions")
+    assert lake.positions("m", "predictions") == {}
+    Lake(tmp_path).append("m", "predictions", predictions(7), {"t/0": 1})
+    lake.append("m", "predictions", predictions(8), {"t/0": 2})
+    assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [7, 8]}
 
 
 def test_reads_are_bounded_by_time_and_skip_other_days(tmp_path: Path):

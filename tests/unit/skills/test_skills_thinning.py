@@ -66,3 +66,10 @@ def test_scores_stay_probabilities():
     scores = predict(fitted.booster, later[:, 1:])
     for part in (scores > 0, scores > np.quantile(scores, 0.9)):
         assert scores[part].mean() == pytest.approx(told[part].mean(), rel=0.1)
+
+
+def test_other_bins_are_the_same_for_the_rows_watched():
+    matrix, labels = rare(1)
+    fold = _fold("binary", matrix[:20_000], labels[:20_000], 0).rows
+    later = _fold("binary", matrix[20_000:40_000], labels[20_000:40_000], 0).rows
+    assert fit("binary", fold, {"max_bin": 64, "rounds": 5}, 0, later).rounds == 5
