@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +29,21 @@ _KNOWN: Final = "driftwake_transactions"
 _POSITION: Final = "position:"
 _MARK: Final = "mark:"
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Each commit makes the next through the same handle 0.1 ms slower: 12 ms when just opened, 49 after 450 commits.
+_REOPEN_AFTER: Final = 50
 _ORDER: Final = ("partition", "offset", "revision")
+
+
+class _Handle(NamedTuple):
+    """An open table, and at which version it was opened."""
+
+    table: DeltaTable
+    opened: int
+
+    def is_of(self, path: Path) -> bool:
+        """Say whether it is the table of this folder, where someone may have put another one, and opened not long ago."""
+        version = self.table.version()
+        return version < self.opened + _REOPEN_AFTER and (path / "_delta_log" / f"{version:020}.json").exists()
 
 
 class Lake:
@@ -40,13 +54,13 @@ class Lake:
     version of the very handle that commits (Delta itself would accept a lower one and move back); a commit by someone else
     in between fails. So after a crash the writer asks for `positions` and goes on from there.
 
-    A table is opened once and then brought up to date at each use: to open one with hundreds of commits takes 40 ms, to look
-    for newer commits 5. Threads may read a table at the same time, but only one may append to it.
+    An open table is brought up to date at each use, which takes 4 ms where opening it takes 25. Threads may read a table at
+    the same time, but only one may append to it.
     """
 
     def __init__(self, root: Path | str) -> None:
         self._root = Path(root)
-        self._handles: dict[Path, DeltaTable] = {}
+        self._handles: dict[Path, _Handle] = {}
 
     def append(
         self, model: str, table: str, rows: pa.Table, positions: Mapping[str, int], marks: Mapping[str, int] | None = None
@@ -192,13 +206,15 @@ class Lake:
 
     def _open(self, model: str, table: str, version: int | None = None) -> DeltaTable | None:
         path = self._path(model, table)
-        handle = self._handles.get(path)
-        if handle is None or not _is_of(handle, path):
-            if not DeltaTable.is_deltatable(str(path)):
-                return None
-            handle = self._handles[path] = DeltaTable(path)
-        else:
+        kept = self._handles.get(path)
+        if kept is not None and kept.is_of(path):
+            handle = kept.table
             handle.update_incremental()
+        elif DeltaTable.is_deltatable(str(path)):
+            handle = DeltaTable(path)
+            self._handles[path] = _Handle(handle, handle.version())
+        else:
+            return None
         return handle if version in (None, handle.version()) else DeltaTable(path, version=version)
 
     def _existing(self, model: str, table: str, version: int | None = None) -> DeltaTable:
@@ -211,11 +227,6 @@ class Lake:
         path = self._path(model, table)
         path.mkdir(parents=True, exist_ok=True)
         return DeltaTable.create(path, schema=schema.append(pa.field(DATE, pa.date32())), partition_by=[DATE])
-
-
-def _is_of(handle: DeltaTable, path: Path) -> bool:
-    """Say whether a table is still the one that was opened; someone may have put another one in its place."""
-    return (path / "_delta_log" / f"{handle.version():020}.json").exists()
 
 
 def _commit(handle: DeltaTable, rows: pa.Table, transactions: Mapping[str, int]) -> int:

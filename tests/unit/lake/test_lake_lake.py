@@ -16,7 +16,7 @@ from deltalake import DeltaTable
 
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import Column, ModelSchema
-from streams.lake.lake import Lake
+from streams.lake.lake import _REOPEN_AFTER, Lake
 from streams.lake.tables import RESERVED, table_schema
 
 DAY = 86_400_000
@@ -124,6 +124,16 @@ def test_a_table_that_was_put_in_its_place_is_opened_anew(tmp_path: Path):
     Lake(tmp_path).append("m", "predictions", predictions(7), {"t/0": 1})
     lake.append("m", "predictions", predictions(8), {"t/0": 2})
     assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [7, 8]}
+
+
+def test_a_table_of_many_commits_stays_one_table(tmp_path: Path):
+    lake, reader = Lake(tmp_path), Lake(tmp_path)
+    times = list(range(_REOPEN_AFTER * 2 + 3))
+    for time in times:
+        lake.append("m", "predictions", predictions(time), {"t/0": time + 1})
+        if time % 20 == 0:
+            assert reader.positions("m", "predictions") == {"t/0": time + 1}
+    assert reader.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": times}
 
 
 def test_reads_are_bounded_by_time_and_skip_other_days(tmp_path: Path):
