@@ -87,7 +87,7 @@ def read_served(lake: Lake, rows: pd.DataFrame, *, champion: str, slots: Sequenc
         time_ms=found.column("time_ms").to_numpy().astype(np.int64),
         label=rows["label"].to_numpy(np.float64)[place],
         scores=scores,
-        digests=np.array(found.column("digest").to_pylist(), object),
+        digests=_texts(found.column("digest").combine_chunks()),
         flagged=pc.greater(pc.list_value_length(found.column("flags")), 0).to_numpy().astype(bool),
         shadows=shadows,
     )
@@ -95,6 +95,12 @@ def read_served(lake: Lake, rows: pd.DataFrame, *, champion: str, slots: Sequenc
 
 def _shadows(lists: pa.Array) -> Shadows:
     flat = pc.list_flatten(lists)
-    name, digest = (np.array(pc.struct_field(flat, part).to_pylist(), object) for part in ("name", "digest"))
+    name, digest = (_texts(pc.struct_field(flat, part)) for part in ("name", "digest"))
     score = pc.struct_field(flat, "score").to_numpy(zero_copy_only=False)
     return Shadows(pc.list_parent_indices(lists).to_numpy().astype(np.int64), name, digest, score)
+
+
+def _texts(column: pa.Array) -> NDArray[np.object_]:
+    """Return a column of few different texts [rows]; each is made once."""
+    coded = column.dictionary_encode()
+    return np.array(coded.dictionary.to_pylist(), object)[coded.indices.to_numpy()]
