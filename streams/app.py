@@ -27,6 +27,7 @@ from streams.archiving.stage import ArchivingStage
 from streams.calling.config import CallingConfig
 from streams.calling.stage import CallingStage
 from streams.inference.store import BundleStore
+from streams.inference.trial import Trials
 from streams.joining.stage import JoiningStage
 from streams.lake.lake import Lake
 from streams.lake.tables import OUTCOMES, PREDICTIONS
@@ -104,6 +105,7 @@ def stages_of(
     bootstrap: str,
     *,
     foreign: Foreign,
+    trials: Trials,
     telemetry: Telemetry,
     worker: Worker | None,
 ) -> Iterator[Service]:
@@ -122,6 +124,7 @@ def stages_of(
         model.served(),
         bootstrap=bootstrap,
         store=store,
+        trials=trials,
         history=lake_history(lake, model.name),
         telemetry=telemetry,
         clock=clock,
@@ -208,9 +211,19 @@ def run(settings: StreamsSettings, bootstrap: str, *, number: int = 1, with_pare
         foreign = loop.run_until_complete(_foreign_topics(settings, bootstrap))
         services: list[Service] = [ParentWatch()] if with_parent else []
         counted: list[TaskMetrics] = []
+        trials = Trials()
         for model in settings.models:
-            theirs, worker = foreign[model.name], worker_of(settings, number)
-            stages = list(stages_of(model, settings, bootstrap, foreign=theirs, telemetry=telemetry, worker=worker))
+            stages = list(
+                stages_of(
+                    model,
+                    settings,
+                    bootstrap,
+                    foreign=foreign[model.name],
+                    trials=trials,
+                    telemetry=telemetry,
+                    worker=worker_of(settings, number),
+                )
+            )
             services += stages
             counted += [metrics for stage in stages for metrics in counting_of(stage, model.name, telemetry)]
         services.append(Counting(counted))

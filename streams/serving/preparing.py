@@ -15,7 +15,7 @@ from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
-from streams.inference.trial import try_bundle
+from streams.inference.trial import Trials
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
 from streams.serving.board import Board
@@ -47,6 +47,7 @@ class Preparer:
         board: what the tasks share.
         bootstrap: `host:port` of the broker.
         store: where bundles lie.
+        trials: tries them before they are loaded.
         history: archived facts.
         publisher: writes the reports.
         telemetry: counts.
@@ -60,6 +61,7 @@ class Preparer:
         *,
         bootstrap: str,
         store: BundleStore,
+        trials: Trials,
         history: History,
         publisher: Publisher,
         telemetry: Telemetry,
@@ -69,6 +71,7 @@ class Preparer:
         self._board = board
         self._bootstrap = bootstrap
         self._store = store
+        self._trials = trials
         self._history = history
         self._publisher = publisher
         self._telemetry = telemetry
@@ -136,7 +139,7 @@ class Preparer:
         """Load a bundle that a process of its own has tried; a replay knows where its bundles come from, and saves the second."""
         name, threads, is_tried = self._model.name, self._board.config.threads, not self._model.replay
         if is_tried:
-            try_bundle(self._store, name, digest)
+            self._trials.try_bundle(self._store, name, digest)
         return load(self._store, name, digest, threads, is_tried=is_tried)
 
     def _check(self, scorer: Scorer) -> None:

@@ -13,6 +13,7 @@ from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Dialect, Limits
 from streams.inference.store import BundleStore
+from streams.inference.trial import Trials
 from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
 from streams.runtime.signing import Verifier
@@ -50,6 +51,7 @@ class ServingStage(Service):
         model: what is served.
         bootstrap: `host:port` of the broker; the model's topics exist.
         store: where bundles lie.
+        trials: tries them before they are loaded; ended when the stage ends.
         history: archived facts.
         telemetry: counts.
         clock: real time.
@@ -66,6 +68,7 @@ class ServingStage(Service):
         *,
         bootstrap: str,
         store: BundleStore,
+        trials: Trials,
         history: History,
         telemetry: Telemetry,
         clock: WallClock,
@@ -98,11 +101,13 @@ class ServingStage(Service):
         self._stopping = asyncio.Event()
         self._reported: dict[int, int] = {}
         self._reported_s = 0.0
+        self._trials = trials
         self._preparer = Preparer(
             model,
             self._board,
             bootstrap=bootstrap,
             store=store,
+            trials=trials,
             history=history,
             publisher=self._publisher,
             telemetry=telemetry,
@@ -128,6 +133,7 @@ class ServingStage(Service):
         """Disconnect, after all loops have ended."""
         for task in self._tasks.values():
             task.close()
+        await asyncio.to_thread(self._trials.close)
         await self._news.stop()
         for follower in self._reader.followers if self._reader is not None else ():
             await follower.stop()

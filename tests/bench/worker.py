@@ -22,6 +22,7 @@ from mode import Service
 
 from streams.app import Foreign, ParentWatch, build, spare_collector, stages_of
 from streams.archiving.stage import ArchivingStage
+from streams.inference.trial import Trials
 from streams.joining.stage import JoiningStage
 from streams.measuring.stage import MeasuringStage
 from streams.runtime.logging import logging_to
@@ -129,7 +130,13 @@ def main() -> None:
     telemetry = Telemetry([given.model])
     worker = Worker(given.name) if given.name else None
     stages = stages_of(
-        settings.models[0], settings, given.bootstrap, foreign=Foreign(PARTITIONS), telemetry=telemetry, worker=worker
+        settings.models[0],
+        settings,
+        given.bootstrap,
+        foreign=Foreign(PARTITIONS),
+        trials=Trials(),
+        telemetry=telemetry,
+        worker=worker,
     )
     if given.brief:
         # No setting of the product: only this bench wants to know what four fields would cost.

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from streams.contracts.records import Canary, Deployment, Prediction, Rejected, Slot, WorkerReport
 from streams.contracts.topics import TABLE, topic_name
 from streams.inference.store import BundleStore
+from streams.inference.trial import Trials
 from streams.runtime.clock import SystemClock
 from streams.runtime.signing import Signer, Verifier
 from streams.runtime.telemetry import Telemetry
@@ -70,6 +71,7 @@ def stage_of(
         served(model, replay=replay),
         bootstrap=bootstrap,
         store=BundleStore(registry),
+        trials=Trials(),
         history=history,
         telemetry=Telemetry([model]),
         clock=SystemClock(),
