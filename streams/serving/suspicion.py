@@ -31,12 +31,12 @@ class Suspicion:
 
     def __init__(self, schema: ModelSchema, profile: Profile, factor: float) -> None:
         self._features = tuple(column.name for column in schema.features)
-        self._bounds: dict[str, tuple[float, float]] = {}
-        for name in schema.numbers:
-            known = profile.numbers.get(name)
-            if known is not None:
-                reach = factor * max(known.high - known.low, abs(known.high), abs(known.low))
-                self._bounds[name] = (known.low - reach, known.high + reach)
+        self._bounded = tuple(name for name in schema.numbers if name in profile.numbers)
+        known = [profile.numbers[name] for name in self._bounded]
+        low = np.array([[one.low] for one in known], np.float64)
+        high = np.array([[one.high] for one in known], np.float64)
+        reach = factor * np.maximum(high - low, np.maximum(np.abs(low), np.abs(high)))
+        self._low, self._high = low - reach, high + reach
 
     def flags(self, columns: Mapping[str, Column], rows: int) -> dict[int, list[str]]:
         """Return the flags of the rows that have any, by row number. Columns are lists, or float64 arrays with NaN."""
@@ -48,11 +48,11 @@ class Suspicion:
         return flags
 
     def _far_outside(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
-        far = np.zeros(rows, np.bool_)
-        for name, (low, high) in self._bounds.items():
-            values = np.asarray(columns[name], np.float64)
-            # A comparison with NaN is false: a missing value is never far outside.
-            far |= (values < low) | (values > high)
+        if not self._bounded:
+            return np.zeros(rows, np.bool_)
+        values = np.array([columns[name] for name in self._bounded], np.float64)
+        # A comparison with NaN is false: a missing value is never far outside.
+        far: NDArray[np.bool_] = ((values < self._low) | (values > self._high)).any(axis=0)
         return far
 
     def _all_missing(self, columns: Mapping[str, Column], rows: int) -> NDArray[np.bool_]:
