@@ -41,6 +41,7 @@ from tests.kit.topics import make_topics as make_plain_topics
 # At least so many times per-event Faust, the plain loop, and the plain loop when driftwake writes as little as it.
 FAUST, PLAIN, BRIEF = 30.0, 0.9, 1.2
 CHUNK = 20_000
+LEAST_REQUESTS = 100_000
 CALLS = 500
 CALL_SECONDS = 0.01
 LONGEST_SECONDS = 170.0
@@ -303,6 +304,8 @@ async def main() -> int:
     parser.add_argument("--all", action="store_true", help="measure the stages behind serving too")
     parser.add_argument("--profile", type=Path, help="profile the workers' event loops into FILE.STAGE")
     given = parser.parse_args()
+    if given.requests < LEAST_REQUESTS:
+        parser.error(f"--requests: at least {LEAST_REQUESTS:,}; fewer are answered in a few batches, which show no rate")
     async with ground(given.bootstrap) as (folder, bootstrap, publisher):
         bench = Bench(bootstrap, f"bench-{uuid.uuid4().hex[:6]}", folder, given.requests, publisher, given.profile)
         are_held = await measure(bench, min(given.events, given.requests), is_all=given.all)
