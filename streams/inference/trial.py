@@ -130,13 +130,12 @@ def _forked(registry: str, model: str, digest: str) -> str:
         _try(registry, model, digest, writing)
     os.close(writing)
     # The next to be read from standard input is its end: who asked waits for the answer.
-    ready, _, _ = select.select([reading, sys.stdin], [], [], SECONDS)
-    if reading not in ready:
+    if reading not in select.select([reading, sys.stdin], [], [])[0]:
         os.kill(pid, signal.SIGKILL)
     said = os.read(reading, _MOST_SAID).decode(errors="replace")
     os.close(reading)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    if not ready:
+    if status == -signal.SIGALRM:
         return f"trial: no answer within {SECONDS} s"
     if status < 0:
         return f"trial: the process that tried it was ended by {signal.Signals(-status).name}"
@@ -157,6 +156,7 @@ def _try(registry: str, model: str, digest: str, writing: int) -> NoReturn:
             (resource.RLIMIT_CORE, 0),
         ):
             resource.setrlimit(what, (most, most))
+        signal.alarm(SECONDS)  # ends it, also when it only waits
         try:
             load(BundleStore(Path(registry)), model, digest)
         except BundleRefused as error:

@@ -206,6 +206,9 @@ class Lake:
 
     def _open(self, model: str, table: str, version: int | None = None) -> DeltaTable | None:
         path = self._path(model, table)
+        if version is not None:
+            # Not through the handle that is kept: a commit meanwhile would move it on.
+            return DeltaTable(path, version=version) if DeltaTable.is_deltatable(str(path)) else None
         kept = self._handles.get(path)
         if kept is not None and kept.is_of(path):
             handle = kept.table
@@ -215,7 +218,7 @@ class Lake:
             self._handles[path] = _Handle(handle, handle.version())
         else:
             return None
-        return handle if version in (None, handle.version()) else DeltaTable(path, version=version)
+        return handle
 
     def _existing(self, model: str, table: str, version: int | None = None) -> DeltaTable:
         handle = self._open(model, table, version)

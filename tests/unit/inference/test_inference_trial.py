@@ -87,8 +87,11 @@ def test_who_is_served_comes_first(tmp_path: Path, trials: Trials, monkeypatch: 
 
 
 def test_one_that_never_answers_is_refused(tmp_path: Path, trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:
-    load_instead(monkeypatch, "signal.pause()", seconds=1)
-    assert "no answer within 1 s" in refusal(trials, tmp_path)
+    # Also one that lets go of all that it could answer on.
+    for code in ("signal.pause()", "os.closerange(3, 64); signal.pause()"):
+        load_instead(monkeypatch, code, seconds=1)
+        assert "no answer within 1 s" in refusal(trials, tmp_path)
+        trials.close()
 
 
 def test_a_trial_ends_with_who_asked(tmp_path: Path, trials: Trials, monkeypatch: pytest.MonkeyPatch) -> None:

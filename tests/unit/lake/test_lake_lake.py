@@ -180,6 +180,14 @@ def test_an_old_version_stays_readable(tmp_path: Path):
         lake.read("m", "predictions", version=99)
 
 
+def test_a_version_stays_what_it_is_while_the_same_lake_writes_on(tmp_path: Path):
+    lake = Lake(tmp_path)
+    version = lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    handle = lake._existing("m", "predictions", version)
+    lake.append("m", "predictions", predictions(2), {"t/0": 2})
+    assert handle.version() == version
+
+
 def test_history_is_imported_once(tmp_path: Path):
     lake = Lake(tmp_path)
     rows = pa.table(
