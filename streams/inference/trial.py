@@ -46,7 +46,7 @@ class Trials:
     def try_bundle(self, store: BundleStore, model: str, digest: str) -> None:
         """Try a bundle; it returns when it could be trusted to serve.
 
-        Blocking, tens of milliseconds, or a second when nothing was tried for a while: call it in a thread.
+        Blocking, 0.2 s on a busy machine, or a second when nothing was tried for a while: call it in a thread.
 
         Raises:
             BundleRefused: it can't be trusted, it ended its process, or it took too long.
