@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 import pytest_asyncio
 
+from streams.transport import protocol
 from streams.transport.broker import EmbeddedBroker
 
 _numbers = count(1)
@@ -36,3 +37,15 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 def unique() -> Callable[[str], str]:
     """Names that no other test of the session has, for topics, models and transactional ids."""
     return lambda name: f"t{next(_numbers)}.{name}"
+
+
+@pytest.fixture(params=["new", "old"])
+def transactions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Transactions as they are since Kafka 4.0, and as they were before; the broker has both."""
+
+    async def has_none(*_: object) -> bool:
+        return False
+
+    if request.param == "old":
+        monkeypatch.setattr(protocol, "has_new_transactions", has_none)
+    return str(request.param)

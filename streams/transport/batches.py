@@ -25,15 +25,14 @@ RETRY_MS = 20
 DEADLINE_SECONDS = 20.0
 
 
-def new_producer(bootstrap: str, client_id: str, transactional_id: str | None = None) -> AIOKafkaProducer:
-    """Make an idempotent producer, transactional when it has an id; the caller starts and stops it.
+def new_producer(bootstrap: str, client_id: str) -> AIOKafkaProducer:
+    """Make an idempotent producer; the caller starts and stops it.
 
     The request timeout is longer than our own deadlines, so the client never repeats a request whose answer is still due.
     """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         client_id=client_id,
-        transactional_id=transactional_id,
         enable_idempotence=True,
         acks="all",
         linger_ms=0,
@@ -67,13 +66,10 @@ async def write(producer: AIOKafkaProducer, outputs: Sequence[Output]) -> None:
         aiokafka.errors.KafkaError: at least one batch may not have been written; the producer's state is unknown.
     """
     counts = {topic: len(await producer.partitions_for(topic)) for topic in {output.topic for output in outputs}}
-    grouped = _grouped(outputs, counts)
-    is_large = sum(len(output.value or b"") for output in outputs) > THREAD_BYTES
-    packed = await asyncio.to_thread(_pack, producer, grouped) if is_large else _pack(producer, grouped)
     sent: list[asyncio.Future[object]] = []
     try:
-        for (topic, partition), batches in packed.items():
-            sent += [await producer.send_batch(batch, topic, partition=partition) for batch in batches]
+        for (topic, partition), some in (await packed(outputs, counts, is_transactional=False)).items():
+            sent += [await producer.send_batch(batch, topic, partition=partition) for batch in some]
     finally:
         # Every answer is taken, also when one batch could not even be queued: none may be left to a collected future.
         answers = await asyncio.gather(*sent, return_exceptions=True)
@@ -82,18 +78,33 @@ async def write(producer: AIOKafkaProducer, outputs: Sequence[Output]) -> None:
             raise answer
 
 
+async def packed(
+    outputs: Sequence[Output], counts: Mapping[str, int], *, is_transactional: bool
+) -> dict[tuple[str, int], list[PackedBatch]]:
+    """Return outputs as batches by topic and partition, within a partition in order; much is packed in a thread.
+
+    Args:
+        outputs: what is to be written.
+        counts: how many partitions each topic has.
+        is_transactional: whether the batches are part of a transaction.
+
+    Raises:
+        TransportError: an output is for a partition that isn't there.
+    """
+    grouped = _grouped(outputs, counts)
+
+    def pack_all() -> dict[tuple[str, int], list[PackedBatch]]:
+        return {place: pack(some, BATCH_BYTES, is_transactional=is_transactional) for place, some in grouped.items()}
+
+    is_large = sum(len(output.value or b"") for output in outputs) > THREAD_BYTES
+    return await asyncio.to_thread(pack_all) if is_large else pack_all()
+
+
 def _grouped(outputs: Iterable[Output], counts: Mapping[str, int]) -> dict[tuple[str, int], list[Output]]:
     grouped: dict[tuple[str, int], list[Output]] = {}
     for output in outputs:
         grouped.setdefault((output.topic, _partition(output, counts[output.topic])), []).append(output)
     return grouped
-
-
-def _pack(
-    producer: AIOKafkaProducer, grouped: Mapping[tuple[str, int], Sequence[Output]]
-) -> dict[tuple[str, int], list[PackedBatch]]:
-    is_transactional = producer._txn_manager.transactional_id is not None  # noqa: SLF001 - the library asks the same way
-    return {place: pack(outputs, BATCH_BYTES, is_transactional=is_transactional) for place, outputs in grouped.items()}
 
 
 def _partition(output: Output, partitions: int) -> int:
@@ -121,9 +132,7 @@ async def drop(producer: AIOKafkaProducer, seconds: float = 5.0) -> None:
 
 def _hush(producer: AIOKafkaProducer) -> None:
     """Take the answers that nobody asks a failed producer for, or each is reported as never retrieved when collected."""
-    waiting = [producer._txn_manager._transaction_waiter]  # noqa: SLF001 - the library keeps no public list of them
-    for pending in producer._message_accumulator._batches.values():  # noqa: SLF001
-        waiting += [future for batch in pending for future in (batch.future, batch._drain_waiter)]  # noqa: SLF001
-    for future in waiting:
-        if future is not None and future.done() and not future.cancelled():
-            future.exception()
+    for pending in producer._message_accumulator._batches.values():  # noqa: SLF001 - the library keeps no public list of them
+        for future in [future for batch in pending for future in (batch.future, batch._drain_waiter)]:  # noqa: SLF001
+            if future.done() and not future.cancelled():
+                future.exception()

@@ -73,6 +73,12 @@ class PackedBatch(BatchBuilder):
             self._body = packed
         self._fields[_LENGTH_AT] = self.size() - _LENGTH_FROM
 
+    def wire(self, producer_id: int, producer_epoch: int, base_sequence: int) -> bytes:
+        """Return the batch as a producer with this state writes it."""
+        self._wire = None
+        self._set_producer_state(producer_id, producer_epoch, base_sequence)
+        return bytes(self._build())
+
     def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
         self._fields[_PRODUCER_AT : _PRODUCER_AT + 3] = (producer_id, producer_epoch, base_sequence)
 

@@ -17,7 +17,9 @@ from aiokafka.protocol.transaction import EndTxnRequest
 from streams.contracts.errors import TransportError
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
+from streams.transport.protocol import EndTxn
 from streams.transport.task import StageRunner
+from streams.transport.transactions import TransactionalProducer
 from tests.broker.test_broker_exactly_once import check_sums, numbers
 from tests.kit.running_sum import runner_of
 from tests.kit.topics import make_topics, publish, read_all, read_until
@@ -47,27 +49,27 @@ async def lose_request(send: Send, *request: Any, **options: Any) -> Any:
 
 
 @pytest.mark.parametrize("lose", [lose_answer, lose_request])
-async def test_a_lost_end_of_a_transaction_counts_nothing_twice(broker: EmbeddedBroker, unique: Unique, lose: Send) -> None:
+async def test_a_lost_end_of_a_transaction_counts_nothing_twice(
+    broker: EmbeddedBroker, unique: Unique, lose: Send, transactions: str
+) -> None:
     source, output, state = await make_topics(broker.bootstrap, unique("in"), unique("out"), unique("state"))
     runner = runner_of(broker.bootstrap, unique("model"), (source, output, state))
     await publish(broker.bootstrap, numbers(source, 600))
     async with running(runner):
         await read_until(broker.bootstrap, output, 600)
         assert runner._crew is not None
-        committer = dict(runner._crew.tasks)[0]._committer
-        producer = committer._producer
-        assert producer is not None
+        producer = dict(runner._crew.tasks)[0]._committer._writer
+        assert isinstance(producer, TransactionalProducer)
+        assert producer._is_new is (transactions == "new")
         send, lost = producer.client.send, []
 
         async def faulty(node: Any, request: Any, **options: Any) -> Any:
-            if isinstance(request, EndTxnRequest) and not lost:
+            if isinstance(request, EndTxn | EndTxnRequest) and not lost:
                 lost.append(request)
                 return await lose(send, node, request, **options)
             return await send(node, request, **options)
 
-        # The fault lies under the committer's own watch, where a broken connection would show.
         producer.client.send = faulty
-        committer._watch(producer)
         await publish(broker.bootstrap, numbers(source, 600, 600))
         await read_until(broker.bootstrap, output, 1_200)
     check_sums([record.value for record in await read_all(broker.bootstrap, output)], 1_200)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -128,12 +129,11 @@ async def test_the_last_state_is_found_behind_aborted_ones(broker: EmbeddedBroke
     committer = Committer(broker.bootstrap, unique("writer"), (topic, 0), "exactly_once")
     await committer.open()
     await committer.commit([], TaskState(positions={"a/0": 5}, details={"x": 1}))
-    producer = committer._producer
-    assert producer is not None
-    for _ in range(30):
-        await producer.begin_transaction()
-        await producer.send_and_wait(topic, b"never", b"k", partition=0)
-        await producer.abort_transaction()
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id=unique("aborter")) as producer:
+        for _ in range(30):
+            await producer.begin_transaction()
+            await producer.send_and_wait(topic, b"never", b"k", partition=0)
+            await producer.abort_transaction()
     assert await last_state(broker.bootstrap, topic, 0) == TaskState(positions={"a/0": 5}, details={"x": 1})
     await committer.close()
     await publish(broker.bootstrap, [Output(topic, 0, b"k", b"not a state")])
