@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+import psutil
 import pytest
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from streams.contracts.errors import TransportError
+from streams.transport import transactions as transactions_module
 from streams.transport.batches import BATCH_BYTES, packed
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.protocol import has_new_transactions
@@ -101,6 +106,26 @@ async def test_outputs_that_nobody_can_write(broker: EmbeddedBroker, unique: Uni
     finally:
         await producer.close()
     assert await values(broker, topic) == []
+
+
+async def test_a_broker_that_reads_nothing_any_more_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions_module, "CLOSE_SECONDS", 0.2)
+    async with EmbeddedBroker(tmp_path, brief=True) as stuck:
+        (topic,) = await make_topics(stuck.bootstrap, "out", partitions=4)
+        producer = TransactionalProducer(stuck.bootstrap, "writer")
+        await producer.start()
+        await producer.commit([], Output(topic, 0, b"s", b"first"))
+        (java,) = psutil.Process(stuck.pid).children()
+        java.suspend()
+        try:
+            outputs = [Output(topic, number % 4, b"k", os.urandom(900_000)) for number in range(16)]  # more than sockets hold
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(2):
+                    await producer.commit(outputs, Output(topic, 0, b"s", b"never"))
+            async with asyncio.timeout(2):
+                await producer.close()
+        finally:
+            java.resume()
 
 
 async def _nothing() -> None:
