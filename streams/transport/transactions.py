@@ -44,6 +44,7 @@ LONGEST_PAUSE_SECONDS = 0.02
 CLOSE_SECONDS = 5.0
 TRANSACTION_MS = 60_000
 _ALL_REPLICAS = -1
+_COMMITTED = True
 _FENCED = (47, 90)
 # Answers that say that nothing was done yet: the markers of the last transaction aren't all written, or whoever leads is just
 # changing. The same again is safe, also for what is written, which the broker knows by its sequence number.
@@ -199,11 +200,11 @@ class TransactionalProducer:
 
     async def _end(self) -> None:
         if self._is_new:
-            answer = await self._ask(protocol.EndTxn(self._name, *self._producer, True, {}))  # noqa: FBT003 - the protocol's own field
+            answer = await self._ask(protocol.EndTxn(self._name, *self._producer, _COMMITTED, {}))
             self._producer = (answer.producer_id, answer.producer_epoch)
             self._sequences.clear()
         else:
-            await self._ask(EndTxnRequest(self._name, *self._producer, True))  # noqa: FBT003
+            await self._ask(EndTxnRequest(self._name, *self._producer, _COMMITTED))
 
 
 def _pauses() -> Iterator[float]:
