@@ -23,6 +23,7 @@ from aiokafka.errors import (
     CoordinatorNotAvailableError,
     KafkaError,
     LeaderNotAvailableError,
+    NodeNotReadyError,
     ProducerFenced,
     UnknownTopicOrPartitionError,
     for_code,
@@ -123,6 +124,8 @@ class TransactionalProducer:
     async def _find_coordinator(self) -> None:
         pauses = _pauses()
         while True:
+            if self.client.get_random_node() is None:
+                raise NodeNotReadyError("the broker names none that could be asked: it is just starting or stopping")
             try:
                 self._coordinator = await self.client.coordinator_lookup(CoordinationType.TRANSACTION, self._name)
             except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
