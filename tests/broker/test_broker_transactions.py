@@ -72,14 +72,17 @@ async def test_what_is_larger_than_a_batch_is_written_in_order(broker: EmbeddedB
 
 
 @pytest.mark.usefixtures("transactions")
-async def test_whoever_comes_later_ends_what_was_open_and_is_the_only_one(broker: EmbeddedBroker, unique: Unique) -> None:
+async def test_whoever_comes_later_ends_what_was_open_and_is_the_only_one(
+    broker: EmbeddedBroker, unique: Unique, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (topic,) = await make_topics(broker.bootstrap, unique("out"))
     name = unique("writer")
     older, newer = TransactionalProducer(broker.bootstrap, name), TransactionalProducer(broker.bootstrap, name)
     await older.start()
     try:
         await older.commit([], Output(topic, 0, b"s", b"first"))
-        end, older._end = older._end, _nothing  # type: ignore[method-assign]  # as if it had died here
+        end = older._end
+        monkeypatch.setattr(older, "_end", _nothing)  # as if it had died here
         await older.commit([], Output(topic, 0, b"s", b"never ended"))
         await newer.start()
         await newer.commit([], Output(topic, 0, b"s", b"second"))
