@@ -27,6 +27,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
+	$(BIN)/python -m tests.bench.features
 	$(BIN)/python -m tests.bench.serving_throughput
 
 bench-latency: $(READY)

@@ -135,9 +135,7 @@ def loop_of(
 ) -> Loop:
     """Compose one model's control plane."""
     is_observed = model.sidecar is not None
-    places = Places(
-        model.name, settings.folder("lake").resolve(), settings.folder("registry").resolve(), model.archiving.flush_every.ms
-    )
+    places = Places(model.name, settings.lake_place, settings.folder("registry").resolve(), model.archiving.flush_every.ms)
     skills = settings.executing_config()
     planning = Planning(
         ledger,

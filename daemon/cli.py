@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands import orders, quarantine, views
+from daemon.commands import features, orders, quarantine, views
 from daemon.commands.errors import BadInputError
 from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, Json, Model, screen, settings_in
 from daemon.errors import DaemonError, LogRefusedError
@@ -160,6 +160,7 @@ def skill(
 app.add_typer(views.app)
 app.add_typer(orders.app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(features.app, name="features")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,12 +15,12 @@ from streams.contracts.errors import ContractError
 class Places(NamedTuple):
     """The folders of one model and the rhythm of its archive.
 
-    `lake` and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
+    `lake` (or a URL) and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
     `archive_interval_ms` of event time that archiving has reported.
     """
 
     model: str
-    lake: Path
+    lake: str
     registry: Path
     archive_interval_ms: int
 
@@ -30,7 +30,7 @@ class Places(NamedTuple):
 
     def arguments(self, champion: str) -> dict[str, Any]:
         """Return the arguments that every skill takes."""
-        return {"lake": str(self.lake), "registry": str(self.registry), "model": self.model, "champion": champion}
+        return {"lake": self.lake, "registry": str(self.registry), "model": self.model, "champion": champion}
 
     def manifest(self, digest: str) -> Manifest:
         """Read a bundle's manifest from the registry.

@@ -13,8 +13,9 @@ from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
 from daemon.replay.config import LogConfig
 from daemon.triaging.config import TriagingConfig
+from streams.lake.place import CREDENTIALS, folder_of
 from streams.model import ModelSettings
-from streams.runtime.config import Section, known_kind
+from streams.runtime.config import Section, environment, known_kind
 from streams.runtime.durations import Duration
 from streams.settings import StreamsSettings
 
@@ -53,6 +54,9 @@ class GovernedModelSettings(ModelSettings):
         known_kind("daemon.planners", self.planning.planner)
         for gate in (*self.judging.sealed_gates, *self.judging.shadow_gates):
             known_kind("daemon.gates", gate)
+        kept = self.archiving.keep_rows
+        if kept is not None and kept < self.planning.train:
+            raise ValueError(f"archiving.keep_rows must be at least planning.train ({self.planning.train}), not {kept}")
         return self
 
 
@@ -102,8 +106,14 @@ class DaemonSettings(StreamsSettings):
     """Where runs and models are registered."""
 
     def executing_config(self) -> ExecutingConfig:
-        """Return executing's settings, with the work folder under the data directory; in a replay, skills are warm."""
-        return ExecutingConfig(**{"work": self.folder("work").resolve(), "warm": self.is_replay, **dict(self.skills)})
+        """Return executing's settings, with the work folder under the data directory; in a replay, skills are warm.
+
+        Skills see what opens the lake where that is an object store.
+        """
+        given = {name: value for name, value in environment().items() if name.startswith(CREDENTIALS)}
+        shared = given if folder_of(self.lake_place) is None else {}
+        place = {"work": self.folder("work").resolve(), "warm": self.is_replay, "environment": shared}
+        return ExecutingConfig(**{**place, **dict(self.skills)})
 
     @property
     def is_replay(self) -> bool:

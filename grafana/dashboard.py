@@ -159,6 +159,14 @@ ROWS: dict[str, tuple[Question, ...]] = {
             "rowsps", "Without loss or doubles: each commit names the offsets it holds.",
         ),
         Question(
+            "Do the lake's files stay few?",
+            (
+                Series(growth("driftwake_archiving_merged_files_total", "model, table"), "merged {{model}} {{table}}"),
+                Series(growth("driftwake_archiving_deleted_files_total", "model, table"), "deleted {{model}} {{table}}"),
+            ),
+            "short", "Small files merged, and files deleted that no kept version needs.",
+        ),
+        Question(
             "Do transactions fail?",
             (Series(rate("driftwake_stage_transactions_total", "stage, result", _UNCOMMITTED), "{{stage}} {{result}}"),),
             "ops", "Aborted micro-batches, which are repeated.",

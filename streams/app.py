@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import gc
 import hashlib
 import importlib.metadata
@@ -23,9 +24,11 @@ import uvloop
 from faust.worker import Worker as FaustWorker
 from mode import Service
 
+from streams.archiving.parity import Parity
 from streams.archiving.stage import ArchivingStage
 from streams.calling.config import CallingConfig
 from streams.calling.stage import CallingStage
+from streams.contracts.bundle import Manifest
 from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.joining.stage import JoiningStage
@@ -116,7 +119,7 @@ def stages_of(
     """
     worker = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
-    store, lake = BundleStore(settings.folder("registry")), Lake(settings.folder("lake"))
+    store, lake = BundleStore(settings.folder("registry")), Lake(settings.lake_place)
     if model.sidecar is not None:
         observed = model.observed(model.sidecar, foreign.responses)
         yield ObservingStage(observed, bootstrap=bootstrap, telemetry=telemetry, config=model.sidecar, worker=worker)
@@ -125,7 +128,7 @@ def stages_of(
         bootstrap=bootstrap,
         store=store,
         trials=trials,
-        history=lake_history(lake, model.name),
+        history=lake_history(lake, model.name, model.schema_contract()),
         telemetry=telemetry,
         clock=clock,
         epoch=epoch,
@@ -133,6 +136,9 @@ def stages_of(
         config=model.serving,
         worker=worker,
         most_callers=settings.door.most_rows if settings.door is not None and model.sidecar is None else None,
+        snapshot=None
+        if model.replay
+        else settings.folder("work") / "windows" / model.name / (worker.name if worker else "alone"),
     )
     yield JoiningStage(
         model.joined(foreign.labels),
@@ -156,12 +162,23 @@ def stages_of(
         bootstrap=bootstrap,
         lake=lake,
         config=model.archiving,
+        spared=functools.partial(store.lake_versions, model.name),
         replay=model.replay,
         epoch=epoch,
         clock=clock,
         telemetry=telemetry,
         worker=worker,
+        parity=None if model.replay else parity_of(model, store, lake),
     )
+
+
+def parity_of(model: ModelSettings, store: BundleStore, lake: Lake) -> Parity:
+    """Build what compares a model's served windows with its lake."""
+
+    def manifest(digest: str) -> Manifest:
+        return store.read_manifest(model.name, digest)
+
+    return Parity(model.name, model.schema_contract(), lake=lake, manifest=manifest, config=model.archiving)
 
 
 def build(services: list[Service], bootstrap: str, loop: asyncio.AbstractEventLoop) -> faust.App:

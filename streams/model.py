@@ -12,6 +12,7 @@ from streams.contracts.features import LABEL
 from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Limits
+from streams.features.units import units_of
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
@@ -42,6 +43,9 @@ class ColumnSettings(Section):
     tags: tuple[Literal["pii", "secret", "free_text"], ...] = ()
     """What must be protected. A tagged column is no feature unless somebody with the grant asks for it."""
 
+    unit: str | None = None
+    """What a number counts, `EUR` or `km/h` for instance: features that add or compare different units are refused."""
+
 
 class SchemaSettings(Section):
     """What a model's requests look like."""
@@ -55,7 +59,7 @@ class SchemaSettings(Section):
     @model_validator(mode="after")
     def _check(self) -> SchemaSettings:
         try:
-            self.contract()
+            units_of(self.contract())
         except ContractError as error:
             raise ValueError(str(error)) from None
         if any(column.name == LABEL for column in self.columns):
@@ -64,7 +68,7 @@ class SchemaSettings(Section):
 
     def contract(self) -> ModelSchema:
         """Return it as the rest of the data plane knows it."""
-        columns = (Column(name=one.name, kind=one.kind, role=one.role, tags=one.tags) for one in self.columns)
+        columns = (Column(name=one.name, kind=one.kind, role=one.role, tags=one.tags, unit=one.unit) for one in self.columns)
         return ModelSchema(columns=tuple(columns), task=self.task)
 
 
@@ -171,6 +175,9 @@ class ModelSettings(Section):
             raise ValueError(f"bucket must be at least 1s, not {self.bucket}")
         if self.label_horizon > LONGEST_HORIZON:
             raise ValueError(f"label_horizon must be at most {LONGEST_HORIZON}, not {self.label_horizon}")
+        kept = self.archiving.keep_rows
+        if kept is not None and kept < self.label_horizon:
+            raise ValueError(f"archiving.keep_rows must be at least label_horizon ({self.label_horizon}), not {kept}")
         if self.label_horizon.ms > self.bucket.ms * _LONGEST_BUCKETS:
             raise ValueError(f"label_horizon {self.label_horizon} is over {_LONGEST_BUCKETS} buckets: lengthen bucket")
         return self

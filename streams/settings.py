@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from streams.calling.config import CallingConfig
 from streams.contracts.errors import ConfigError
+from streams.lake.place import checked, folder_of
 from streams.model import ModelSettings
 from streams.runtime.config import Section
 from streams.runtime.durations import Duration
@@ -16,7 +17,7 @@ from streams.runtime.logging import Level
 from streams.runtime.signing import Verifier, public_key, verifier_of
 from streams.runtime.telemetry import LOOPBACK
 
-Folder = Literal["broker", "lake", "registry", "work", "logs", "keys"]
+Folder = Literal["broker", "registry", "work", "logs", "keys"]
 
 _SHORTEST_SESSION, _LONGEST_SESSION = Duration.of("6s"), Duration.of("30m")
 
@@ -79,7 +80,11 @@ class StreamsSettings(Section):
     """Everything the data plane needs to know."""
 
     data_dir: Path = Path(".driftwake")
-    """Broker, lake, registry, ledger and logs live under it. Relative to where the command runs."""
+    """Broker, registry, ledger, logs and, unless it is elsewhere, the lake live under it. Relative to where the command runs."""
+
+    lake: str | None = None
+    """Folder or URL (`s3://`, `gs://`, `az://`, `abfss://`, `file:///`) of the lake's tables; none: under `data_dir`. What opens
+    a URL is taken from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), which skills get too."""
 
     broker: BrokerSettings = BrokerSettings()
     """Which Kafka to work on."""
@@ -102,10 +107,17 @@ class StreamsSettings(Section):
     workers: int = Field(default=1, ge=1, le=256)
     """Processes of the data plane that `driftwake up` starts here. They, and those on other machines, share the partitions."""
 
+    @field_validator("lake")
+    @classmethod
+    def _check_lake(cls, lake: str | None) -> str | None:
+        return checked(lake) if lake is not None else None
+
     @model_validator(mode="after")
     def _check_models(self) -> StreamsSettings:
         if self.workers > 1 and any(model.replay for model in self.models):
             raise ValueError("workers: a replay is one worker's alone; leave it at 1")
+        if self.lake is not None and any(model.replay for model in self.models):
+            raise ValueError("lake: a replay has a lake of its own, under data_dir; leave it out")
         if self.door is not None and any(model.replay for model in self.models):
             raise ValueError("door: nobody can call into a replay; leave it out")
         if self.door is not None and all(model.sidecar is not None for model in self.models):
@@ -123,6 +135,12 @@ class StreamsSettings(Section):
     def folder(self, name: Folder) -> Path:
         """Return a folder of the data directory."""
         return self.data_dir / name
+
+    @property
+    def lake_place(self) -> str:
+        """The absolute folder or the URL of the lake."""
+        folder = folder_of(self.lake if self.lake is not None else self.data_dir / "lake")
+        return str(folder.resolve()) if folder is not None else str(self.lake)
 
     def verifier(self) -> Verifier:
         """Return what tells whose deployments are followed.

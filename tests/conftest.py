@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 
 import pytest
@@ -24,6 +25,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault_seed" in metafunc.fixturenames:
         first, _, last = metafunc.config.getoption("--fault-seeds").partition("-")
         metafunc.parametrize("fault_seed", range(int(first), int(last or first) + 1))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of the collections after each test."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Let a test that leaves a connection open fail itself, not whichever runs when that is collected."""
+    yield
+    gc.collect()
 
 
 @pytest_asyncio.fixture(scope="session")

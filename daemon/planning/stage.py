@@ -191,7 +191,7 @@ class Planning:
         if proposal.action == FORCED and not incident.details.get("forced"):
             raise PlanRefusedError("only a person may have a bundle serve that wasn't judged")
         manifest = self._places.manifest(champion)
-        if incident.challenger and self._places.manifest(incident.challenger).schema != manifest.schema:
+        if incident.challenger and not self._places.manifest(incident.challenger).schema.reads_like(manifest.schema):
             raise PlanRefusedError("the submitted bundle has another schema than the champion")
         delay_ms = math.ceil(_diagnosis(incident).label_state.delay_ms_p90 or 0)
         return compose(proposal, Basis(now_ms, incident, champion, manifest.windows, delay_ms), self._places, self._config)

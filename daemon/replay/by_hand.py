@@ -19,8 +19,8 @@ class ByHand:
 
     def __init__(self, settings: DaemonSettings, model: str) -> None:
         given = settings.model(model)
-        lake, registry = (str(settings.folder(name).resolve()) for name in ("lake", "registry"))
-        self._common = {"lake": lake, "registry": registry, "model": model}
+        registry = str(settings.folder("registry").resolve())
+        self._common = {"lake": settings.lake_place, "registry": registry, "model": model}
         self._own = {"schema": msgspec.to_builtins(given.schema_contract()), "skew_ms": given.skew.ms}
         self._work = settings.executing_config().work / "by-hand"
         self._warm = WarmSkills(settings.executing_config())

@@ -26,30 +26,32 @@ def read_log(file: Path, roles: LogConfig, schema: ModelSchema) -> Log:
     Raises:
         LogRefusedError: it can't be read, columns are missing, or values make no sense.
     """
-    try:
-        names = pq.read_schema(file).names
-    except (OSError, pa.ArrowException) as error:
-        raise LogRefusedError(file, [f"it isn't a readable parquet file: {error}"]) from error
-    wanted = [*([roles.id] if roles.id else []), roles.time, roles.label, roles.label_time]
-    wanted += [column.name for column in schema.columns]
-    missing = [f"no column {name!r}{_role(roles, name)}" for name in dict.fromkeys(wanted) if name not in names]
-    if missing:
-        raise LogRefusedError(file, [*missing, f"it has: {', '.join(names)}"])
-    table = pd.read_parquet(file, columns=list(dict.fromkeys(wanted)))
-    findings: list[str] = []
-    time_ms, known_ms = (_times(table[name], name, findings) for name in (roles.time, roles.label_time))
+    table, findings = _columns_of(file, roles, schema, [roles.label, roles.label_time]), list[str]()
+    requests = _requests(table, roles, schema, findings)
+    time_ms, ids = requests["time_ms"].to_numpy(), requests["id"].to_numpy()
+    known_ms = _times(table[roles.label_time], roles.label_time, findings)
     label = _numbers(table[roles.label], roles.label, findings)
-    ids = pd.Series(_ids(table, roles))
-    columns = {column.name: _column(table[column.name], column, findings) for column in schema.columns}
-    findings += _findings(ids, time_ms, known_ms, label, schema)
+    findings += _wrong_requests(requests)
+    findings += _wrong_labels(time_ms, known_ms, label, schema)
     if findings:
         raise LogRefusedError(file, findings)
-    requests = pd.DataFrame({"id": ids.to_numpy(), "time_ms": time_ms.astype(np.int64), **columns})
     is_known = np.isfinite(known_ms) & np.isfinite(label)
-    labels = pd.DataFrame(
-        {"id": ids.to_numpy()[is_known], "time_ms": known_ms[is_known].astype(np.int64), "label": label[is_known]}
-    )
-    return Log(*(frame.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True) for frame in (requests, labels)))
+    labels = pd.DataFrame({"id": ids[is_known], "time_ms": known_ms[is_known].astype(np.int64), "label": label[is_known]})
+    return Log(_ordered(requests.astype({"time_ms": np.int64})), _ordered(labels))
+
+
+def read_requests(file: Path, roles: LogConfig, schema: ModelSchema) -> pd.DataFrame:
+    """Read the requests of a log alone (as in `Log`), whether or not it has labels.
+
+    Raises:
+        LogRefusedError: it can't be read, columns are missing, or values make no sense.
+    """
+    table, findings = _columns_of(file, roles, schema, []), list[str]()
+    requests = _requests(table, roles, schema, findings)
+    findings += _wrong_requests(requests)
+    if findings:
+        raise LogRefusedError(file, findings)
+    return _ordered(requests.astype({"time_ms": np.int64}))
 
 
 def read_scores(file: Path, roles: LogConfig, name: str) -> pd.DataFrame:
@@ -73,6 +75,29 @@ def read_scores(file: Path, roles: LogConfig, name: str) -> pd.DataFrame:
         raise LogRefusedError(file, findings)
     is_known = np.isfinite(scores)
     return pd.DataFrame({"id": _ids(table, roles)[is_known], "score": scores[is_known]})
+
+
+def _columns_of(file: Path, roles: LogConfig, schema: ModelSchema, further: list[str]) -> pd.DataFrame:
+    try:
+        names = pq.read_schema(file).names
+    except (OSError, pa.ArrowException) as error:
+        raise LogRefusedError(file, [f"it isn't a readable parquet file: {error}"]) from error
+    wanted = dict.fromkeys([*([roles.id] if roles.id else []), roles.time, *further, *(column.name for column in schema.columns)])
+    missing = [f"no column {name!r}{_role(roles, name)}" for name in wanted if name not in names]
+    if missing:
+        raise LogRefusedError(file, [*missing, f"it has: {', '.join(names)}"])
+    return pd.read_parquet(file, columns=list(wanted))
+
+
+def _requests(table: pd.DataFrame, roles: LogConfig, schema: ModelSchema, findings: list[str]) -> pd.DataFrame:
+    """Requests in the file's order, times still as floats with NaN for null."""
+    time_ms = _times(table[roles.time], roles.time, findings)
+    columns = {column.name: _column(table[column.name], column, findings) for column in schema.columns}
+    return pd.DataFrame({"id": _ids(table, roles), "time_ms": time_ms, **columns})
+
+
+def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["time_ms", "id"], kind="stable").reset_index(drop=True)
 
 
 def _ids(table: pd.DataFrame, roles: LogConfig) -> NDArray[Any]:
@@ -112,19 +137,23 @@ def _column(values: pd.Series, column: Column, findings: list[str]) -> NDArray[A
     return values.astype(object).where(values.isna(), values.astype(str)).where(values.notna(), None).to_numpy()
 
 
-def _findings(ids: pd.Series, time_ms: Floats, known_ms: Floats, label: Floats, schema: ModelSchema) -> Iterator[str]:
-    if len(ids) == 0:
+def _wrong_requests(requests: pd.DataFrame) -> Iterator[str]:
+    if len(requests) == 0:
         yield "it has no rows"
         return
+    ids = requests["id"]
     if (doubled := int(ids.duplicated().sum())) > 0:
         yield f"{doubled} ids stand there more than once, like {ids[ids.duplicated()].iloc[0]!r}: a label would have two requests"
-    if (absent := int((~np.isfinite(time_ms)).sum())) > 0:
+    if (absent := int((~np.isfinite(requests["time_ms"])).sum())) > 0:
         yield f"{absent} rows have no time"
+
+
+def _wrong_labels(time_ms: Floats, known_ms: Floats, label: Floats, schema: ModelSchema) -> Iterator[str]:
     if (early := int((known_ms < time_ms).sum())) > 0:
         yield f"{early} labels are known before their request: a replay would see the future"
     if (lost := int((np.isfinite(label) & ~np.isfinite(known_ms)).sum())) > 0:
         yield f"{lost} labels have no time of knowing: leave the label null, or say when it was known"
-    if not np.isfinite(label).any():
+    if len(label) and not np.isfinite(label).any():
         yield "no row has a label"
     elif schema.task == "binary" and not np.isin(label[np.isfinite(label)], (0.0, 1.0)).all():
         yield "a binary task has labels 0 and 1 only"

@@ -113,7 +113,7 @@ def _settings(request: Request, bundle: str) -> tuple[DaemonSettings, Path]:
     wanted = next(model for model in document["models"] if model["name"] == request.model)
     wanted = {name: value for name, value in wanted.items() if name not in ("topics", "sidecar")}
     wanted |= {"replay": True, "partitions": 1, "bundle": bundle, "dialect": "native"}
-    kept = {name: value for name, value in document.items() if name not in ("broker", "ledger", "mlflow")}
+    kept = {name: value for name, value in document.items() if name not in ("broker", "lake", "ledger", "mlflow")}
     file = request.data_dir / CONFIG_FILE
     content = kept | {"data_dir": str(request.data_dir.resolve()), "models": [wanted]}
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -189,7 +189,7 @@ def _report(request: Request, ready: Ready, delivery: Delivery, resources: Resou
                 data=request.data.name,
                 model=request.model,
                 ledger=ledger,
-                lake=Lake(ready.settings.folder("lake")),
+                lake=Lake(ready.settings.lake_place),
                 store=BundleStore(ready.settings.folder("registry")),
                 start_ms=ready.start_ms,
                 end_ms=ready.end_ms,

@@ -16,6 +16,7 @@ from skills._kit.frames import Floats, floats
 from streams.contracts.features import Source, Window
 from streams.contracts.schema import ModelSchema
 from streams.lake.query import run
+from streams.windows.facts import columns_of, own_columns
 from streams.windows.offline import window_values
 from streams.windows.sql import compile_windows
 
@@ -38,7 +39,9 @@ class Facts:
         self._tables: dict[Source, pa.Table] = {"requests": requests, "outcomes": outcomes}
 
     def columns(self, windows: Sequence[Window], rows: pa.Table) -> Floats:
-        """Return the windows' values as float64 [rows, windows], NaN where missing; `rows` has `time_ms` and the keys.
+        """Return the windows' values as float64 [rows, windows], NaN where missing.
+
+        `rows` has `time_ms`, the keys, and what a ratio takes of the row.
 
         Raises:
             ContractError: a window doesn't fit the schema.
@@ -55,12 +58,12 @@ class Facts:
             ContractError: a window doesn't fit the schema.
             LakeError: the query failed.
         """
-        keys = list(dict.fromkeys(name for window in windows for name in window.by))
-        named = rows.select(["time_ms", *keys]).append_column("row", pa.array(np.arange(rows.num_rows, dtype=np.int64)))
+        read = list(dict.fromkeys(name for window in windows for name in (*window.by, *own_columns(window))))
+        named = rows.select(["time_ms", *read]).append_column("row", pa.array(np.arange(rows.num_rows, dtype=np.int64)))
         tables: dict[str, pa.Table] = {"rows": named}
         for source, facts in self._tables.items():
             needed = [window for window in windows if window.source == source]
-            names = {name for window in needed for name in (*window.by, window.column) if name is not None}
+            names = {name for window in needed for name in (*window.by, *columns_of(window, self.schema))}
             if needed:
                 tables[source] = facts.select([_TIMES[source], *sorted(names)])
         found = run(compile_windows(windows, self.schema, self.skew_ms), tables)

@@ -13,8 +13,11 @@ from mode import Service
 from streams.archiving.buffers import Batch, Buffers
 from streams.archiving.config import ArchivingConfig
 from streams.archiving.decoding import Decoded, Decoder
+from streams.archiving.maintenance import Maintenance, Spared
+from streams.archiving.parity import Parity
 from streams.archiving.progress import Progress
-from streams.contracts.errors import LakeError, cause_of
+from streams.contracts.errors import BundleRefused, ContractError, LakeError, cause_of
+from streams.contracts.events import encode_event
 from streams.contracts.records import WorkerReport
 from streams.contracts.schema import ModelSchema
 from streams.contracts.topics import topic_name
@@ -22,6 +25,7 @@ from streams.lake.lake import Lake
 from streams.lake.tables import OUTCOMES, PREDICTIONS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
+from streams.runtime.watermark import NEVER
 from streams.transport.inputs import Inputs
 from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
@@ -49,11 +53,13 @@ class ArchivingStage(Service):
         bootstrap: `host:port` of the broker.
         lake: where to write; this process is the tables' one writer.
         config: the stage's settings.
+        spared: asked which versions of the tables stay readable, because a lineage names them.
         replay: whether only event time counts.
         epoch: names this run in its reports.
         clock: the wall clock.
         telemetry: where rows and commits are counted.
         worker: this worker among those that could archive, of which one does; None: there is only this one.
+        parity: compares what served with what is archived; None: nobody does.
     """
 
     def __init__(
@@ -66,14 +72,19 @@ class ArchivingStage(Service):
         bootstrap: str,
         lake: Lake,
         config: ArchivingConfig,
+        spared: Spared,
         replay: bool,
         epoch: str,
         clock: WallClock,
         telemetry: Telemetry,
         worker: Worker | None = None,
+        parity: Parity | None = None,
     ) -> None:
         super().__init__()
         self._model = model
+        self._parity = parity
+        self._boundary_ms = NEVER
+        self._has_boundary = asyncio.Event()
         self._tables = {topics[table]: table for table in (PREDICTIONS, OUTCOMES)}
         self._decoders = {table: Decoder(schema, table) for table in (PREDICTIONS, OUTCOMES)}
         self._partitions = partitions
@@ -83,6 +94,7 @@ class ArchivingStage(Service):
         self._epoch = epoch
         self._clock = clock
         self._telemetry = telemetry
+        self._maintenance = Maintenance(lake, model, config, spared=spared, replay=replay, clock=clock, telemetry=telemetry)
         places = [(topic, number) for topic in self._tables for number in range(partitions)]
         name = f"driftwake.archiving.{model}"
         self._new_inputs = functools.partial(Inputs, bootstrap, places, name, config.max_records)
@@ -138,6 +150,7 @@ class ArchivingStage(Service):
             buffers = await self._resume()
             async with asyncio.TaskGroup() as group:
                 pumps = [group.create_task(self._inputs.pump(place)) for place in self._inputs.places]
+                pumps.append(group.create_task(self._compare_beside()))
                 await self._follow(buffers)
                 for pump in pumps:
                     pump.cancel()
@@ -186,7 +199,12 @@ class ArchivingStage(Service):
         for batch in batches:
             await self._store(batch)
         if boundary_ms is not None:
+            # Before the report, which lets a replay's daemon read: its tables have the same versions in every run.
+            if self._maintenance.is_due(boundary_ms):
+                await asyncio.to_thread(self._maintenance.run, boundary_ms)
             await self._report(boundary_ms)
+            self._boundary_ms = boundary_ms
+            self._has_boundary.set()
 
     async def _store(self, batch: Batch) -> None:
         table = self._tables[batch.topic]
@@ -208,3 +226,23 @@ class ArchivingStage(Service):
         report = WorkerReport(stage="archiving", model=self._model, partition=0, epoch=self._epoch, watermark_ms=boundary_ms)
         key = f"archiving/{self._model}/0".encode()
         await self._publisher.send(Output(topic_name("workers"), 0, key, msgspec.json.encode(report)))
+
+    async def _compare_beside(self) -> None:
+        """Compare at boundaries; archiving doesn't wait for it."""
+        while True:
+            await self._has_boundary.wait()
+            self._has_boundary.clear()
+            await self._compare(self._boundary_ms)
+
+    async def _compare(self, boundary_ms: int) -> None:
+        """Say where what served differs from what is archived; where that can't be seen, archiving goes on."""
+        if self._parity is None or not self._parity.is_due(boundary_ms):
+            return
+        try:
+            checked = await asyncio.to_thread(self._parity.look, boundary_ms)
+        except (LakeError, BundleRefused, ContractError) as error:
+            log.warning("ParityUnknown", model=self._model, error=str(error))
+            return
+        for result, count in (("same", checked.values - checked.different), ("different", checked.different)):
+            self._telemetry.count("driftwake_archiving_parity_total", count, model=self._model, result=result)
+        await self._publisher.send_many([Output(topic_name("events"), 0, *encode_event(event)) for event in checked.events])

@@ -71,6 +71,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return STAND_IN in self.lineage
 
     @property
+    def lake_versions(self) -> dict[str, int]:
+        """The versions of the lake's tables that the bundle was trained on, by table; a lineage of someone else's has none."""
+        named = self.lineage.get("versions")
+        if not isinstance(named, dict):
+            return {}
+        return {str(table): version for table, version in named.items() if type(version) is int and version >= 0}
+
+    @property
     def digest(self) -> str:
         """The bundle's address: 64 hex digits."""
         return hashlib.sha256(encode_manifest(self)).hexdigest()

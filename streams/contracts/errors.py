@@ -4,6 +4,7 @@ StreamsError
 ├── ConfigError        the config can't be used: the operator must act; every finding is listed
 ├── PluginError        a family has no such kind, or it can't be loaded: pick another or install what it needs
 ├── ContractError      a record, manifest or spec breaks its contract: say where, never guess
+├── SnapshotError      saved state can't be used: begin without it
 ├── BundleRefused      a bundle can't be trusted or loaded: the slot keeps what it has
 ├── TransportError     the broker said no, or nothing
 │   ├── BrokerError    the embedded broker could not be started: the operator must act
@@ -34,6 +35,10 @@ class PluginError(StreamsError):
 
 class ContractError(StreamsError):
     """A record, manifest or spec breaks its contract."""
+
+
+class SnapshotError(StreamsError):
+    """Saved state can't be used: there is none, it is damaged, or it belongs to something else."""
 
 
 class BundleRefused(StreamsError):  # noqa: N818 - a decision about a bundle, named as people say it

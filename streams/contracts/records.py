@@ -137,7 +137,8 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself on `driftwake.workers`. Compacted, the key is `{stage}/{model}/{partition}`.
 
     `ready` are digests that are verified, loaded, warm and backfilled; `refused` maps a digest to the reason;
-    `generation` is the newest deployment record read; `watermark_ms` how far the stage has come in event time.
+    `generation` is the newest deployment record read; `watermark_ms` how far the stage has come in event time; `backfilled`
+    the share of the archived facts that new windows have taken in, 1 where nothing is being prepared.
     """
 
     stage: str
@@ -148,6 +149,7 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     ready: tuple[str, ...] = ()
     refused: dict[str, str] = {}
     watermark_ms: int = -1
+    backfilled: float = 1.0
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,13 +20,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column of a request.
 
     A column of role `feature` feeds the model and may also be the key of a window; `key` only groups
-    windows; `ignored` is logged and nothing else. `tags` are `pii`, `secret` or `free_text`.
+    windows; `ignored` is logged and nothing else. `tags` are `pii`, `secret` or `free_text`. `unit` is what a number counts, for
+    instance `EUR` or `km/h` (`streams/features/units.py`); None fits everything.
     """
 
     name: str
     kind: Kind
     role: Role = "feature"
     tags: tuple[str, ...] = ()
+    unit: str | None = None
 
 
 class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,14 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
     def categories(self) -> tuple[str, ...]:
         """Names of the categorical feature columns, in declared order."""
         return tuple(column.name for column in self.features if column.kind == "category")
+
+    def reads_like(self, other: ModelSchema) -> bool:
+        """Say whether what is written for one can be read as the other; units are for who writes features."""
+        return self._plain() == other._plain()
+
+    def _plain(self) -> ModelSchema:
+        columns = tuple(msgspec.structs.replace(column, unit=None) for column in self.columns)
+        return msgspec.structs.replace(self, columns=columns)
 
     def column(self, name: str) -> Column:
         """Return the column called `name`.

@@ -14,14 +14,15 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 
 from streams.contracts.bundle import Manifest
 from streams.contracts.errors import BundleRefused, ContractError
-from streams.inference.graph import ML_DOMAIN, ML_OPSET, OPSET, SCORE, input_names
+from streams.inference.graph import ML_OPSET, OPSET, SCORE, input_names
+from streams.inference.operators import ML_DOMAIN
 
 # Far above any forest that scores a row in a millisecond, far below what exhausts a worker.
 MAX_BYTES = 256 * 1024 * 1024
 MAX_NODES = 5_000
 MAX_CONSTANT_ELEMENTS = 1_000_000
 
-_MATHS = ("Abs", "Add", "Clip", "Div", "Exp", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Sigmoid", "Sqrt", "Sub")
+_MATHS = ("Abs", "Add", "Clip", "Div", "Exp", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Sigmoid", "Sqrt", "Sub", "Sum")
 _LOGIC = ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Where")
 _SHAPES = ("Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Shape", "Squeeze", "Unsqueeze")
 _TREES = ("LabelEncoder", "TreeEnsembleClassifier", "TreeEnsembleRegressor")

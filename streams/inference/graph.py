@@ -19,13 +19,14 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Expression, Window
-from streams.contracts.schema import ModelSchema, Task
-from streams.inference.expressions import Tree, parse, reads_time
-from streams.inference.operators import Nodes, emit
+from streams.contracts.schema import Kind, ModelSchema, Task
+from streams.features.expressions import parse
+from streams.features.tree import Tree, reads_time
+from streams.features.units import units_of
+from streams.inference.operators import ML_DOMAIN, Nodes, emit
 
 OPSET = 17
 ML_OPSET = 3
-ML_DOMAIN = "ai.onnx.ml"
 # The oldest file format with these opsets, so that other runtimes read our bundles too.
 IR_VERSION = 8
 MATRIX = "matrix"
@@ -86,12 +87,12 @@ def preprocessing_graph(
     for source, names in (("numbers", schema.numbers), ("windows", [w.name for w in windows])):
         for index, name in enumerate(names):
             parts[name] = nodes.add("Gather", source, nodes.constant([index], np.int64), axis=1)
+    readable = dict(parts)
     for index, name in enumerate(schema.categories):
-        column = nodes.add("Gather", "categories", nodes.constant([index], np.int64), axis=1)
-        parts[name] = _codes(nodes, column, name, categories)
+        readable[name] = nodes.add("Gather", "categories", nodes.constant([index], np.int64), axis=1)
+        parts[name] = _codes(nodes, readable[name], name, categories)
     rows = next(iter(parts.values()))
     trees = _parsed(schema, windows, expressions)
-    readable = {name: parts[name] for name in (*schema.numbers, *(w.name for w in windows))}
     parts |= {name: emit(nodes, tree, readable, rows) for name, tree in trees.items()}
     ordered = [parts[name] for name in feature_names(schema, windows, expressions)]
     nodes.nodes.append(helper.make_node("Concat", ordered, [MATRIX], axis=1))
@@ -125,11 +126,13 @@ def with_trees(preprocessing: ModelProto, trees: ModelProto, task: Task, calibra
 
 
 def _parsed(schema: ModelSchema, windows: Sequence[Window], expressions: Sequence[Expression]) -> dict[str, Tree]:
-    names = (*schema.numbers, *(window.name for window in windows))
+    kinds: dict[str, Kind] = {column.name: column.kind for column in schema.features}
+    kinds |= dict.fromkeys((window.name for window in windows), "number")
+    units = units_of(schema, windows)
     trees = {}
     for expression in expressions:
         try:
-            trees[expression.name] = parse(expression.text, names)
+            trees[expression.name] = parse(expression.text, kinds, units)
         except ContractError as error:
             raise ContractError(f"{expression.name}: {error}") from error
     return trees

@@ -5,6 +5,7 @@ Nothing in it is trusted: whoever opens a bundle hashes the very bytes that are 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -101,6 +102,24 @@ class BundleStore:
         if hashlib.sha256(data).hexdigest() != digest:
             raise BundleRefused(f"{MANIFEST_FILE}: its digest isn't {digest}")
         return _manifest_of(data)
+
+    def lake_versions(self, model: str) -> dict[str, set[int]]:
+        """Return the versions of the lake's tables that a model's bundles were trained on, by table.
+
+        A manifest that is altered or unreadable names none: it serves nobody either.
+
+        Raises:
+            BundleRefused: the store has no folder of that model.
+        """
+        folder = self.path(model, "0" * 64).parent
+        if not folder.is_dir():
+            raise BundleRefused(f"the registry has no bundles of {model}")
+        found: dict[str, set[int]] = {}
+        for digest in sorted(place.name for place in folder.iterdir() if _DIGEST.fullmatch(place.name)):
+            with contextlib.suppress(BundleRefused):
+                for table, version in self.read_manifest(model, digest).lake_versions.items():
+                    found.setdefault(table, set()).add(version)
+        return found
 
     def read_reference(self, model: str, digest: str) -> pa.Table:
         """Read a bundle's reference sample.

@@ -5,33 +5,31 @@ One process writes a model's tables; any number of others read them meanwhile (D
 
 from __future__ import annotations
 
-import functools
-import json
-import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.fs as pafs
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake import DeltaTable
+from pyarrow.fs import FileType
 
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
+from streams.lake.files import chosen, data_set, file_system
 from streams.lake.history import HISTORY_MARK, as_tables
-from streams.lake.tables import DATE, DAY_MS, EVENT_TIMES, dated, event_time
+from streams.lake.place import checked, folder_of
+from streams.lake.tables import DATE, dated, event_time, explained
+from streams.lake.transactions import commit, transactions
 
-_KNOWN: Final = "driftwake_transactions"
 _POSITION: Final = "position:"
 _MARK: Final = "mark:"
 _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Each commit makes the next through the same handle 0.1 ms slower: 12 ms when just opened, 49 after 450 commits.
 _REOPEN_AFTER: Final = 50
 _ORDER: Final = ("partition", "offset", "revision")
+# Which commits may go is for `streams/lake/log.py` to say: Delta's own clean-up knows no lineages.
+_PROPERTIES: Final = {"delta.enableExpiredLogCleanup": "false"}
 
 
 class _Handle(NamedTuple):
@@ -40,14 +38,16 @@ class _Handle(NamedTuple):
     table: DeltaTable
     opened: int
 
-    def is_of(self, path: Path) -> bool:
-        """Say whether it is the table of this folder, where someone may have put another one, and opened not long ago."""
+    def is_of(self, location: str) -> bool:
+        """Say whether it is the table at a location, where someone may have put another one, and opened not long ago."""
         version = self.table.version()
-        return version < self.opened + _REOPEN_AFTER and (path / "_delta_log" / f"{version:020}.json").exists()
+        if version >= self.opened + _REOPEN_AFTER:
+            return False
+        return bool(file_system(location).get_file_info(f"_delta_log/{version:020}.json").type == FileType.File)
 
 
 class Lake:
-    """The tables under one folder, `{root}/{model}/{table}`.
+    """The tables under one folder or URL, `{root}/{model}/{table}`.
 
     Exactly once: each append carries, as Delta app transactions in the same commit, the next offset to read of every
     topic-partition that its rows came from. An append whose offset isn't greater than the stored one is refused, by the
@@ -56,11 +56,22 @@ class Lake:
 
     An open table is brought up to date at each use, which takes 4 ms where opening it takes 25. Threads may read a table at
     the same time, but only one may append to it.
+
+    Args:
+        root: a folder, or a URL of S3 (`s3://`), Google Cloud Storage (`gs://`) or Azure (`az://`, `abfss://`), which is opened
+            with what the environment says (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+
+    Raises:
+        LakeError: the URL is none of these.
     """
 
     def __init__(self, root: Path | str) -> None:
-        self._root = Path(root)
-        self._handles: dict[Path, _Handle] = {}
+        try:
+            folder = folder_of(checked(str(root)))
+        except ValueError as error:
+            raise LakeError(f"the lake's place {error}") from error
+        self._root = str(folder) if folder is not None else str(root).rstrip("/")
+        self._handles: dict[str, _Handle] = {}
 
     def append(
         self, model: str, table: str, rows: pa.Table, positions: Mapping[str, int], marks: Mapping[str, int] | None = None
@@ -82,10 +93,10 @@ class Lake:
         """
         if not positions:
             raise LakeError(f"{model}/{table}: an append needs the positions that its rows came from")
-        transactions = {_POSITION + key: offset for key, offset in positions.items()}
-        with _explained(model, table):
+        numbers = {_POSITION + key: offset for key, offset in positions.items()}
+        with explained(model, table):
             handle = self._open(model, table) or self._create(model, table, rows.schema)
-            for name, offset in transactions.items():
+            for name, offset in numbers.items():
                 stored = handle.transaction_version(name)
                 if stored is not None and offset <= stored:
                     raise LakeError(
@@ -94,8 +105,8 @@ class Lake:
             for key, value in (marks or {}).items():
                 stored = handle.transaction_version(_MARK + key)
                 if stored is None or value > stored:
-                    transactions[_MARK + key] = value
-            return _commit(handle, dated(rows, table), transactions)
+                    numbers[_MARK + key] = value
+            return commit(handle, dated(rows, table), numbers)
 
     def import_history(self, model: str, schema: ModelSchema, rows: pa.Table, name: str) -> bool:
         """Store rows that were collected before driftwake served the model, once per `name`.
@@ -114,10 +125,10 @@ class Lake:
         """
         stored = False
         for table, part in as_tables(schema, rows).items():
-            with _explained(model, table):
+            with explained(model, table):
                 handle = self._open(model, table) or self._create(model, table, part.schema)
                 if handle.transaction_version(HISTORY_MARK + name) is None:
-                    _commit(handle, dated(part, table), {HISTORY_MARK + name: 1})
+                    commit(handle, dated(part, table), {HISTORY_MARK + name: 1})
                     stored = True
         return stored
 
@@ -131,6 +142,7 @@ class Lake:
         until_ms: int | None = None,
         time_column: str = "time_ms",
         version: int | None = None,
+        among: Mapping[str, Collection[Any]] | None = None,
     ) -> pa.Table:
         """Return the rows with `time_column` in [since_ms, until_ms), ordered by it and then by the request's position.
 
@@ -144,20 +156,18 @@ class Lake:
             until_ms: exclusive, None for to the end.
             time_column: `time_ms`, or `known_ms` of outcomes.
             version: read the table as it was at this version (a lineage); the newest when None.
+            among: only rows whose columns have one of some values, by column.
 
         Raises:
             LakeError: there is no such table, version or column.
         """
         event_time(table)
-        with _explained(model, table):
-            handle = self._existing(model, table, version)
-            dataset = _dataset(handle, self._path(model, table), time_column, since_ms, until_ms)
-            wanted = list(columns) if columns is not None else [name for name in dataset.schema.names if name != DATE]
-            order = [name for name in dict.fromkeys((time_column, *_ORDER)) if name in dataset.schema.names]
-            found = dataset.to_table(
-                columns=list(dict.fromkeys((*wanted, *order))),
-                filter=_between(time_column, since_ms, until_ms),
-            )
+        with explained(model, table):
+            handle, span = self._existing(model, table, version), (since_ms, until_ms)
+            files = data_set(handle, self.location(model, table), table, time_column, span)
+            wanted = list(columns) if columns is not None else [name for name in files.schema.names if name != DATE]
+            order = [name for name in dict.fromkeys((time_column, *_ORDER)) if name in files.schema.names]
+            found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time_column, span, among or {}))
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
 
     def positions(self, model: str, table: str, version: int | None = None) -> dict[str, int]:
@@ -179,8 +189,13 @@ class Lake:
         return self._transactions(model, table, _MARK, None)
 
     def exists(self, model: str, table: str) -> bool:
-        """Say whether anything was ever stored."""
-        return DeltaTable.is_deltatable(str(self._path(model, table)))
+        """Say whether anything was ever stored.
+
+        Raises:
+            LakeError: nobody can say, because an object store doesn't answer.
+        """
+        with explained(model, table):
+            return DeltaTable.is_deltatable(self.location(model, table))
 
     def version(self, model: str, table: str) -> int:
         """Return the table's newest version, for a lineage.
@@ -188,34 +203,46 @@ class Lake:
         Raises:
             LakeError: there is no such table.
         """
-        with _explained(model, table):
+        with explained(model, table):
             return self._existing(model, table).version()
 
-    def _transactions(self, model: str, table: str, prefix: str, version: int | None) -> dict[str, int]:
-        with _explained(model, table):
-            handle = self._open(model, table, version)
-            names = [name for name in _known(handle) if name.startswith(prefix)] if handle else []
-            versions = {name.removeprefix(prefix): handle.transaction_version(name) for name in names} if handle else {}
-        return {name: version for name, version in versions.items() if version is not None}
+    def location(self, model: str, table: str) -> str:
+        """Return the folder or URL of a table.
 
-    def _path(self, model: str, table: str) -> Path:
+        Raises:
+            LakeError: there can be no such model or table.
+        """
         if _MODEL.fullmatch(model) is None:
             raise LakeError(f"model name {model!r}: use letters, digits, dots, dashes and underscores")
         event_time(table)
-        return self._root / model / table
+        return f"{self._root}/{model}/{table}"
+
+    def handle(self, model: str, table: str) -> DeltaTable | None:
+        """Return a table as it is now, for who keeps it in order between two appends; None when nothing was stored yet.
+
+        Raises:
+            LakeError: it can't be read.
+        """
+        with explained(model, table):
+            return self._open(model, table)
+
+    def _transactions(self, model: str, table: str, prefix: str, version: int | None) -> dict[str, int]:
+        with explained(model, table):
+            handle = self._open(model, table, version)
+            return transactions(handle, prefix) if handle else {}
 
     def _open(self, model: str, table: str, version: int | None = None) -> DeltaTable | None:
-        path = self._path(model, table)
+        location = self.location(model, table)
         if version is not None:
             # Not through the handle that is kept: a commit meanwhile would move it on.
-            return DeltaTable(path, version=version) if DeltaTable.is_deltatable(str(path)) else None
-        kept = self._handles.get(path)
-        if kept is not None and kept.is_of(path):
+            return DeltaTable(location, version=version) if DeltaTable.is_deltatable(location) else None
+        kept = self._handles.get(location)
+        if kept is not None and kept.is_of(location):
             handle = kept.table
             handle.update_incremental()
-        elif DeltaTable.is_deltatable(str(path)):
-            handle = DeltaTable(path)
-            self._handles[path] = _Handle(handle, handle.version())
+        elif DeltaTable.is_deltatable(location):
+            handle = DeltaTable(location)
+            self._handles[location] = _Handle(handle, handle.version())
         else:
             return None
         return handle
@@ -227,82 +254,6 @@ class Lake:
         return handle
 
     def _create(self, model: str, table: str, schema: pa.Schema) -> DeltaTable:
-        path = self._path(model, table)
-        path.mkdir(parents=True, exist_ok=True)
-        return DeltaTable.create(path, schema=schema.append(pa.field(DATE, pa.date32())), partition_by=[DATE])
-
-
-def _commit(handle: DeltaTable, rows: pa.Table, transactions: Mapping[str, int]) -> int:
-    """Append in one commit. Delta can't list app transactions, so each commit also names all that there are."""
-    known = sorted({*_known(handle), *transactions})
-    properties = CommitProperties(
-        custom_metadata={_KNOWN: json.dumps(known)},
-        app_transactions=[Transaction(name, version) for name, version in transactions.items()],
-        max_commit_retries=0,
-    )
-    write_deltalake(handle, rows, mode="append", commit_properties=properties)
-    return handle.version()
-
-
-def _known(handle: DeltaTable) -> list[str]:
-    """Read the names of all app transactions from the newest commit of ours (a compaction by hand has none)."""
-    for limit in (1, None):
-        for commit in handle.history(limit):
-            if _KNOWN in commit:
-                return list(json.loads(commit[_KNOWN]))
-    return []
-
-
-def _dataset(handle: DeltaTable, path: Path, time_column: str, since_ms: int | None, until_ms: int | None) -> Any:
-    """Return the files that can hold rows of a span of time.
-
-    Delta's own data set is built with all statistics of every file, which takes longer than reading hundreds of small files.
-    """
-    # It brings pandas with it, 50 MiB and a fifth of a second, and only who reads needs it.
-    import pyarrow.dataset as ds
-
-    if handle.protocol().min_reader_version > 1:
-        raise LakeError(
-            f"{path.name}: another tool has switched on features of Delta that aren't read here (deletion vectors, "
-            "column mapping); rewrite the table without them"
-        )
-    added = pa.table(handle.get_add_actions(flatten=True))
-    files = added.column("path").filter(_can_hold(added, path.name, time_column, since_ms, until_ms))
-    schema, dates = pa.schema(handle.schema().to_arrow()), ds.partitioning(pa.schema([(DATE, pa.date32())]), flavor="hive")
-    folder = pafs.SubTreeFileSystem(str(path), pafs.LocalFileSystem())
-    return ds.dataset(sorted(files.to_pylist()), schema=schema, format="parquet", filesystem=folder, partitioning=dates)
-
-
-def _can_hold(added: pa.Table, table: str, time_column: str, since_ms: int | None, until_ms: int | None) -> pa.Array:
-    """Say of each file whether it can hold rows of a span of time: by its statistics, or where it has none by its day."""
-    begins = pc.multiply(added.column(f"partition.{DATE}").cast(pa.int32()).cast(pa.int64()), DAY_MS)
-    if EVENT_TIMES[table] != time_column:
-        begins = pa.nulls(len(added), pa.int64())
-    least = pc.coalesce(_statistic(added, f"min.{time_column}"), begins)
-    most = pc.coalesce(_statistic(added, f"max.{time_column}"), pc.add(begins, DAY_MS - 1))
-    can = pa.array([True] * len(added))
-    # A file of which nothing is known may hold anything.
-    if since_ms is not None:
-        can = pc.and_(can, pc.fill_null(pc.greater_equal(most, since_ms), fill_value=True))
-    if until_ms is not None:
-        can = pc.and_(can, pc.fill_null(pc.less(least, until_ms), fill_value=True))
-    return can
-
-
-def _statistic(added: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
-    """Return a statistic of each file; Delta keeps some of the first 32 columns only."""
-    return added.column(name) if name in added.column_names else pa.nulls(len(added), pa.int64())
-
-
-def _between(time_column: str, since_ms: int | None, until_ms: int | None) -> pc.Expression | None:
-    filters = [pc.field(time_column) >= since_ms] if since_ms is not None else []
-    filters += [pc.field(time_column) < until_ms] if until_ms is not None else []
-    return functools.reduce(operator.and_, filters) if filters else None
-
-
-@contextmanager
-def _explained(model: str, table: str) -> Iterator[None]:
-    try:
-        yield
-    except (DeltaError, pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise LakeError(f"{model}/{table}: {error}") from error
+        dated_schema = schema.append(pa.field(DATE, pa.date32()))
+        location = self.location(model, table)
+        return DeltaTable.create(location, schema=dated_schema, partition_by=[DATE], configuration=_PROPERTIES)

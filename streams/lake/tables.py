@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
@@ -75,3 +78,12 @@ def dated(rows: pa.Table, table: str) -> pa.Table:
 def day_of(milliseconds: Any) -> Any:
     """Return the UTC day of epoch milliseconds: an Arrow array, or a scalar for a scalar."""
     return pc.cast(pc.cast(milliseconds, pa.timestamp("ms")), pa.date32(), safe=False)
+
+
+@contextmanager
+def explained(model: str, table: str) -> Iterator[None]:
+    """Turn what the libraries raise while a table is used into a `LakeError` that names it."""
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise LakeError(f"{model}/{table}: {error}") from error

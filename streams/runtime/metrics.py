@@ -57,6 +57,7 @@ class Metric(NamedTuple):
 
 
 _MODEL: dict[str, Collection[str]] = {"model": FREE}
+_TABLE: dict[str, Collection[str]] = {**_MODEL, "table": frozenset({"predictions", "labels", "outcomes"})}
 
 _ROWS = (
     # Every stage
@@ -103,6 +104,9 @@ _ROWS = (
         {**_MODEL, "reason": frozenset({"late", "busy", "lag"})},
     ),
     Metric("driftwake_serving_window_facts", "gauge", "Facts held in memory for window features.", _MODEL),
+    Metric("driftwake_serving_backfill_ratio", "gauge", "Share of the archived facts that the newest windows have.", _MODEL),
+    Metric("driftwake_serving_snapshot_seconds", "histogram", "Time to write what windows hold to a file.", _MODEL, _SECONDS),
+    Metric("driftwake_serving_snapshot_bytes", "gauge", "Size of the newest file of what windows hold.", _MODEL),
     # Joining
     Metric(
         "driftwake_joining_labels_total", "counter", "Labels, by what became of them.",
@@ -129,11 +133,18 @@ _ROWS = (
     ),
     Metric("driftwake_monitoring_tests_total", "counter", "Tests made, by detector.", {**_MODEL, "detector": FREE}),
     # Archiving
-    Metric(
-        "driftwake_archiving_rows_total", "counter", "Rows written to the lake.",
-        {**_MODEL, "table": frozenset({"predictions", "labels", "outcomes"})},
-    ),
+    Metric("driftwake_archiving_rows_total", "counter", "Rows written to the lake.", _TABLE),
     Metric("driftwake_archiving_commit_seconds", "histogram", "Time of one commit to the lake.", _MODEL, _SECONDS),
+    Metric(
+        "driftwake_archiving_maintenance_seconds", "histogram", "Time of one look after a table's files.",
+        {**_MODEL, "work": frozenset({"compaction", "retention"})}, _SECONDS,
+    ),
+    Metric("driftwake_archiving_merged_files_total", "counter", "Small files of the lake merged into larger ones.", _TABLE),
+    Metric("driftwake_archiving_deleted_files_total", "counter", "Files of the lake deleted that no kept version needs.", _TABLE),
+    Metric(
+        "driftwake_archiving_parity_total", "counter", "Window values computed again from the lake, by what came of it.",
+        {**_MODEL, "result": frozenset({"same", "different"})},
+    ),
     # The daemon
     Metric("driftwake_daemon_incidents", "gauge", "Incidents by the state they are in.", {**_MODEL, "state": _STATES}),
     Metric("driftwake_daemon_moves_total", "counter", "Moves of incidents, by new state.", {**_MODEL, "state": _STATES}),

@@ -39,6 +39,9 @@ class ServingConfig(Section):
     idle_after_ms: int = Field(default=10_000, ge=100)
     """Live: a partition without requests for this long follows the others instead of holding event time back."""
 
+    snapshot_s: float = Field(default=60.0, gt=0)
+    """Live: how often, in wall seconds, what windows hold is written to a file, so that a restart reads only what came since."""
+
     patience_s: float = Field(default=300.0, gt=0)
     """Replay: how long, in wall time, a row may wait for slower inputs before the stage gives up with an error."""
 

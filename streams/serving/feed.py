@@ -7,10 +7,12 @@ own partitions, which are folded when they are answered: a row needn't wait unti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
+import numpy as np
 import structlog
 
 from streams.contracts.features import LABEL, Source, Window
@@ -18,10 +20,14 @@ from streams.contracts.records import MARKER_HEADER
 from streams.contracts.schema import ModelSchema
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark
 from streams.serving.own import OwnFacts
+from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
+from streams.windows.facts import columns_of
 from streams.windows.online import WindowState
 
 logger = structlog.get_logger(__name__)
+
+_Number64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Facts(NamedTuple):
@@ -65,6 +71,7 @@ class Feed:
         topics: where the facts come from.
         skip: offsets below which facts were taken from the lake already, keyed `topic/partition`.
         reached_ms: a watermark that was reached before, with all its facts among those given.
+        remembered: the facts to go on with; None: there are none yet.
     """
 
     def __init__(
@@ -76,22 +83,25 @@ class Feed:
         topics: FeedTopics,
         skip: Mapping[str, int] | None = None,
         reached_ms: int = NEVER,
+        remembered: Remembered | None = None,
     ) -> None:
-        self._state = WindowState(specs, skew_ms)
+        self._state = remembered.state if remembered else WindowState(specs, schema, skew_ms)
         self._skew_ms = skew_ms
         self._topics = topics
         self._skip = dict(skip or {})
+        self._next = dict(self._skip)
         self._reached_ms = reached_ms
         partitions = range(topics.partitions)
         self._of_requests = [WatermarkTracker([(position_key(topics.predictions, number), str(number))]) for number in partitions]
         self._of_outcomes = WatermarkTracker((position_key(topics.outcomes, number), str(number)) for number in partitions)
-        self._own = OwnFacts()
+        self._own = remembered.own if remembered else OwnFacts()
+        self._is_whole = True
         # How long before a row the newest fact of a source lies that any window reads.
         self._near_ms = {
             source: skew_ms + min(spec.delay_ms for spec in specs if spec.source == source)
             for source in {spec.source for spec in specs}
         }
-        self._columns = fact_columns(specs)
+        self._columns = fact_columns(specs, schema)
         self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
 
     def __len__(self) -> int:
@@ -131,19 +141,29 @@ class Feed:
             rows: the requests.
             flagged: places of suspect rows among them, which are no facts.
         """
-        seen = self._own.note(partition, offsets)
         columns = {name: rows.columns[name] for name in self._columns}
-        if not seen and not flagged:
-            self.take(Facts("requests", rows.time_ms, columns))
-            return
-        kept = [place for place in range(seen, len(offsets)) if place not in flagged]
-        if kept:
-            some = {name: [values[place] for place in kept] for name, values in columns.items()}
-            self.take(Facts("requests", [rows.time_ms[place] for place in kept], some))
+        with self._changing():
+            seen = self._own.note(partition, offsets)
+            if not seen and not flagged:
+                self.take(Facts("requests", rows.time_ms, columns))
+            else:
+                self._take_some(rows, columns, [place for place in range(seen, len(offsets)) if place not in flagged])
 
     def hear_own(self, heard: Heard) -> None:
         """Note a watermark whose rows before it were folded by `fold_own`."""
         self._own.hear(heard.partition, heard.watermark_ms)
+
+    def _take_some(self, rows: Rows, columns: Mapping[str, Any], kept: list[int]) -> None:
+        if kept:
+            some = {name: _at(values, kept) for name, values in columns.items()}
+            self.take(Facts("requests", [rows.time_ms[place] for place in kept], some))
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """What fails half-way leaves facts that no position tells of: such a feed is never kept."""
+        self._is_whole = False
+        yield
+        self._is_whole = True
 
     def take(self, facts: Facts) -> None:
         """Fold facts that come from elsewhere than the log."""
@@ -154,11 +174,16 @@ class Feed:
 
     def fold(self, records: Sequence[Record]) -> None:
         """Fold records of the log, in offset order per partition."""
+        with self._changing():
+            self._fold(records)
+
+    def _fold(self, records: Sequence[Record]) -> None:
         predictions: list[Any] = []
         outcomes: list[Any] = []
         watermarks: list[tuple[str, str, int]] = []
         for record in records:
             place = position_key(record.topic, record.partition)
+            self._next[place] = max(self._next.get(place, 0), record.offset + 1)
             watermark = read_watermark(record.key, record.headers)
             if watermark is not None:
                 watermarks.append((place, *watermark))
@@ -178,6 +203,12 @@ class Feed:
         """Let go of facts that no row at or after the watermark, less the skew, can see."""
         if self.watermark_ms > self._skew_ms:
             self._state.evict(self.watermark_ms - self._skew_ms)
+
+    def kept(self) -> Kept | None:
+        """Return all that it is made of now, of which only keys are copied; None after a fold that failed."""
+        if not self._is_whole:
+            return None
+        return Kept(self.specs, self._state.image(), dict(self._next), self.watermark_ms, self._own.folded())
 
     def _decode(self, record: Record, predictions: list[Any], outcomes: list[Any]) -> None:
         try:
@@ -218,12 +249,14 @@ class Feed:
         return dict(zip(self._columns, table, strict=True))
 
 
-def fact_columns(specs: Sequence[Window]) -> tuple[str, ...]:
-    """Name the columns of predictions that the windows read, keys and values."""
-    values = [
-        spec.column for spec in specs if spec.column is not None and not (spec.source == "outcomes" and spec.column == LABEL)
-    ]
-    return tuple(dict.fromkeys([*(key for spec in specs for key in spec.by), *values]))
+def fact_columns(specs: Sequence[Window], schema: ModelSchema) -> tuple[str, ...]:
+    """Name the columns of predictions that the windows read: keys, values, and those of filters."""
+    values = [name for spec in specs for name in columns_of(spec, schema) if not (spec.source == "outcomes" and name == LABEL)]
+    return tuple(dict.fromkeys([*(key for spec in specs for key in spec.by), *sorted(values)]))
+
+
+def _at(values: Any, places: list[int]) -> Any:
+    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
 
 
 def _is_marker(record: Record) -> bool:
@@ -240,12 +273,12 @@ def _decoders(columns: Sequence[str], schema: ModelSchema) -> tuple[Any, Any]:
     prediction = msgspec.defstruct(
         "PredictionFact",
         [
-            ("time_ms", int),
+            ("time_ms", _Number64),
             ("columns", needed),
-            ("offset", int, -1),
+            ("offset", _Number64, -1),
             ("flags", list[str], msgspec.field(default_factory=list)),
         ],
         gc=False,
     )
-    outcome = msgspec.defstruct("OutcomeFact", [("known_ms", int), ("label", float), ("prediction", prediction)], gc=False)
+    outcome = msgspec.defstruct("OutcomeFact", [("known_ms", _Number64), ("label", float), ("prediction", prediction)], gc=False)
     return msgspec.json.Decoder(prediction).decode, msgspec.json.Decoder(outcome).decode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,14 +12,16 @@ import pyarrow.compute as pc
 
 from streams.contracts.errors import LakeError
 from streams.contracts.features import Source, Window
+from streams.contracts.schema import ModelSchema
 from streams.lake.lake import Lake
 from streams.serving.feed import Facts, fact_columns
 
 
 class Past(NamedTuple):
-    """Archived facts, and the offsets (keyed `topic/partition`) below which every fact is among them."""
+    """Archived facts, part by part; how many there are; and the offsets (`topic/partition`) below which all are among them."""
 
-    facts: list[Facts]
+    parts: Iterator[Facts]
+    rows: int
     positions: dict[str, int]
 
 
@@ -28,37 +30,44 @@ History = Callable[[Sequence[Window], int | None], Awaitable[Past]]
 
 _TABLES: dict[Source, tuple[str, str]] = {"requests": ("predictions", "time_ms"), "outcomes": ("outcomes", "known_ms")}
 _ATTEMPTS = 10
+_PART_ROWS = 50_000
 
 
 async def no_history(specs: Sequence[Window], since_ms: int | None) -> Past:
     """Return nothing: every fact is in the log."""
-    return Past([], {})
+    return Past(iter(()), 0, {})
 
 
-def lake_history(lake: Lake, model: str) -> History:
+def lake_history(lake: Lake, model: str, schema: ModelSchema) -> History:
     """Return a history that reads a model's tables."""
 
     async def read(specs: Sequence[Window], since_ms: int | None) -> Past:
-        return await asyncio.to_thread(_read, lake, model, specs, since_ms)
+        return await asyncio.to_thread(_read, lake, model, specs, fact_columns(specs, schema), since_ms)
 
     return read
 
 
-def _read(lake: Lake, model: str, specs: Sequence[Window], since_ms: int | None) -> Past:
-    past = Past([], {})
+def _read(lake: Lake, model: str, specs: Sequence[Window], columns: Sequence[str], since_ms: int | None) -> Past:
+    tables: dict[Source, pa.Table] = {}
+    found: dict[str, int] = {}
     for source in dict.fromkeys(spec.source for spec in specs):
         table, time_column = _TABLES[source]
         if not lake.exists(model, table):
             continue
         version, positions = _stand(lake, model, table)
-        columns = fact_columns(specs)
         label = ["label"] if source == "outcomes" else []
         wanted = [time_column, "flags", *columns, *label]
         rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time_column, version=version)
-        rows = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0))
-        past.facts.append(_facts(source, rows, time_column, columns))
-        past.positions.update(positions)
-    return past
+        tables[source] = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0))
+        found.update(positions)
+    return Past(_parts(tables, columns), sum(rows.num_rows for rows in tables.values()), found)
+
+
+def _parts(tables: Mapping[Source, pa.Table], columns: Sequence[str]) -> Iterator[Facts]:
+    """Python's objects take ten times what columns do, so only a part of them is there at once."""
+    for source, rows in tables.items():
+        for first in range(0, rows.num_rows, _PART_ROWS):
+            yield _facts(source, rows.slice(first, _PART_ROWS), _TABLES[source][1], columns)
 
 
 def _stand(lake: Lake, model: str, table: str) -> tuple[int, dict[str, int]]:

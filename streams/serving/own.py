@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
 from streams.runtime.watermark import NEVER
+
+
+class Folded(NamedTuple):
+    """Requests of a partition that were folded: offsets [since, until], and whether the log has come to them."""
+
+    since: int
+    until: int
+    is_met: bool
 
 
 class _Run:
@@ -20,11 +31,19 @@ class OwnFacts:
     """Knows which requests were folded, so that their predictions are skipped when the log brings them.
 
     A batch whose transaction fails is read again and isn't folded again: its rows are the same.
+
+    Args:
+        folded: what was folded before this process began, by partition.
     """
 
-    def __init__(self) -> None:
-        self._runs: dict[int, list[_Run]] = {}
-        self._interrupted: set[int] = set()
+    def __init__(self, folded: Mapping[int, Iterable[Folded]] | None = None) -> None:
+        self._runs = {partition: [_run(folded) for folded in runs] for partition, runs in (folded or {}).items()}
+        # Another process may have answered requests since.
+        self._interrupted = set(self._runs)
+
+    def folded(self) -> dict[int, list[Folded]]:
+        """Return what was folded and the log hasn't brought yet, by partition."""
+        return {partition: [Folded(run.since, run.until, run.is_met) for run in runs] for partition, runs in self._runs.items()}
 
     def begin_again(self, partition: int) -> None:
         """A task was restored: another process may have answered requests in between, which come by the log."""
@@ -67,6 +86,12 @@ class OwnFacts:
             runs.pop(0)
         runs[0].is_met |= offset >= runs[0].since
         return _holds(runs[:1], offset)
+
+
+def _run(folded: Folded) -> _Run:
+    run = _Run(folded.since)
+    run.until, run.is_met = folded.until, folded.is_met
+    return run
 
 
 def _holds(runs: list[_Run], offset: int) -> bool:

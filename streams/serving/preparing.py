@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection
 
 import msgspec
 import structlog
 
-from streams.contracts.errors import BundleRefused
+from streams.contracts.errors import BundleRefused, ContractError
 from streams.contracts.features import Window
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
@@ -18,25 +17,16 @@ from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
+from streams.serving.backfilling import Backfill, Reader
 from streams.serving.board import Board
 from streams.serving.config import ServedModel
-from streams.serving.feed import Feed, FeedTopics
-from streams.serving.history import History, Past
-from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
-from streams.transport.records import Output, Record
+from streams.transport.records import Output
+from streams.windows.facts import grouped
 
 logger = structlog.get_logger(__name__)
 
-
-FETCH_WAIT_MS, REPLAY_FETCH_WAIT_MS = 100, 4
-
-
-class Reader(NamedTuple):
-    """A feed and what reads the log for it: predictions and outcomes apart, so that neither waits for the other's fetch."""
-
-    feed: Feed
-    followers: tuple[Follower, Follower]
+MOST_WINDOWS = 256
 
 
 class Preparer:
@@ -45,10 +35,9 @@ class Preparer:
     Args:
         model: what is served.
         board: what the tasks share.
-        bootstrap: `host:port` of the broker.
+        backfill: makes the windows' feeds.
         store: where bundles lie.
         trials: tries them before they are loaded.
-        history: archived facts.
         publisher: writes the reports.
         telemetry: counts.
         epoch: names this run of the worker.
@@ -59,23 +48,22 @@ class Preparer:
         model: ServedModel,
         board: Board,
         *,
-        bootstrap: str,
+        backfill: Backfill,
         store: BundleStore,
         trials: Trials,
-        history: History,
         publisher: Publisher,
         telemetry: Telemetry,
         epoch: str,
     ) -> None:
         self._model = model
         self._board = board
-        self._bootstrap = bootstrap
+        self._backfill = backfill
         self._store = store
         self._trials = trials
-        self._history = history
         self._publisher = publisher
         self._telemetry = telemetry
         self._epoch = epoch
+        self._share = 1.0
 
     async def prepare(self) -> Reader | None:
         """Load and backfill what is missing, let it answer, and report per partition.
@@ -90,9 +78,9 @@ class Preparer:
         slots, board = self._board.slots, self._board
         slots.forget(board.watermark_ms)
         loaded = [scorer for digest in slots.missing() if (scorer := await self._loaded(digest)) is not None]
-        specs = dict.fromkeys([*slots.windows(), *(window for scorer in loaded for window in scorer.manifest.windows)])
+        specs = {*slots.windows(), *(window for scorer in loaded for window in scorer.manifest.windows)}
         held = board.feed.specs if board.feed is not None else ()
-        reader = None if set(specs) <= set(held) else await self._backfilled(tuple(specs))
+        reader = None if specs <= set(held) else await self._backfilled(specs)
         if reader is not None:
             board.feed = reader.feed
         for scorer in loaded:
@@ -119,6 +107,7 @@ class Preparer:
                 ready=tuple(sorted(slots.ready)),
                 refused=dict(slots.refused),
                 watermark_ms=self._board.watermarks.get(partition, NEVER),
+                backfilled=self._share,
             )
             outputs.append(Output(topic_name("workers"), 0, f"serving/{name}/{partition}".encode(), msgspec.json.encode(report)))
         await self._publisher.send_many(outputs)
@@ -144,38 +133,33 @@ class Preparer:
 
     def _check(self, scorer: Scorer) -> None:
         manifest = scorer.manifest
-        if manifest.schema != self._model.schema:
+        if not manifest.schema.reads_like(self._model.schema):
             raise BundleRefused("manifest: the schema isn't the one this model is served with")
         if manifest.windows and self._model.is_observed:
             raise BundleRefused("manifest: it reads windows, and the model is served elsewhere, where nobody computes them")
         if manifest.windows and manifest.skew_ms != self._model.skew_ms:
             raise BundleRefused(f"manifest: trained with a skew of {manifest.skew_ms} ms, served with {self._model.skew_ms} ms")
+        if len(manifest.windows) > MOST_WINDOWS:
+            raise BundleRefused(f"manifest: {len(manifest.windows)} windows, at most {MOST_WINDOWS} are served")
+        try:
+            # By the columns as they are served: their units may have been declared since.
+            grouped(manifest.windows, self._model.schema)
+        except ContractError as error:
+            raise BundleRefused(f"manifest: {error}") from error
 
-    async def _backfilled(self, specs: Sequence[Window]) -> Reader:
-        """Make a feed that holds every fact up to the end of the log, from the lake and then from the log."""
-        model, board = self._model, self._board
+    async def _backfilled(self, specs: Collection[Window]) -> Reader:
+        board = self._board
         # Taken before the log is read to its end: all facts before this watermark are then in.
         reached_ms = board.feed.watermark_ms if board.feed is not None else NEVER
-        horizon_ms = max(spec.range_ms + spec.delay_ms for spec in specs) + 2 * model.skew_ms
-        since_ms = board.watermark_ms - horizon_ms if board.watermark_ms > horizon_ms else None
-        past = await self._history(specs, since_ms)
-        topics = FeedTopics(model.predictions, model.outcomes, model.partitions)
-        feed = Feed(specs, skew_ms=model.skew_ms, schema=model.schema, topics=topics, skip=past.positions, reached_ms=reached_ms)
-        back = self._board.config.lookback if model.replay else 0
-        start = {place: max(offset - back, 0) for place, offset in past.positions.items()}
-        # Partitions share a fetch, and a replay waits for the slowest; live, a tenth of a second is nothing beside the skew.
-        wait_ms = REPLAY_FETCH_WAIT_MS if model.replay and model.partitions > 1 else FETCH_WAIT_MS
-        predictions, outcomes = (
-            Follower(self._bootstrap, [topic], start=start, fetch_wait_ms=wait_ms)
-            for topic in (model.predictions, model.outcomes)
-        )
-        records = [*await predictions.start(), *await outcomes.start()]
-        await asyncio.to_thread(_fold_all, feed, past, records)
-        logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=len(records))
-        return Reader(feed, (predictions, outcomes))
+        # In an order that doesn't depend on what was loaded first, so that a snapshot fits after a restart.
+        ordered = sorted(specs, key=lambda spec: spec.name)
+        reader = await self._backfill.reader(ordered, reached_ms, board.watermark_ms, self._tell)
+        self._share = 1.0
+        return reader
 
-
-def _fold_all(feed: Feed, past: Past, records: Sequence[Record]) -> None:
-    for facts in past.facts:
-        feed.take(facts)
-    feed.fold(records)
+    async def _tell(self, share: float) -> None:
+        """Say how much of a backfill is done, a tenth at a time."""
+        self._telemetry.set("driftwake_serving_backfill_ratio", share, model=self._model.name)
+        if int(share * 10) != int(self._share * 10):
+            self._share = share
+            await self.report()

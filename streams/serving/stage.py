@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -18,14 +19,16 @@ from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
 from streams.runtime.signing import Verifier
 from streams.runtime.telemetry import Telemetry
+from streams.serving.backfilling import Backfill, Reader
 from streams.serving.board import Behind, Board, StageClosed
 from streams.serving.config import ServedModel, ServingConfig
 from streams.serving.door import Door
 from streams.serving.foreign import Versions
 from streams.serving.history import History
-from streams.serving.preparing import Preparer, Reader
+from streams.serving.preparing import Preparer
 from streams.serving.progress import Progress
 from streams.serving.reading import AnsweredDialect
+from streams.serving.remembering import SnapshotFile
 from streams.serving.slots import Slots
 from streams.serving.task import Places, ServingTask
 from streams.transport.deployments import DeploymentReader
@@ -39,6 +42,7 @@ logger = structlog.get_logger(__name__)
 
 _POLL_MS = 200
 _REPORT_SECONDS = 5.0
+_FETCH_WAIT_MS, _REPLAY_FETCH_WAIT_MS = 100, 4
 
 
 class ServingStage(Service):
@@ -60,6 +64,7 @@ class ServingStage(Service):
         config: the stage's own settings.
         worker: this worker among those that share the partitions; None: all are this process's.
         most_callers: rows that callers may wait for at once; None: nobody can call.
+        snapshot: the file in which this worker keeps what its windows hold, now and then; None: it is rebuilt at each start.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class ServingStage(Service):
         config: ServingConfig | None = None,
         worker: Worker | None = None,
         most_callers: int | None = None,
+        snapshot: Path | None = None,
     ) -> None:
         super().__init__()
         self._model = model
@@ -97,18 +103,19 @@ class ServingStage(Service):
             lambda reason: telemetry.count("driftwake_serving_ignored_deployments_total", model=model.name, reason=reason),
         )
         self._reader: Reader | None = None
+        self._followers: list[Follower] = []
         self._has_reader = asyncio.Event()
         self._stopping = asyncio.Event()
         self._reported: dict[int, int] = {}
         self._reported_s = 0.0
         self._trials = trials
+        self._snapshot = SnapshotFile(snapshot, model.schema, model.skew_ms) if snapshot is not None else None
         self._preparer = Preparer(
             model,
             self._board,
-            bootstrap=bootstrap,
+            backfill=self._make_backfill(history),
             store=store,
             trials=trials,
-            history=history,
             publisher=self._publisher,
             telemetry=telemetry,
             epoch=epoch,
@@ -133,9 +140,10 @@ class ServingStage(Service):
         """Disconnect, after all loops have ended."""
         for task in self._tasks.values():
             task.close()
+        await self._keep()
         await asyncio.to_thread(self._trials.close)
         await self._news.stop()
-        for follower in self._reader.followers if self._reader is not None else ():
+        for follower in self._followers:
             await follower.stop()
         await self._publisher.stop()
         if self._board.door is not None:
@@ -175,6 +183,26 @@ class ServingStage(Service):
     @Service.task
     async def _follow_outcomes(self) -> None:
         await self._follow_facts(1)
+
+    @Service.task
+    async def _keep_windows(self) -> None:
+        while not self.should_stop:
+            await self.sleep(self._config.snapshot_s)
+            await self._keep()
+
+    async def _keep(self) -> None:
+        """Write what the windows hold; where that fails they are only rebuilt later."""
+        feed = self._board.feed
+        kept = feed.kept() if self._snapshot is not None and feed is not None else None
+        if self._snapshot is None or kept is None:
+            return
+        with self._telemetry.timing("driftwake_serving_snapshot_seconds", model=self._model.name):
+            try:
+                size = await asyncio.to_thread(self._snapshot.write, kept)
+            except OSError as error:
+                logger.warning("SnapshotFailed", model=self._model.name, reason=str(error))
+                return
+        self._telemetry.set("driftwake_serving_snapshot_bytes", size, model=self._model.name)
 
     @Service.task
     async def _answer_requests(self) -> None:
@@ -249,6 +277,26 @@ class ServingStage(Service):
             every_ms=config.watermark_every_ms,
         )
         return Board(schema=model.schema, config=config, slots=Slots(config.max_bundles), progress=progress, replay=model.replay)
+
+    def _make_backfill(self, history: History) -> Backfill:
+        return Backfill(
+            self._model,
+            follow=self._follow,
+            history=history,
+            is_serving=lambda: self._board.slots.is_serving,
+            lookback=self._config.lookback,
+            snapshot=self._snapshot,
+        )
+
+    def _follow(self, start: Mapping[str, int]) -> tuple[Follower, Follower]:
+        model = self._model
+        # Partitions share a fetch, and a replay waits for the slowest; live, a tenth of a second is nothing beside the skew.
+        wait_ms = _REPLAY_FETCH_WAIT_MS if model.replay and model.partitions > 1 else _FETCH_WAIT_MS
+        topics = (model.predictions, model.outcomes)
+        predictions, outcomes = (Follower(self._bootstrap, [topic], start=start, fetch_wait_ms=wait_ms) for topic in topics)
+        # A backfill may end before its reader is anybody's, and a reader's loops before they have let go of the one before.
+        self._followers = [*(follower for follower in self._followers if follower.is_open), predictions, outcomes]
+        return predictions, outcomes
 
     def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
         model = self._model

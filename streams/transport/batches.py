@@ -133,8 +133,8 @@ async def drop(producer: AIOKafkaProducer, seconds: float = 5.0) -> None:
 def _hush(producer: AIOKafkaProducer) -> None:
     """Take the answers that nobody asks a failed producer for, or each is reported as never retrieved when collected."""
     # The library has no public list of them; without this each lost batch is an error in the log of whoever is on call.
-    for pending in producer._message_accumulator._batches.values():  # noqa: SLF001 - see above
+    for pending in producer._message_accumulator._batches.values():  # noqa: SLF001 - the library has no public list of batches
         for batch in pending:
-            for future in (batch.future, batch._drain_waiter):  # noqa: SLF001 - see above
+            for future in (batch.future, batch._drain_waiter):  # noqa: SLF001 - nor of who waits for one
                 if future.done() and not future.cancelled():
                     future.exception()

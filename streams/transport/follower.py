@@ -52,6 +52,13 @@ class Follower:
         self._start = dict(start or {})
         self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
+        self.lost: tuple[str, ...] = ()
+        """The partitions, as `topic/partition`, that don't have the offset to begin at: it is gone, or never was."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was started and not yet stopped."""
+        return self._consumer is not None
 
     async def start(self) -> list[Record]:
         """Connect, and return everything up to the ends as they were at the time of the call.
@@ -68,7 +75,7 @@ class Follower:
             async with asyncio.timeout(START_SECONDS) as limit:
                 await consumer.start()
                 ends = await consumer.end_offsets(partitions)
-                await self._seek(consumer, partitions)
+                await self._seek(consumer, ends)
                 records = await _read_to(consumer, ends, limit)
         except BaseException as error:
             await close_consumer(consumer)
@@ -78,11 +85,13 @@ class Follower:
         self._consumer = consumer
         return records
 
-    async def _seek(self, consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:
-        firsts = await consumer.beginning_offsets(list(partitions))
-        for partition in partitions:
-            wanted = self._start.get(position_key(partition.topic, partition.partition), 0)
-            consumer.seek(partition, max(wanted, firsts[partition]))
+    async def _seek(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+        firsts = await consumer.beginning_offsets(list(ends))
+        wanted = {place: self._start.get(position_key(place.topic, place.partition), firsts[place]) for place in ends}
+        lost = [place for place, offset in wanted.items() if not firsts[place] <= offset <= ends[place]]
+        self.lost = tuple(position_key(place.topic, place.partition) for place in lost)
+        for place, offset in wanted.items():
+            consumer.seek(place, max(offset, firsts[place]))
 
     async def poll(self, timeout_ms: int) -> list[Record]:
         """Return what came; an empty list when nothing came for `timeout_ms`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,15 @@ from streams.windows.facts import TIME_BITS, Columns, Integers, is_missing
 MISSING: Final = -1
 UNKNOWN: Final = -2
 MOST_KEYS: Final = 1 << (63 - TIME_BITS)
+
+
+class Coded(NamedTuple):
+    """Keys and their codes, the codes that are free, and how many were ever given out."""
+
+    keys: Sequence[Any]
+    codes: Sequence[int]
+    free: Sequence[int]
+    given: int
 
 
 class KeyCodes:
@@ -65,6 +74,15 @@ class KeyCodes:
             return
         for key in [key for key, code in self._codes.items() if not alive[code]]:
             self._free.append(self._codes.pop(key))
+
+    def image(self) -> Coded:
+        """Return what is known now; it doesn't change later."""
+        return Coded(list(self._codes), list(self._codes.values()), list(self._free), self._next)
+
+    def restore(self, coded: Coded) -> None:
+        """Know this and nothing else."""
+        self._codes = dict(zip(coded.keys, coded.codes, strict=True))
+        self._free, self._next = list(coded.free), coded.given
 
     @property
     def highest(self) -> int:

@@ -1,28 +1,40 @@
-"""Windows offline: every window of a table of rows at once, point in time, exact, in O(n log n).
+"""Windows offline: every window of a table of rows at once, point in time, in O(n log n).
 
 The facts of one (source, keys) lie sorted by key and time, so a window's facts are a range, and binary searches find its ends.
-A sum over a range is the difference of two running sums. Rounded ones would lose digits; so a value is cut into limbs of 36
-bits, whole numbers whose running sums are exact in 64 bits for up to 2**27 facts. That is exact for magnitudes from about
-1e-17 to `LARGEST_VALUE`; of smaller ones what is below 2**-108 (3e-33) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Source, Window
-from streams.contracts.schema import ModelSchema
-from streams.windows.facts import END_MS, LARGEST_VALUE, Floats, Integers, clip_offset, distinct_specs
+from streams.contracts.schema import Kind, ModelSchema
+from streams.features.evaluate import holds
+from streams.features.tree import names_in
+from streams.windows.aggregates import family_of, finished
+from streams.windows.distinct import count_distinct, previous
+from streams.windows.facts import (
+    END_MS,
+    Facts,
+    Floats,
+    Integers,
+    as_numbers,
+    clip_offset,
+    fact_kinds,
+    filter_of,
+    grouped,
+    numbers,
+)
+from streams.windows.sums import running
 
 _TIMES: Final[dict[Source, str]] = {"requests": "time_ms", "outcomes": "known_ms"}
-_WEIGHTS: Final = tuple(2.0**power for power in range(72, -109, -36))
+_ROWS_AT_ONCE: Final = 65_536
 
 
 def window_values(
@@ -43,17 +55,10 @@ def window_values(
         ContractError: a spec names a column that the schema lacks, that isn't a number, or whose name is reserved; or there
             are too many keys over too long a time.
     """
-    groups: dict[tuple[Source, tuple[str, ...]], list[Window]] = {}
-    for spec in distinct_specs(specs):
-        spec.check(schema)
-        groups.setdefault((spec.source, spec.by), []).append(spec)
-    for (source, by), members in groups.items():
-        line = _Line(facts[source], _TIMES[source], rows, (by, schema))
-        running = {
-            name: _running(_numbers(facts[source], name)[line.facts])
-            for name in dict.fromkeys(spec.column for spec in members)
-            if name is not None
-        }
+    for some, members in grouped(specs, schema).items():
+        table = _passing(facts[some.source], some, schema)
+        line = _Line(table, _TIMES[some.source], rows, (some.by, schema))
+        made = _Made(table, line, fact_kinds(some.source, schema))
         found: dict[int, Integers] = {}
         for spec in members:
             near = clip_offset(spec.delay_ms + skew_ms)
@@ -61,7 +66,20 @@ def window_values(
             for offset in (near, far):
                 if offset not in found:
                     found[offset] = line.find(offset)
-            yield spec, line.as_given(_aggregate(spec, found[far], found[near], running))
+            yield spec, line.as_given(made.aggregate(spec, found[far], found[near], rows))
+
+
+def _passing(table: pa.Table, facts: Facts, schema: ModelSchema) -> pa.Table:
+    tree = filter_of(facts, schema)
+    if tree is None:
+        return table
+    kinds = fact_kinds(facts.source, schema)
+    columns = {name: _read(table, name, kinds[name]) for name in names_in(tree)}
+    return table.filter(pa.array(holds(tree, columns, _times(table, _TIMES[facts.source]))))
+
+
+def _read(table: pa.Table, name: str, kind: Kind) -> Any:
+    return numbers(_numbers(table, name)) if kind == "number" else table.column(name).to_pylist()
 
 
 class _Line:
@@ -74,69 +92,95 @@ class _Line:
         of_facts, of_rows = _joint_codes(facts, rows, *keys)
         when = _times(facts, time)
         kept = np.flatnonzero((of_facts >= 0) & (when >= 0) & (when < END_MS))
-        self._first, self._end = (int(when[kept].min()), int(when[kept].max()) + 1) if len(kept) else (0, 0)
-        bits = (self._end - self._first).bit_length()
+        self.first, self._end = (int(when[kept].min()), int(when[kept].max()) + 1) if len(kept) else (0, 0)
+        bits = (self._end - self.first).bit_length()
         if int(max(of_facts.max(initial=0), of_rows.max(initial=0))) >> (63 - bits):
             raise ContractError(f"windows by {', '.join(keys[0])}: too many keys over too long a time; take a shorter one")
-        at = (of_facts[kept] << bits) + (when[kept] - self._first)
+        at = (of_facts[kept] << bits) + (when[kept] - self.first)
         order = np.argsort(at, kind="stable")
         self.facts: Integers = kept[order]
-        self._at = at[order]
-        self._rows = np.argsort(of_rows, kind="stable")
-        self._keys = np.maximum(of_rows[self._rows], 0) << bits
-        self._times = np.clip(_times(rows, "time_ms"), 0, END_MS)[self._rows]
+        self.at = at[order]
+        self.keys = self.at >> bits
+        self.times = when[self.facts]
+        self.rows = np.argsort(of_rows, kind="stable")
+        self.row_times = np.clip(_times(rows, "time_ms"), 0, END_MS)[self.rows]
+        self._row_keys = np.maximum(of_rows[self.rows], 0) << bits
         self._missing = of_rows < 0
 
     def find(self, offset: int) -> Integers:
         """Return per row, in the line's order, the place of its key's first fact at or after its time less an offset."""
-        bounds = np.clip(self._times - offset, self._first, self._end) - self._first
-        places: Integers = np.searchsorted(self._at, self._keys + bounds)
+        bounds = np.clip(self.row_times - offset, self.first, self._end) - self.first
+        places: Integers = np.searchsorted(self.at, self._row_keys + bounds)
         return places
 
     def as_given(self, values: Floats) -> Floats:
         """Put values into the rows' given order; NaN where the key is missing."""
         given = np.empty(len(values))
-        given[self._rows] = values
+        given[self.rows] = values
         given[self._missing] = np.nan
         return given
 
 
-class _Running(NamedTuple):
-    """How many values are present and the sums of their limbs (weight, sums), each up to a place [facts + 1]."""
+class _Made:
+    """What is made of the facts' columns, each on first use.
 
-    counts: Integers
-    limbs: tuple[tuple[float, Integers], ...]
+    It is read as online state is (`aggregates`), some of the rows at a time; but different values are counted all at once.
+    """
 
+    def __init__(self, table: pa.Table, line: _Line, kinds: Mapping[str, Kind]) -> None:
+        self._table = table
+        self._line = line
+        self._kinds = kinds
+        self._parts: dict[tuple[str, int], Any] = {}
+        self._columns: list[str] = []
+        self.at = line.at
+        self.values: list[Floats] = []
 
-def _running(values: Floats) -> _Running:
-    present = np.abs(values) <= LARGEST_VALUE
-    rest = np.where(present, values, 0.0)
-    limbs = []
-    for weight in _WEIGHTS:
-        whole = np.trunc(rest / weight)
-        if whole.any():
-            rest = rest - whole * weight
-            limbs.append((weight, _summed(whole.astype(np.int64))))
-    return _Running(_summed(present), tuple(limbs))
+    def times(self) -> Integers:
+        """The facts' times, shape (facts,)."""
+        return self._line.times
 
+    def elapsed(self) -> Floats:
+        """The facts' times in ms since the first of them, shape (facts,)."""
+        return (self._line.times - self._line.first).astype(np.float64)
 
-def _summed(values: Integers | NDArray[np.bool_]) -> Integers:
-    sums = np.zeros(len(values) + 1, dtype=np.int64)
-    np.cumsum(values, out=sums[1:])
-    return sums
+    def made(self, what: str, column: int, make: Callable[[], Any]) -> Any:
+        """Return what was made of a column; make it the first time."""
+        if (what, column) not in self._parts:
+            self._parts[what, column] = make()
+        return self._parts[what, column]
 
+    def aggregate(self, spec: Window, start: Integers, stop: Integers, rows: pa.Table) -> Floats:
+        """Return a spec's values for the rows in the line's order, whose facts are those in [start, stop)."""
+        column = self._column(spec.column)
+        if spec.aggregate == "distinct":
+            return self._distinct(column, start, stop)
+        own = self._own(rows, spec.column) if spec.aggregate == "ratio" else None
+        family = family_of(spec)
+        found = np.empty(len(start))
+        for begin in range(0, len(start), _ROWS_AT_ONCE):
+            some = slice(begin, begin + _ROWS_AT_ONCE)
+            results = family.results(family.of(self, column, start[some], stop[some]), len(start[some]))
+            found[some] = finished(spec, results, self._line.row_times[some], None if own is None else own[some])
+        return found
 
-def _aggregate(spec: Window, start: Integers, stop: Integers, running: Mapping[str, _Running]) -> Floats:
-    if spec.column is None:
-        return (stop - start).astype(np.float64)
-    counts, limbs = running[spec.column]
-    total = np.zeros(len(start))
-    for weight, sums in limbs:
-        total += (sums[stop] - sums[start]) * weight
-    if spec.aggregate == "sum":
-        return total
-    count = counts[stop] - counts[start]
-    return np.divide(total, count, out=np.full(len(start), np.nan), where=count > 0)
+    def _own(self, rows: pa.Table, column: str | None) -> Floats | None:
+        return None if column is None else numbers(_numbers(rows, column))[self._line.rows]
+
+    def _column(self, name: str | None) -> int:
+        if name is None:
+            return -1
+        if name not in self._columns:
+            self._columns.append(name)
+            self.values.append(as_numbers(_read(self._table, name, self._kinds[name]), self._kinds[name])[self._line.facts])
+        return self._columns.index(name)
+
+    def _distinct(self, column: int, start: Integers, stop: Integers) -> Floats:
+        values = self.values[column]
+        present = ~np.isnan(values)
+        upto = running(present)
+        before = self.made("previous", column, lambda: previous(self._line.keys[present], values[present]))
+        return count_distinct(before, upto[start], upto[stop]).astype(np.float64)
 
 
 def _joint_codes(facts: pa.Table, rows: pa.Table, by: tuple[str, ...], schema: ModelSchema) -> tuple[Integers, Integers]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from streams.windows.facts import END_MS, TIME_BITS, Floats, Integers
-from streams.windows.sums import RangeSums
 
 _RATIO: Final = 8
 _SMALL: Final = 1_024
@@ -27,26 +25,31 @@ class Run:
     Args:
         at: places, ascending, shape (facts,).
         values: one row per column, NaN where missing, shape (columns, facts).
+        origin_ms: since when `elapsed` counts, the same for all runs that are read together.
     """
 
-    def __init__(self, at: Integers, values: Floats) -> None:
+    def __init__(self, at: Integers, values: Floats, origin_ms: int) -> None:
         self.at = at
         self.values = values
+        self.origin_ms = origin_ms
+        self._made: dict[tuple[str, int], Any] = {}
 
     def __len__(self) -> int:
         return len(self.at)
 
-    @cached_property
-    def sums(self) -> list[RangeSums]:
-        """Per column, sums over ranges of this run; made on first read, as most runs are merged before."""
-        return [RangeSums(np.nan_to_num(column, nan=0.0)) for column in self.values]
+    def times(self) -> Integers:
+        """The facts' times, shape (facts,)."""
+        return self.at & END_MS
 
-    @cached_property
-    def present(self) -> Integers:
-        """Per column, how many values before each place aren't missing; shape (columns, facts + 1)."""
-        counts = np.zeros((len(self.values), len(self.at) + 1), dtype=np.int64)
-        np.cumsum(~np.isnan(self.values), axis=1, out=counts[:, 1:])
-        return counts
+    def elapsed(self) -> Floats:
+        """The facts' times in ms since the origin, shape (facts,)."""
+        return (self.times() - self.origin_ms).astype(np.float64)
+
+    def made(self, what: str, column: int, make: Callable[[], Any]) -> Any:
+        """Return what was made of a column; make it on first read, as most runs are merged before."""
+        if (what, column) not in self._made:
+            self._made[what, column] = make()
+        return self._made[what, column]
 
     def merged(self, other: Run) -> Run:
         """Return both in one; O(n)."""
@@ -57,12 +60,12 @@ class Run:
         at[where], at[ours] = other.at, self.at
         values = np.empty((len(self.values), len(ours)))
         values[:, where], values[:, ours] = other.values, self.values
-        return Run(at, values)
+        return Run(at, values, self.origin_ms)
 
     def since(self, floor_ms: int) -> Run:
         """Return the facts at or after `floor_ms`."""
         kept = (self.at & END_MS) >= floor_ms
-        return self if kept.all() else Run(self.at[kept], self.values[:, kept])
+        return self if kept.all() else Run(self.at[kept], self.values[:, kept], self.origin_ms)
 
 
 class Runs:
@@ -70,7 +73,7 @@ class Runs:
 
     New facts wait unsorted until the next read, then become a run; a run is merged into the one below it unless that is more
     than 8 times larger. So a read searches O(log n) runs and a fact is moved O(log n) times. Memory per fact: 8 bytes and,
-    for each value column, about 25 (value, sums, count of present values), plus its share of the largest merge.
+    for each value column, 8 for the value and what its aggregates make of it (see `ranges`), plus its share of the largest merge.
     """
 
     def __init__(self, columns: int) -> None:
@@ -78,6 +81,7 @@ class Runs:
         self._runs: list[Run] = []
         self._pending: list[tuple[Integers, Floats]] = []
         self._waiting = 0
+        self._origin_ms: int | None = None
 
     def __len__(self) -> int:
         return self._waiting + sum(map(len, self._runs))
@@ -96,6 +100,11 @@ class Runs:
             self._settle()
         return self._runs
 
+    def restore(self, runs: Sequence[Run]) -> None:
+        """Hold these runs, which `settled` returned, and nothing else."""
+        self._runs, self._pending, self._waiting = list(runs), [], 0
+        self._origin_ms = runs[0].origin_ms if runs else None
+
     def evict(self, floor_ms: int) -> None:
         """Drop the facts before `floor_ms`."""
         kept = [run.since(floor_ms) for run in self.settled()]
@@ -113,7 +122,9 @@ class Runs:
         values = np.concatenate([values for _, values in self._pending], axis=1)
         self._pending, self._waiting = [], 0
         order = np.argsort(at, kind="stable")
-        self._push(Run(at[order], values[:, order]))
+        if self._origin_ms is None:
+            self._origin_ms = int(at[0] & END_MS)
+        self._push(Run(at[order], values[:, order], self._origin_ms))
 
     def _push(self, run: Run) -> None:
         while self._runs and len(self._runs[-1]) <= max(_RATIO * len(run), _SMALL):

@@ -1,31 +1,39 @@
 """Windows in SQL: specs become one DuckDB statement, point in time, in O(n log n).
 
-Per (source, keys) the facts become running sums over each key's distinct times; a row then finds, with one ASOF join per
-distinct bound, the running sums just before its window's two ends, and the window is their difference. There is no range
-join, so a year-long window costs what a minute-long one does.
-
-Differences of rounded running sums would lose digits, so running sums are exact: a value is split into its integer part and
-its fraction in units of 2**-100, and both are added up as 128-bit integers. That is exact for magnitudes from about 1e-14 to
-`LARGEST_VALUE`; below, a value is rounded to a multiple of 2**-100 (8e-31).
+Per kind of facts, rows and facts stand in one relation, and each window is a frame by range over it: the facts with the row's
+keys in [t - far, t - near), which are whole milliseconds. Frames are answered from segment trees; there is no range join, so
+a year-long window costs what a minute-long one does.
 """
 
 from __future__ import annotations
 
-# ruff: noqa: S608 - every identifier is quoted by `_quoted`, every number is ours; no value is ever written into the text
-from collections.abc import Sequence
+# ruff: noqa: S608 - every identifier is quoted by `_quoted`, every number is ours; of values only those of a filter, quoted, get in
+from collections.abc import Mapping, Sequence
 
-from streams.contracts.features import Source, Window
+from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema
-from streams.windows.facts import END_MS, LARGEST_VALUE, clip_offset, distinct_specs
+from streams.features.sql import compiled
+from streams.features.tree import names_in
+from streams.windows.aggregates import HOUR_MS, NO_SPREAD
+from streams.windows.facts import (
+    END_MS,
+    LARGEST_VALUE,
+    SMALLEST_VALUE,
+    Facts,
+    clip_offset,
+    fact_kinds,
+    filter_of,
+    grouped,
+    own_columns,
+)
 
-_FRACTION_BITS = 100
 _TIMES = {"requests": "time_ms", "outcomes": "known_ms"}
 
 
 def compile_windows(specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> str:
     """Return the statement that computes `specs`.
 
-    It reads three registered tables: `rows(row, time_ms, <key columns>)`, `requests(time_ms, <columns>)` and
+    It reads three registered tables: `rows(row, time_ms, <keys, and columns of ratios>)`, `requests(time_ms, <columns>)` and
     `outcomes(known_ms, <columns>, label)`; a table that no spec needs may be absent. The result has `row` (bigint) and one
     float64 column per distinct spec, called `spec.name`, null where the value is missing, ordered by `row`. Which requests
     are valid is for the caller to say: leave flagged rows out.
@@ -36,18 +44,17 @@ def compile_windows(specs: Sequence[Window], schema: ModelSchema, skew_ms: int) 
         skew_ms: the model's allowed skew.
 
     Raises:
-        ContractError: a spec names a column that the schema lacks, that isn't a number, or whose name is reserved.
+        ContractError: a spec names a column that the schema lacks, that isn't a number, or whose name is reserved; or its
+            filter isn't one.
     """
-    distinct = distinct_specs(specs)
-    for spec in distinct:
-        spec.check(schema)
-    groups: dict[tuple[Source, tuple[str, ...]], list[Window]] = {}
-    for spec in distinct:
-        groups.setdefault((spec.source, spec.by), []).append(spec)
+    groups = grouped(specs, schema)
+    distinct = list(dict.fromkeys(specs))
     parts = [_rows(distinct, schema)]
-    for number, group in enumerate(groups.values()):
-        parts += _Group(f"g{number}", group, schema, skew_ms).tables()
-    columns = ", ".join(f"g{_group_of(spec, groups)}.{_quoted(spec.name)}" for spec in distinct)
+    places: dict[str, str] = {}
+    for number, (facts, group) in enumerate(groups.items()):
+        parts += _Group(f"g{number}", facts, group, schema, skew_ms).tables()
+        places |= {spec.name: f"g{number}" for spec in group}
+    columns = ", ".join(f"{places[spec.name]}.{_quoted(spec.name)}" for spec in distinct)
     joins = "\n".join(f"JOIN g{number} ON g{number}.row = rows_.row" for number in range(len(groups)))
     return (
         "WITH "
@@ -57,75 +64,105 @@ def compile_windows(specs: Sequence[Window], schema: ModelSchema, skew_ms: int) 
 
 
 class _Group:
-    """The common table expressions of all specs over one source by one set of keys."""
+    """The common table expressions of all specs over the same facts."""
 
-    def __init__(self, name: str, specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> None:
+    def __init__(self, name: str, facts: Facts, specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> None:
         self.name = name
-        self.source = specs[0].source
-        self.by = specs[0].by
+        self.facts = facts
         self.specs = specs
         self.schema = schema
+        self.kinds = fact_kinds(facts.source, schema)
         self.columns = tuple(dict.fromkeys(spec.column for spec in specs if spec.column is not None))
-        self.bounds = {
-            spec: (clip_offset((near := clip_offset(spec.delay_ms + skew_ms)) + spec.range_ms), near) for spec in specs
-        }
+        near = {spec: clip_offset(spec.delay_ms + skew_ms) for spec in specs}
+        self.frames = {spec: (clip_offset(near[spec] + spec.range_ms), near[spec]) for spec in specs}
 
     def tables(self) -> list[str]:
-        """Return the facts, their running sums, and the values per row, as `name AS (...)`."""
-        return [self._facts(), self._sums(), self._values()]
+        """Return the facts, and the values per row, as `name AS (...)`."""
+        return [self._facts(), self._values()]
 
     def _facts(self) -> str:
-        keys = [f"{_key(column, self.schema)} AS {_quoted(f'k_{column}')}" for column in self.by]
-        values = [f"{_number(column)} AS v{i}" for i, column in enumerate(self.columns)]
-        time = _TIMES[self.source]
-        chosen = ", ".join([*keys, f"CAST({time} AS BIGINT) AS t", *values])
-        return f"{self.name}_facts AS (SELECT {chosen} FROM {self.source} WHERE {time} >= 0 AND {time} < {END_MS})"
-
-    def _sums(self) -> str:
-        keys = [_quoted(f"k_{column}") for column in self.by]
-        columns = range(len(self.columns))
+        """The facts that count; `u` of each column is the largest value of its key and time, once."""
+        time = f"CAST({_TIMES[self.facts.source]} AS BIGINT)"
+        keys = [_quoted(f"k_{column}") for column in self.facts.by]
+        chosen = [f"{_key(column, self.schema)} AS {key}" for column, key in zip(self.facts.by, keys, strict=True)]
+        chosen += [f"{time} AS t", *(f"{self._column(column)} AS v{i}" for i, column in enumerate(self.columns))]
+        tree = filter_of(self.facts, self.schema)
+        conditions = [f"{time} >= 0", f"{time} < {END_MS}"]
+        if tree is not None:
+            columns = {name: self._column(name) for name in names_in(tree)}
+            conditions.append(f"{compiled(tree, columns, time)} > 0")
+        inner = f"SELECT {', '.join(chosen)} FROM {self.facts.source} WHERE {' AND '.join(conditions)}"
         place = ", ".join([*keys, "t"])
-        per_time = ", ".join(["count(*) AS n", *(part for i in columns for part in _fixed_point(i))])
-        running = ", ".join(
-            f"sum({name}) OVER upto AS {name}" for name in ["n", *(f"{kind}{i}" for i in columns for kind in "nwf")]
+        largest = "".join(
+            f", CASE WHEN row_number() OVER (PARTITION BY {place} ORDER BY v{i} DESC NULLS LAST) = 1 THEN v{i} END AS u{i}"
+            for i in range(len(self.columns))
         )
         present = " AND ".join(f"{key} IS NOT NULL" for key in keys) or "TRUE"
-        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
-        per_key_and_time = f"SELECT {place}, {per_time} FROM {self.name}_facts WHERE {present} GROUP BY {place}"
-        order = f"{partition}ORDER BY t ROWS UNBOUNDED PRECEDING"
-        return f"{self.name}_sums AS (SELECT {place}, {running} FROM ({per_key_and_time}) WINDOW upto AS ({order}))"
+        return f"{self.name}_facts AS (SELECT *{largest} FROM ({inner}) WHERE {present})"
 
     def _values(self) -> str:
-        offsets = sorted({offset for bound in self.bounds.values() for offset in bound})
-        joins = " ".join(self._join(offset) for offset in offsets)
-        values = ", ".join(f"{self._value(spec)} AS {_quoted(spec.name)}" for spec in self.specs)
-        return f"{self.name} AS (SELECT rows_.row, {values} FROM rows_ {joins})"
+        keys = [_quoted(f"k_{column}") for column in self.facts.by]
+        shared = ", ".join([*keys, "t"])
+        both = f"SELECT * FROM {self.name}_facts UNION ALL BY NAME SELECT {', '.join([shared, 'row', *self._own()])} FROM rows_"
+        partition = f"PARTITION BY {', '.join(keys)} " if keys else ""
+        frames = {frame: f"w{number}" for number, frame in enumerate(dict.fromkeys(self.frames.values()))}
+        windows = ", ".join(
+            f"{name} AS ({partition}ORDER BY t RANGE BETWEEN {far} PRECEDING AND {near + 1} PRECEDING)"
+            for (far, near), name in frames.items()
+        )
+        missing = " OR ".join(f"{key} IS NULL" for key in keys) or "FALSE"
+        values = ", ".join(
+            f"CASE WHEN {missing} THEN NULL ELSE {self._value(spec, frames[self.frames[spec]])} END AS {_quoted(spec.name)}"
+            for spec in self.specs
+        )
+        found = f"SELECT row, {values} FROM ({both}) WINDOW {windows}"
+        return f"{self.name} AS (SELECT * FROM ({found}) WHERE row IS NOT NULL)"
 
-    def _join(self, offset: int) -> str:
-        same = "".join(f"rows_.{_quoted(f'k_{column}')} = at{offset}.{_quoted(f'k_{column}')} AND " for column in self.by)
-        return f"ASOF LEFT JOIN {self.name}_sums AS at{offset} ON {same}rows_.t - {offset} > at{offset}.t"
+    def _own(self) -> list[str]:
+        return [f"{_quoted(f'o_{column}')} AS o{self.columns.index(column)}" for column in _owned(self.specs)]
 
-    def _value(self, spec: Window) -> str:
-        far, near = self.bounds[spec]
-
-        def between(name: str) -> str:
-            return f"(coalesce(at{near}.{name}, 0) - coalesce(at{far}.{name}, 0))"
-
+    def _value(self, spec: Window, frame: str) -> str:
         if spec.column is None:
-            value = f"CAST({between('n')} AS DOUBLE)"
-        else:
-            i = self.columns.index(spec.column)
-            value = f"(CAST({between(f'w{i}')} AS DOUBLE) + CAST({between(f'f{i}')} AS DOUBLE) / {2.0**_FRACTION_BITS!r})"
-            if spec.aggregate == "mean":
-                value = f"{value} / nullif({between(f'n{i}')}, 0)"
-        missing = " OR ".join(f"rows_.{_quoted(f'k_{column}')} IS NULL" for column in self.by) or "FALSE"
-        return f"CASE WHEN {missing} THEN NULL ELSE {value} END"
+            if spec.aggregate == "since":
+                return f"(t - max(t) FILTER (WHERE row IS NULL) OVER {frame}) / 1000.0"
+            return f"CAST(count(*) FILTER (WHERE row IS NULL) OVER {frame} AS DOUBLE)"
+        i = self.columns.index(spec.column)
+        names = {"v": f"v{i}", "u": f"u{i}", "o": f"o{i}", "w": frame, "facts": f"{self.name}_facts"}
+        return _AGGREGATES[spec.aggregate].format(**names, back=spec.back)
+
+    def _column(self, name: str) -> str:
+        return _number(name) if self.kinds[name] == "number" else f"CAST({_quoted(name)} AS VARCHAR)"
+
+
+_AGGREGATES: Mapping[str, str] = {
+    "sum": "coalesce(sum({v}) OVER {w}, 0.0)",
+    "mean": "sum({v}) OVER {w} / nullif(count({v}) OVER {w}, 0)",
+    "min": "min({v}) OVER {w}",
+    "max": "max({v}) OVER {w}",
+    "std": (
+        f"CASE WHEN stddev_samp({{v}}) OVER {{w}} <= {NO_SPREAD!r} * abs(avg({{v}}) OVER {{w}}) THEN 0.0 "
+        "ELSE stddev_samp({v}) OVER {w} END"
+    ),
+    "distinct": "CAST(count(DISTINCT {v}) OVER {w} AS DOUBLE)",
+    "last": "(max({{'t': t, 'u': {u}}}) FILTER (WHERE {u} IS NOT NULL) OVER {w}).u",
+    "lag": "((max({{'t': t, 'u': {u}}}, {back}) FILTER (WHERE {u} IS NOT NULL) OVER {w})[{back}]).u",
+    "ratio": "{o} / nullif(sum({v}) OVER {w} / nullif(count({v}) OVER {w}, 0), 0)",
+    "trend": (
+        "CASE WHEN max(t) FILTER (WHERE {v} IS NOT NULL) OVER {w} > min(t) FILTER (WHERE {v} IS NOT NULL) OVER {w} "
+        f"THEN {HOUR_MS} * regr_slope({{v}}, t - (SELECT min(t) FROM {{facts}})) OVER {{w}} END"
+    ),
+}
 
 
 def _rows(specs: Sequence[Window], schema: ModelSchema) -> str:
     columns = dict.fromkeys(column for spec in specs for column in spec.by)
     keys = "".join(f", {_key(column, schema)} AS {_quoted(f'k_{column}')}" for column in columns)
+    keys += "".join(f", {_number(column)} AS {_quoted(f'o_{column}')}" for column in _owned(specs))
     return f"rows_ AS MATERIALIZED (SELECT row, greatest(0, least(CAST(time_ms AS BIGINT), {END_MS})) AS t{keys} FROM rows)"
+
+
+def _owned(specs: Sequence[Window]) -> list[str]:
+    return list(dict.fromkeys(column for spec in specs for column in own_columns(spec)))
 
 
 def _key(column: str, schema: ModelSchema) -> str:
@@ -137,20 +174,7 @@ def _key(column: str, schema: ModelSchema) -> str:
 
 def _number(column: str) -> str:
     number = f"CAST({_quoted(column)} AS DOUBLE)"
-    return f"CASE WHEN abs({number}) <= {LARGEST_VALUE!r} THEN {number} END"
-
-
-def _fixed_point(i: int) -> tuple[str, str, str]:
-    """Return how many values, and the exact sums of their integer parts and of their fractions."""
-    return (
-        f"count(v{i}) AS n{i}",
-        f"coalesce(sum(CAST(trunc(v{i}) AS HUGEINT)), 0) AS w{i}",
-        f"coalesce(sum(CAST((v{i} - trunc(v{i})) * {2.0**_FRACTION_BITS!r} AS HUGEINT)), 0) AS f{i}",
-    )
-
-
-def _group_of(spec: Window, groups: dict[tuple[Source, tuple[str, ...]], list[Window]]) -> int:
-    return list(groups).index((spec.source, spec.by))
+    return f"CASE WHEN abs({number}) < {SMALLEST_VALUE!r} THEN 0.0 WHEN abs({number}) <= {LARGEST_VALUE!r} THEN {number} END"
 
 
 def _quoted(identifier: str) -> str:

@@ -1,70 +1,66 @@
-"""Sums over any range of a fixed array in constant time, without subtracting."""
+"""Exact sums over any range of a fixed array, in constant time.
+
+A sum over a range is the difference of two running sums. Rounded ones would lose digits, and one huge value would spoil every
+range behind it; so a value is cut into limbs of 36 bits, whole numbers whose running sums are exact in 64 bits for up to 2**27
+values. Eight limbs hold every value between `SMALLEST_VALUE` and `LARGEST_VALUE` to its last bit. As limbs are exact, a sum
+doesn't depend on the order in which values came, nor on how they are split among runs.
+
+Memory per value: 8 bytes for each limb that any of them has, which is 3 for amounts of money, and 8 for the count.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streams.windows.facts import Floats, Integers
+from streams.windows.facts import LARGEST_VALUE, Floats, Integers
 
-_BLOCK: Final = 32
+_WEIGHTS: Final = tuple(2.0**power for power in range(72, -181, -36))
 
 
-class RangeSums:
-    """Answers sum(values[start:stop]) for many ranges at once.
+class Running:
+    """The running sums of fixed values.
 
-    The obvious way, the difference of two running sums, loses digits wherever a running sum is much larger than the range's
-    own sum, and a single huge value spoils every range behind it. Here only members of the range are added: the two ends
-    from blocks of 32, and the whole blocks between from a disjoint sparse table (each level holds, for every block, the sum
-    from there to the middle of its section; a range of blocks is the two halves that meet at one middle).
-
-    Memory per value: 8 bytes, and 8 * log2(values / 32) / 32 (up to double that, as the table is padded) for the table.
+    Args:
+        values: shape (values,), NaN where missing.
     """
 
     def __init__(self, values: Floats) -> None:
-        size = len(values)
-        blocks = max(1, -(-size // _BLOCK))
-        self.values = np.zeros((blocks + 1) * _BLOCK)  # one block more, so that an end can be read whole
-        self.values[:size] = values
-        self._table = _disjoint_table(self.values[: blocks * _BLOCK].reshape(blocks, _BLOCK).sum(axis=1))
+        present = np.abs(values) <= LARGEST_VALUE
+        self._sums: dict[int, Integers] = {0: running(present)}
+        rest = np.where(present, values, 0.0)
+        for place, weight in enumerate(_WEIGHTS, start=1):
+            if not rest.any():
+                break
+            whole = np.trunc(rest / weight)
+            if whole.any():
+                rest = rest - whole * weight
+                self._sums[place] = running(whole.astype(np.int64))
 
-    def between(self, start: Integers, stop: Integers) -> Floats:
-        """Sum the values in each [start, stop); shape (ranges,) in and out. An empty range gives 0."""
-        first = -(-start // _BLOCK)
-        last = stop // _BLOCK
-        head = np.minimum(first * _BLOCK, stop)
-        tail = np.maximum(last * _BLOCK, head)
-        total = self._end(start, head) + self._end(tail, stop)
-        wide = np.flatnonzero(first < last)
-        if len(wide):
-            total[wide] += self._blocks(first[wide], last[wide] - 1)
-        return total
+    def between(self, start: Integers, stop: Integers) -> Integers:
+        """Return what is in each [start, stop), both of shape (ranges,): counts and limbs, shape (1 + limbs, ranges).
 
-    def _end(self, start: Integers, stop: Integers) -> Floats:
-        widest = int((stop - start).max(initial=0))
-        if widest == 0:
-            return np.zeros(len(start))
-        index = start[:, None] + np.arange(widest)
-        return np.where(index < stop[:, None], self.values[index], 0.0).sum(axis=1)
-
-    def _blocks(self, first: Integers, last: Integers) -> Floats:
-        """Sum whole blocks, both ends included."""
-        apart = first ^ last
-        level = np.maximum(np.frexp(apart.astype(np.float64))[1] - 1, 0)
-        total = self._table[level, first]
-        return np.where(apart > 0, total + self._table[level, last], total)
+        What two arrays have together is the sum of both.
+        """
+        found = np.zeros((1 + len(_WEIGHTS), len(start)), dtype=np.int64)
+        for place, sums in self._sums.items():
+            np.subtract(sums[stop], sums[start], out=found[place])
+        return found
 
 
-def _disjoint_table(blocks: Floats) -> Floats:
-    """Return shape (levels, blocks padded to a power of two); level k has sections of 2**(k + 1) blocks."""
-    levels = max(1, int(np.ceil(np.log2(max(len(blocks), 2)))))
-    padded = np.zeros(1 << levels)
-    padded[: len(blocks)] = blocks
-    table = np.empty((levels, len(padded)))
-    for level in range(levels):
-        sections = padded.reshape(-1, 2, 1 << level)
-        out = table[level].reshape(sections.shape)
-        out[:, 0] = sections[:, 0, ::-1].cumsum(axis=1)[:, ::-1]
-        out[:, 1] = sections[:, 1].cumsum(axis=1)
-    return table
+def totals(found: Integers) -> tuple[Floats, Floats]:
+    """Return how many values there are and their sums, each of shape (ranges,), of what `Running.between` found."""
+    total = np.zeros(found.shape[1])
+    for weight, limbs in zip(_WEIGHTS, found[1:], strict=True):
+        if limbs.any():
+            total += limbs * weight
+    return found[0].astype(np.float64), total
+
+
+def running(values: Integers | NDArray[np.bool_]) -> Integers:
+    """Return the sum of all values before each place, shape (values + 1,)."""
+    sums = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums

@@ -36,13 +36,15 @@ from tests.kit.serving import SIGNER
 
 PARTITIONS = 4
 FEATURES = tuple(f"f{number}" for number in range(20))
+KEYS = ("customer", "terminal")
 STAGES = {"serving": ServingStage, "joining": JoiningStage, "measuring": MeasuringStage, "archiving": ArchivingStage}
 _SAMPLE_SECONDS = 0.05
 
 
-def settings_of(model: str, folder: Path, delivery: str = "exactly_once") -> StreamsSettings:
+def settings_of(model: str, folder: Path, delivery: str = "exactly_once", keys: Iterable[str] = ()) -> StreamsSettings:
     """The config of the benchmark: everything at its default, and live; deployments are the test kit's."""
     columns = [{"name": name, "kind": "number"} for name in FEATURES]
+    columns += [{"name": name, "kind": "category", "role": "key"} for name in keys]
     models = [{"name": model, "schema": {"columns": columns}, "partitions": PARTITIONS, "delivery": delivery}]
     trust = {"deployment_keys": [SIGNER.public]}
     return StreamsSettings.model_validate({"data_dir": folder, "models": models, "trust": trust})
@@ -120,10 +122,11 @@ def main() -> None:
     parser.add_argument("--goal", type=int, required=True, help="records until the line is printed")
     parser.add_argument("--delivery", default="exactly_once")
     parser.add_argument("--name", help="of this worker among those that share the partitions; all are its own unless given")
+    parser.add_argument("--keys", action="store_true", help="requests have the keys of windows")
     parser.add_argument("--brief", action="store_true", help="write four fields an answer")
     parser.add_argument("--profile", type=Path, help="where the profile of the event loop's thread goes")
     given = parser.parse_args()
-    settings = settings_of(given.model, given.folder, given.delivery)
+    settings = settings_of(given.model, given.folder, given.delivery, KEYS if given.keys else ())
     few_arenas()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

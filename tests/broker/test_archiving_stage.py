@@ -14,13 +14,19 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 
 from streams.archiving.config import ArchivingConfig
+from streams.archiving.parity import Parity
 from streams.archiving.stage import ArchivingStage
+from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.errors import LakeError
+from streams.contracts.events import decode_event
+from streams.contracts.features import Window
 from streams.contracts.records import Outcome, Prediction, Rejected, WorkerReport
 from streams.contracts.schema import Column, ModelSchema
 from streams.contracts.topics import TABLE, topic_name
+from streams.lake.compaction import FEW
 from streams.lake.lake import Lake
 from streams.runtime.clock import SystemClock
 from streams.runtime.durations import Duration
@@ -53,6 +59,20 @@ class DyingLake(Lake):
         return version
 
 
+class DyingKeeperLake(Lake):
+    """A lake whose process is killed while its tables are put in order: after some of them were."""
+
+    def __init__(self, root: Path | str, dies_after: int) -> None:
+        super().__init__(root)
+        self._left = dies_after
+
+    def handle(self, model: str, table: str) -> DeltaTable | None:
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+        return super().handle(model, table)
+
+
 def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> ArchivingStage:
     config = ArchivingConfig(flush_every=Duration.of("1d"), flush_rows=40, max_records=16)
     return ArchivingStage(
@@ -62,7 +82,15 @@ def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> Archivin
         partitions=PARTITIONS,
         bootstrap=bootstrap,
         lake=lake,
-        **{"config": config, "replay": True, "epoch": "e", "clock": SystemClock(), "telemetry": Telemetry([model])} | changes,  # type: ignore[arg-type]
+        **{
+            "config": config,
+            "spared": dict,
+            "replay": True,
+            "epoch": "e",
+            "clock": SystemClock(),
+            "telemetry": Telemetry([model]),
+        }
+        | changes,  # type: ignore[arg-type]  # each test's own arguments, of any type
     )
 
 
@@ -135,6 +163,31 @@ async def test_at_a_boundary_everything_before_it_is_in_the_lake(
     assert sum(lake.positions(model, "predictions").values()) >= 90
 
 
+async def test_what_served_and_the_lake_denies_is_an_event(broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path):
+    """The predictions say nothing of the window that their bundle reads."""
+    model, lake = unique("p"), Lake(tmp_path)
+    await make_topics(broker.bootstrap, model)
+    await ensure_topics(broker.bootstrap, {topic_name("events"): TABLE["events"]}, PARTITIONS)
+    count = Window(aggregate="count", source="requests", by=("place",), range_ms=DAY)
+    golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
+    manifests = {"d": Manifest(model=model, schema=SCHEMA, windows=(count,), golden=golden)}
+    telemetry, config = Telemetry([model]), ArchivingConfig(parity_every=Duration.of("1d"))
+    parity = Parity(model, SCHEMA, lake=lake, manifest=manifests.__getitem__, config=config)
+    publisher, follower = Publisher(broker.bootstrap), Follower(broker.bootstrap, [topic_name("events")])
+    events = [record for record in await follower.start() if record.key == model.encode()]
+    async with stage(broker.bootstrap, model, lake, parity=parity, telemetry=telemetry), asyncio.timeout(60):
+        await write_day(publisher, model, 0)
+        while not events:
+            events += [record for record in await follower.poll(500) if record.key == model.encode()]
+    await follower.stop()
+    await publisher.stop()
+    event = decode_event(events[0].value or b"", list(events[0].headers))
+    assert (event.kind, event.transition, event.model, event.rows) == ("serving", "confirmed", model, 30)
+    assert [evidence.watched for evidence in event.evidence] == [count.name]
+    told = {"model": model, "result": "different"}
+    assert telemetry.registry.get_sample_value("driftwake_archiving_parity_total", told) == 30
+
+
 @pytest.mark.parametrize("dies_after", [1, 2, 3])
 async def test_a_kill_between_commit_and_report_costs_nothing(
     broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path, dies_after: int
@@ -144,10 +197,7 @@ async def test_a_kill_between_commit_and_report_costs_nothing(
     publisher = Publisher(broker.bootstrap)
     await write_day(publisher, model, 0)
     await write_day(publisher, model, 1)
-    code = f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_archiving_stage as it; "
-    code += f"it.run_until_killed({broker.bootstrap!r}, {model!r}, {str(tmp_path)!r}, {dies_after})"
-    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, timeout=90, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    await until_killed(broker.bootstrap, model, f"it.DyingLake({str(tmp_path)!r}, {dies_after})")
     assert lake.exists(model, "predictions") or lake.exists(model, "outcomes")
     async with stage(broker.bootstrap, model, lake):
         await until_reported(broker.bootstrap, model, 2 * DAY)
@@ -155,14 +205,71 @@ async def test_a_kill_between_commit_and_report_costs_nothing(
     await publisher.stop()
 
 
-def run_until_killed(bootstrap: str, model: str, root: str, dies_after: int) -> None:
+async def until_killed(bootstrap: str, model: str, lake: str) -> None:
+    """Archive in a process of its own, into a lake that ends it."""
+    code = f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_archiving_stage as it; "
+    code += f"it.run_until_killed({bootstrap!r}, {model!r}, {lake})"
+    done = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", code], capture_output=True, timeout=90, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def run_until_killed(bootstrap: str, model: str, lake: Lake) -> None:
     """Be the process that dies."""
 
     async def forever() -> None:
-        async with stage(bootstrap, model, DyingLake(root, dies_after)):
+        async with stage(bootstrap, model, lake):
             await asyncio.Event().wait()
 
     asyncio.run(forever())
+
+
+def files(root: Path, model: str, table: str) -> int:
+    """Count the files of a table's first day."""
+    days = pa.table(DeltaTable(root / model / table).get_add_actions(flatten=True)).column("partition.date")
+    return days.cast(pa.int32()).to_pylist().count(0)
+
+
+async def test_files_of_a_day_are_merged_before_its_boundary_is_told(
+    broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path
+):
+    model, lake = unique("m"), Lake(tmp_path)
+    await make_topics(broker.bootstrap, model)
+    publisher = Publisher(broker.bootstrap)
+    await write_day(publisher, model, 0, rows=400)
+    async with stage(broker.bootstrap, model, lake):
+        await until_reported(broker.bootstrap, model, DAY)
+        for table in ("predictions", "outcomes"):
+            assert ids(lake, model, table) == expected_ids(1, rows=400)
+            assert lake.version(model, table) > FEW + 2  # one made the table, one merged what the others had brought
+            assert files(tmp_path, model, table) == 1
+        await write_day(publisher, model, 1, rows=400)
+        await until_reported(broker.bootstrap, model, 2 * DAY)
+    assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(2, rows=400)
+    await publisher.stop()
+
+
+@pytest.mark.parametrize("dies_after", [0, 1])
+async def test_a_kill_while_files_are_merged_costs_nothing(
+    broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path, dies_after: int
+):
+    model, lake = unique("d"), Lake(tmp_path)
+    await make_topics(broker.bootstrap, model)
+    publisher = Publisher(broker.bootstrap)
+    await write_day(publisher, model, 0, rows=400)
+    await until_killed(broker.bootstrap, model, f"it.DyingKeeperLake({str(tmp_path)!r}, {dies_after})")
+    assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(1, rows=400)
+    assert (files(tmp_path, model, "predictions") == 1) == (dies_after == 1)
+    assert files(tmp_path, model, "outcomes") > FEW
+    await write_day(publisher, model, 1, rows=10)
+    async with stage(broker.bootstrap, model, lake):
+        await until_reported(broker.bootstrap, model, 2 * DAY)
+    assert files(tmp_path, model, "predictions") == files(tmp_path, model, "outcomes") == 1
+    assert (
+        ids(lake, model, "predictions")
+        == ids(lake, model, "outcomes")
+        == expected_ids(1, rows=400) + Counter(f"1-{number}" for number in range(10))
+    )
+    await publisher.stop()
 
 
 async def test_a_stop_writes_what_is_held_and_live_goes_by_the_clock(

@@ -6,83 +6,24 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
-import pytest_asyncio
 
 from streams.contracts.canary import takes
 from streams.contracts.features import Window
-from streams.contracts.records import Canary, Deployment, Prediction, Slot
+from streams.contracts.records import Canary, Deployment, Slot
 from streams.dialects import native
 from streams.inference.session import load
 from streams.inference.store import BundleStore
-from streams.lake.lake import Lake
-from streams.runtime.watermark import watermark_record
-from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
-from streams.transport.broker import EmbeddedBroker
 from streams.transport.membership import Worker
-from streams.transport.publisher import Publisher
 from streams.transport.records import Output
-from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
-from tests.kit.serving import PARTITIONS, SKEW_MS, Watcher, deploy, make_topics, running, stage_of
+from tests.kit.bundles import SCHEMA, START_MS, make_bundle
+from tests.kit.serving import PARTITIONS, SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
 
 COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
-MEAN = Window(aggregate="mean", source="outcomes", column="label", by=("owner",), range_ms=3_600_000)
 ROOT = Path(__file__).parents[2]
-
-
-class Bench:
-    """A model of its own on the session's broker."""
-
-    def __init__(self, bootstrap: str, model: str, registry: Path) -> None:
-        self.bootstrap = bootstrap
-        self.model = model
-        self.registry = registry
-        self.publisher = Publisher(bootstrap)
-        self.watcher = Watcher(bootstrap, model)
-        self._rows = rows_of(997, seed=7)
-
-    def bundle(self, seed: int, windows: tuple[Window, ...] = ()) -> str:
-        return make_bundle(self.registry, model=self.model, seed=seed, windows=windows, skew_ms=SKEW_MS)
-
-    def columns(self, number: int) -> dict:
-        return {name: values[number % 997] for name, values in self._rows.items()}
-
-    def request(self, number: int, time_ms: int) -> Output:
-        value = native.example(f"r{number}", time_ms, self.columns(number)).value
-        return Output(f"{self.model}.requests", number % PARTITIONS, b"k%d" % number, value)
-
-    async def send(self, *outputs: Output) -> None:
-        await self.publisher.send_many(outputs)
-
-    async def reach(self, time_ms: int, *topics: str) -> None:
-        """Write watermarks, as a replay's source (requests) or the join (outcomes) does."""
-        outputs = []
-        for topic in topics or ("requests",):
-            for number in range(PARTITIONS):
-                key, value, headers = watermark_record("source" if topic == "requests" else str(number), time_ms)
-                outputs.append(Output(f"{self.model}.{topic}", number, key, value, headers))
-        await self.send(*outputs)
-
-    async def reported(self, generation: int) -> None:
-        await self.watcher.until(
-            lambda w: len(w.reports) == PARTITIONS and all(report.generation >= generation for report in w.reports.values())
-        )
-
-
-@pytest_asyncio.fixture
-async def bench(broker: EmbeddedBroker, unique, tmp_path: Path) -> AsyncIterator[Bench]:  # noqa: ANN001
-    bench = Bench(broker.bootstrap, unique("toys"), tmp_path / "registry")
-    await make_topics(broker.bootstrap, bench.model)
-    await bench.publisher.start()
-    await bench.watcher.start()
-    yield bench
-    await bench.watcher.stop()
-    await bench.publisher.stop()
 
 
 async def test_poison_goes_to_quarantine_and_the_rest_is_scored_exactly(bench: Bench) -> None:
@@ -109,10 +50,6 @@ async def test_poison_goes_to_quarantine_and_the_rest_is_scored_exactly(bench: B
         assert prediction.score == float(scorer.score(columns, {}, [prediction.time_ms])[0])
         assert (prediction.digest, prediction.generation, prediction.id) == (digest, 1, f"r{number_of(prediction)}")
         assert prediction.columns == bench.columns(number_of(prediction))
-
-
-def number_of(prediction: Prediction) -> int:
-    return prediction.offset * PARTITIONS + prediction.partition
 
 
 async def test_a_swap_splits_exactly_at_its_event_time(bench: Bench) -> None:
@@ -153,9 +90,11 @@ async def test_a_bad_bundle_is_refused_and_the_champion_goes_on(bench: Bench) ->
         bench.registry, model=bench.model, schema=type(SCHEMA)(columns=SCHEMA.columns[:3]), seed=3, skew_ms=SKEW_MS
     )
     other_skew = make_bundle(bench.registry, model=bench.model, windows=[COUNT], seed=4, skew_ms=SKEW_MS + 1)
+    no_filter = Window(aggregate="count", source="requests", range_ms=1, where="gone > 1")
+    other_window = make_bundle(bench.registry, model=bench.model, windows=[no_filter], seed=5, skew_ms=SKEW_MS)
     await deploy(bench.publisher, bench.model, 1, good)
     async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=False)):
-        bad = ["0" * 64, flipped, other_schema, other_skew]
+        bad = ["0" * 64, flipped, other_schema, other_skew, other_window]
         for generation, digest in enumerate(bad, start=2):
             await deploy(bench.publisher, bench.model, generation, digest, shadow=digest)
             await bench.reported(generation)
@@ -170,19 +109,12 @@ async def test_a_bad_bundle_is_refused_and_the_champion_goes_on(bench: Bench) ->
         flipped: "model.onnx",
         other_schema: "manifest",
         other_skew: "manifest",
+        other_window: "manifest",
     }.items()
     assert "skew" in refused[other_skew]
+    assert "'gone'" in refused[other_window]
     assert bench.watcher.reports[0].ready == (good,)
     assert {(p.digest, p.generation, len(p.shadows)) for p in bench.watcher.predictions} == {(good, 1, 0)}
-
-
-def archived(rows: int) -> pa.Table:
-    """History from before the stream: one request and one label per second and owner."""
-    owners = ["blue", "green"] * rows
-    times = [START_MS - 1_000 * (rows - i // 2) for i in range(2 * rows)]
-    columns = {"weight": [1.0] * 2 * rows, "distance": [1.0] * 2 * rows, "colour": owners, "owner": owners, "note": owners}
-    labels = [float(i % 4 < 2) for i in range(2 * rows)]
-    return pa.table({"id": [str(i) for i in range(2 * rows)], "time_ms": times, **columns, "label": labels, "known_ms": times})
 
 
 async def test_a_canary_answers_its_keys_and_a_stranger_deploys_nothing(bench: Bench) -> None:
@@ -241,50 +173,6 @@ async def test_two_workers_share_the_partitions_and_each_takes_over_from_the_oth
         await bench.watcher.until(lambda w: len(w.watermarks) == PARTITIONS and min(w.watermarks.values()) >= newest - PARTITIONS)
     assert bench.watcher.answered() == [(partition, offset) for partition in range(PARTITIONS) for offset in range(200)]
     assert len(bench.watcher.markers) == PARTITIONS, "a generation begins once in each partition"
-
-
-async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, tmp_path: Path) -> None:
-    """Backfilled from the lake and the log, also after a restart; in a replay every row sees all it should."""
-    lake = Lake(tmp_path / "lake")
-    lake.import_history(bench.model, SCHEMA, archived(120), "before")
-    plain, windowed = bench.bundle(0), bench.bundle(1, windows=(COUNT, MEAN))
-    history = lake_history(lake, bench.model)
-    await deploy(bench.publisher, bench.model, 1, plain)
-
-    async def bucket(number: int) -> None:
-        begin = START_MS + number * SKEW_MS
-        await bench.send(*(bench.request(100 * number + i, begin + i * 600) for i in range(100)))
-        await bench.reach(begin + SKEW_MS, "requests", "outcomes")
-
-    await bench.reach(START_MS, "requests", "outcomes")
-    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, history=history)):
-        await bucket(0)
-        await bench.watcher.until(lambda w: len(w.answered()) == 100)
-        await deploy(bench.publisher, bench.model, 2, windowed, START_MS + SKEW_MS)
-        await bench.reported(2)
-        for number in (1, 2, 3):
-            await bucket(number)
-        await bench.watcher.until(lambda w: len(w.answered()) == 400)
-    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, history=history)):
-        for number in (4, 5):
-            await bucket(number)
-        await bench.watcher.until(lambda w: len(w.answered()) == 600)
-
-    old = archived(120).to_pylist()
-    facts = [(row["time_ms"], row["owner"]) for row in old]
-    facts += [(p.time_ms, p.columns["owner"]) for p in bench.watcher.predictions if not p.flags]
-    checked = 0
-    for prediction in bench.watcher.predictions:
-        if prediction.generation == 1:
-            assert prediction.windows == {}
-            continue
-        owner, until = prediction.columns["owner"], prediction.time_ms - SKEW_MS
-        seen = [at for at, key in facts if key == owner and until - 3_600_000 <= at < until]
-        labels = [row["label"] for row in old if row["owner"] == owner and until - 3_600_000 <= row["known_ms"] < until]
-        assert prediction.windows[COUNT.name] == (None if owner is None else float(len(seen)))
-        assert prediction.windows[MEAN.name] == (sum(labels) / len(labels) if labels else None)
-        checked += owner is not None and len(seen) > 0
-    assert checked > 300
 
 
 async def test_a_killed_worker_leaves_no_request_without_and_none_with_two_answers(bench: Bench) -> None:

@@ -122,7 +122,7 @@ class Control:
         self.challenger = bundle(self.lake / "staged", "challenger")
         self.lake.mkdir(parents=True, exist_ok=True)
         (self.lake / "script.json").write_text(json.dumps(script(self.challenger, **changes)))
-        self.places = Places(MODEL, self.lake, folder / "registry", DAY)
+        self.places = Places(MODEL, str(self.lake), folder / "registry", DAY)
         self.world = FileWorld(folder / "deployments.jsonl", MODEL)
 
     def first_deployment(self) -> Deployment:

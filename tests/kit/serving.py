@@ -1,6 +1,6 @@
 """A real serving stage on a real broker: its topics, its requests, its deployments and what it wrote. Also a child process.
 
-`python -m tests.kit.serving BOOTSTRAP MODEL REGISTRY` serves until it is killed.
+`python -m tests.kit.serving BOOTSTRAP MODEL REGISTRY [SNAPSHOT]` serves until it is killed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from streams.contracts.features import Window
 from streams.contracts.records import Canary, Deployment, Prediction, Rejected, Slot, WorkerReport
 from streams.contracts.topics import TABLE, topic_name
+from streams.dialects import native
 from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.runtime.clock import SystemClock
 from streams.runtime.signing import Signer, Verifier
 from streams.runtime.telemetry import Telemetry
-from streams.runtime.watermark import read_watermark
+from streams.runtime.watermark import read_watermark, watermark_record
 from streams.serving.config import ServedModel, ServingConfig
 from streams.serving.history import History, no_history
 from streams.serving.stage import ServingStage
@@ -31,8 +33,8 @@ from streams.transport.deployments import deployment_output
 from streams.transport.follower import Follower
 from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
-from streams.transport.records import Record
-from tests.kit.bundles import SCHEMA
+from streams.transport.records import Output, Record
+from tests.kit.bundles import SCHEMA, make_bundle, rows_of
 
 PARTITIONS = 2
 SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(b"a key that the tests' daemon has"))
@@ -64,6 +66,7 @@ def stage_of(
     history: History = no_history,
     worker: Worker | None = None,
     most_callers: int | None = None,
+    snapshot: Path | None = None,
     **config: float,
 ) -> ServingStage:
     """Build a stage; the name of its worker is also its epoch."""
@@ -80,6 +83,7 @@ def stage_of(
         config=ServingConfig(**config),
         worker=worker,
         most_callers=most_callers,
+        snapshot=snapshot,
     )
 
 
@@ -149,6 +153,49 @@ class Watcher:
                 self.predictions.append(msgspec.json.decode(record.value or b"", type=Prediction))
 
 
+class Bench:
+    """A model of its own on the session's broker."""
+
+    def __init__(self, bootstrap: str, model: str, registry: Path) -> None:
+        self.bootstrap = bootstrap
+        self.model = model
+        self.registry = registry
+        self.publisher = Publisher(bootstrap)
+        self.watcher = Watcher(bootstrap, model)
+        self._rows = rows_of(997, seed=7)
+
+    def bundle(self, seed: int, windows: tuple[Window, ...] = ()) -> str:
+        return make_bundle(self.registry, model=self.model, seed=seed, windows=windows, skew_ms=SKEW_MS)
+
+    def columns(self, number: int) -> dict:
+        return {name: values[number % 997] for name, values in self._rows.items()}
+
+    def request(self, number: int, time_ms: int) -> Output:
+        value = native.example(f"r{number}", time_ms, self.columns(number)).value
+        return Output(f"{self.model}.requests", number % PARTITIONS, b"k%d" % number, value)
+
+    async def send(self, *outputs: Output) -> None:
+        await self.publisher.send_many(outputs)
+
+    async def reach(self, time_ms: int, *topics: str) -> None:
+        """Write watermarks, as a replay's source (requests) or the join (outcomes) does."""
+        outputs = []
+        for topic in topics or ("requests",):
+            for number in range(PARTITIONS):
+                key, value, headers = watermark_record("source" if topic == "requests" else str(number), time_ms)
+                outputs.append(Output(f"{self.model}.{topic}", number, key, value, headers))
+        await self.send(*outputs)
+
+    async def reported(self, generation: int) -> None:
+        await self.watcher.until(
+            lambda w: len(w.reports) == PARTITIONS and all(report.generation >= generation for report in w.reports.values())
+        )
+
+
+def number_of(prediction: Prediction) -> int:
+    return prediction.offset * PARTITIONS + prediction.partition
+
+
 async def deploy(
     publisher: Publisher,
     model: str,
@@ -174,11 +221,12 @@ async def deploy(
     await publisher.send(deployment_output(record, SIGNER))
 
 
-async def serve_until_killed(bootstrap: str, model: str, registry: Path) -> None:
-    """Serve with small micro-batches, so that a kill falls among many transactions."""
-    async with running(stage_of(bootstrap, model, registry, replay=False, max_records=20)):
+async def serve_until_killed(bootstrap: str, model: str, registry: Path, snapshot: Path | None = None) -> None:
+    """Serve with small micro-batches and many snapshots, so that a kill falls among them."""
+    stage = stage_of(bootstrap, model, registry, replay=False, snapshot=snapshot, max_records=20, snapshot_s=0.05)
+    async with running(stage):
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve_until_killed(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+    asyncio.run(serve_until_killed(sys.argv[1], sys.argv[2], *map(Path, sys.argv[3:])))

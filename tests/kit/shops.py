@@ -105,7 +105,7 @@ def renamed(given: Orders) -> tuple[Orders, dict[str, str]]:
     return Orders(ModelSchema(columns=columns, task=given.schema.task), table), {new: old for old, new in names.items()}
 
 
-def into_lake(given: Orders, root: Path) -> Lake:
+def into_lake(given: Orders, root: Path | str) -> Lake:
     """Import the rows as history of the model `MODEL`."""
     lake = Lake(root)
     lake.import_history(MODEL, given.schema, given.table, "made-up")

@@ -225,7 +225,7 @@ async def _play(job: Job, ground: Ground, faults: Faults, champion: str) -> Cast
 
 def _served(job: Job, settings: DaemonSettings) -> Served:
     slots = [name for name in job.policies if name != DRIFTWAKE]
-    lake = Lake(settings.folder("lake"))
+    lake = Lake(settings.lake_place)
     return read_served(lake, job.data.rows, champion=DRIFTWAKE, slots=slots, since_ms=job.start_ms, until_ms=job.end_ms)
 
 

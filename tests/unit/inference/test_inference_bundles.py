@@ -78,6 +78,19 @@ def test_reference_and_manifest_are_readable(published: tuple[Path, str]) -> Non
     assert store.read_manifest("toys", digest) == store.verify("toys", digest)
 
 
+def test_the_lakes_versions_are_those_that_lineages_name(copy: tuple[BundleStore, str, Path]) -> None:
+    store, _, folder = copy
+    assert store.lake_versions("toys") == {}
+    for versions in ({"predictions": 3, "outcomes": 2}, {"predictions": 7}, {"predictions": -1, "outcomes": True}, "all", [4]):
+        rewritten(store, folder, lineage={"versions": versions})
+    altered = store.path("toys", rewritten(store, folder, lineage={"versions": {"predictions": 9}}))
+    (altered / MANIFEST_FILE).write_bytes((altered / MANIFEST_FILE).read_bytes() + b" ")
+    (folder.parent / "notes.txt").write_text("no bundle")
+    assert store.lake_versions("toys") == {"predictions": {3, 7}, "outcomes": {2}}
+    with pytest.raises(BundleRefused, match="no bundles of others"):
+        store.lake_versions("others")
+
+
 def test_publishing_twice_is_publishing_once(copy: tuple[BundleStore, str, Path]) -> None:
     store, digest, folder = copy
     assert store.publish("toys", folder) == digest

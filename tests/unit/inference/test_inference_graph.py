@@ -95,7 +95,7 @@ def test_only_the_inputs_that_are_read_are_there() -> None:
     [
         ((), (Expression(name="weight", text="1"),), CATEGORIES, "used twice: weight"),
         ((), (Expression(name="a b", text="1"),), CATEGORIES, "expression name 'a b'"),
-        ((), (Expression(name="x", text="owner"),), CATEGORIES, "x: expression, position 1: no numeric column or window 'owner'"),
+        ((), (Expression(name="x", text="owner"),), CATEGORIES, "x: expression, position 1: no column or window 'owner'"),
         ((), (), {}, "no categories given for column 'colour'"),
         ((), (), {"colour": ("red", "red")}, "given once"),
         ((Window(aggregate="sum", source="requests", column="owner", range_ms=1),), (), CATEGORIES, "isn't a number"),

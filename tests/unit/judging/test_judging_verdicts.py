@@ -14,7 +14,7 @@ from daemon.ledger.records import Incident
 from daemon.places import Places
 from tests.kit.control import DAY, MODEL, START, comparison
 
-PLACES = Places(MODEL, Path("/lake"), Path("/registry"), DAY)
+PLACES = Places(MODEL, "/lake", Path("/registry"), DAY)
 
 
 def incident(state: str, **details: Any) -> Incident:

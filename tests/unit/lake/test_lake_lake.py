@@ -18,37 +18,7 @@ from streams.contracts.errors import LakeError
 from streams.contracts.schema import Column, ModelSchema
 from streams.lake.lake import _REOPEN_AFTER, Lake
 from streams.lake.tables import RESERVED, table_schema
-
-DAY = 86_400_000
-SCHEMA = ModelSchema(columns=(Column(name="place", kind="category"), Column(name="size", kind="number")))
-
-
-def predictions(*times: int, digest: str = "d") -> pa.Table:
-    count = len(times)
-    return pa.table(
-        {
-            "id": [f"r{time}" for time in times],
-            "partition": [0] * count,
-            "offset": list(range(count)),
-            "time_ms": list(times),
-            "place": ["a"] * count,
-            "size": [1.5] * count,
-            "windows": [[("w_1", 0.5), ("w_2", None)]] * count,
-            "score": [0.25] * count,
-            "digest": [digest] * count,
-            "generation": [1] * count,
-            "route": ["champion"] * count,
-            "flags": [["late"]] * count,
-            "shadows": [[{"name": "next", "digest": "e", "score": 0.75}]] * count,
-        },
-        schema=table_schema(SCHEMA, "predictions"),
-    )
-
-
-def outcomes(*known: int) -> pa.Table:
-    labelled = {"label": [1.0] * len(known), "known_ms": list(known), "revision": [0] * len(known)}
-    rows = predictions(*(time - 5 for time in known)).to_pydict()
-    return pa.table({**rows, **labelled}, schema=table_schema(SCHEMA, "outcomes"))
+from tests.kit.lakes import DAY, SCHEMA, outcomes, predictions
 
 
 def test_what_is_written_is_read(tmp_path: Path):
@@ -287,6 +257,28 @@ def test_another_process_reads_whole_commits_while_one_writes(tmp_path: Path):
 def _read_until(root: str, most: int) -> list[int]:
     lake = Lake(root)
     return [len(lake.read("m", "predictions", ["id"])) for _ in range(most)]
+
+
+def test_a_folder_and_its_url_are_the_same_lake(tmp_path: Path):
+    folder = tmp_path / "a lake"
+    lake, by_url = Lake(folder), Lake(folder.as_uri())
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    by_url.append("m", "predictions", predictions(2), {"t/0": 2})
+    assert lake.read("m", "predictions", ["time_ms"]).equals(by_url.read("m", "predictions", ["time_ms"]))
+    assert lake.positions("m", "predictions") == by_url.positions("m", "predictions") == {"t/0": 2}
+    assert [place.name for place in tmp_path.iterdir()] == ["a lake"]
+
+
+def test_a_log_that_lost_its_positions_is_refused(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    table = DeltaTable(tmp_path / "m" / "predictions")
+    table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 days"})
+    table.create_checkpoint()
+    for number in (0, 1):
+        (tmp_path / "m" / "predictions" / "_delta_log" / f"{number:020}.json").unlink()
+    with pytest.raises(LakeError, match="cleaned it up"):
+        Lake(tmp_path).positions("m", "predictions")
 
 
 def test_a_process_that_read_ends_in_order(tmp_path: Path):

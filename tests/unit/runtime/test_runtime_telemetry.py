@@ -8,7 +8,7 @@ from streams.contracts.events import KINDS
 from streams.runtime.metrics import FREE, TABLE
 from streams.runtime.telemetry import Telemetry, serving_metrics
 
-UNITS = {"seconds", "records", "ratio", "total", "info", "generation", "facts", "quality", "incidents", "frozen"}
+UNITS = {"seconds", "bytes", "records", "ratio", "total", "info", "generation", "facts", "quality", "incidents", "frozen"}
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:

@@ -8,8 +8,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
+import structlog.testing
 
 from streams.contracts.bundle import NumberProfile, Profile
+from streams.contracts.errors import ContractError
 from streams.contracts.features import Window
 from streams.contracts.records import MARKER_HEADER, Deployment, GenerationMarker, Outcome, Prediction, ShadowScore, Slot
 from streams.contracts.schema import Column, ModelSchema
@@ -21,9 +23,11 @@ from streams.serving.encoding import Served, encode, marker_output, window_rows
 from streams.serving.feed import Facts, Feed, FeedTopics, Heard, Rows
 from streams.serving.history import lake_history, no_history
 from streams.serving.progress import Progress
+from streams.serving.remembering import SnapshotFile
 from streams.serving.rows import as_columns
 from streams.serving.suspicion import ALL_MISSING, FAR_OUTSIDE, Suspicion
 from streams.transport.records import Record
+from streams.windows import keys
 from tests.kit.bundles import SCHEMA, START_MS, rows_of
 
 NUMBER = NumberProfile(edges=[0.0], shares=[0.5, 0.5], missing=0, low=0.0, high=10.0, sample=[])
@@ -196,6 +200,78 @@ def test_own_watermarks_count_once_the_log_has_caught_up() -> None:
     assert not fed.covers(1_010), "between 4 and 9 another process may have answered"
 
 
+def restarted(fed: Feed, path: Path, *specs: Window) -> Feed:
+    """A feed of another process, which goes on from what this one has written."""
+    file, kept = SnapshotFile(path, SCHEMA, 10), fed.kept()
+    assert kept is not None
+    assert file.write(kept) == path.stat().st_size
+    remembered = file.read(specs)
+    assert remembered is not None
+    return feed(*specs, skip=remembered.positions, reached_ms=remembered.reached_ms, remembered=remembered)
+
+
+def test_a_feed_goes_on_from_its_snapshot(tmp_path: Path) -> None:
+    fed = feed(COUNT, MEAN)
+    fed.fold([predicted(0, 100), predicted(3, 200), labelled(0, 400, 1.0)])
+    fed.fold([watermark(topic, partition, partition, 1_000) for topic in "po" for partition in (0, 1)])
+    later = restarted(fed, tmp_path / "state", COUNT, MEAN)
+    assert later.kept().positions == {"p/0": 100, "p/1": 100, "o/0": 100, "o/1": 100}
+    assert later.watermark_ms == 1_000
+    assert later.values([5_000], {"owner": ["a"]}) == {COUNT.name: [2.0], MEAN.name: [1.0]}
+    later.fold([predicted(3, 200), predicted(100, 300), labelled(100, 500, 0.0)])
+    assert later.values([5_000], {"owner": ["a"]}) == {COUNT.name: [3.0], MEAN.name: [0.5]}
+
+
+def test_own_requests_in_a_snapshot_are_not_folded_again(tmp_path: Path) -> None:
+    fed = feed(COUNT)
+    own(fed, [4, 5], [100, 110])
+    later = restarted(fed, tmp_path / "state", COUNT)
+    own(later, [5, 6], [110, 120])
+    assert count(later) == 3.0, "5 was answered, but not committed, before the restart"
+    later.fold([predicted(offset, 100) for offset in (4, 5, 6)])
+    assert count(later) == 3.0
+    again = restarted(later, tmp_path / "state", COUNT)
+    own(again, [9], [200])
+    again.fold([predicted(offset, 150) for offset in (7, 8, 9)])
+    assert count(again) == 6.0, "7 and 8 were answered by another process in between"
+
+
+def test_numbers_may_be_keys_of_a_snapshot_whatever_they_came_in(tmp_path: Path) -> None:
+    by_weight = msgspec.structs.replace(COUNT, by=("weight",))
+    fed = feed(by_weight)
+    fed.fold_own(0, [4, 5, 6], Rows([100, 110, 120], {"weight": np.array([1.5, 2.0, 1.5])}), (1,))
+    later = restarted(fed, tmp_path / "host.example.worker-1", by_weight)
+    assert later.values([500], {"weight": [1.5]})[by_weight.name] == [2.0]
+    assert [path.name for path in tmp_path.iterdir()] == ["host.example.worker-1"]
+
+
+def test_a_feed_whose_fold_failed_is_never_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    fed = feed(COUNT)
+    monkeypatch.setattr(keys, "MOST_KEYS", 1)
+    with pytest.raises(ContractError, match="keys alive"):
+        fed.fold([predicted(0, 100, owner="a"), predicted(1, 100, owner="b")])
+    assert fed.kept() is None
+
+
+def test_a_time_beyond_all_times_is_no_fact() -> None:
+    fed = feed(COUNT)
+    fed.fold([predicted(0, 10**26), predicted(1, 100)])
+    assert count(fed) == 1.0
+
+
+def test_a_snapshot_of_something_else_is_of_no_use(tmp_path: Path) -> None:
+    file = SnapshotFile(tmp_path / "state", SCHEMA, 10)
+    assert file.read([COUNT]) is None
+    kept = feed(COUNT).kept()
+    assert kept is not None
+    file.write(kept)
+    with structlog.testing.capture_logs() as logs:
+        assert file.read([MEAN]) is None
+        (tmp_path / "state").write_bytes(b"junk")
+        assert file.read([COUNT]) is None
+    assert [entry["event"] for entry in logs] == ["SnapshotUnusable", "SnapshotUnusable"]
+
+
 def test_outcomes_are_waited_for_only_as_far_as_windows_read_them() -> None:
     late = Window(aggregate="count", source="outcomes", by=("owner",), range_ms=1_000, delay_ms=500)
     fed = feed(late)
@@ -217,7 +293,8 @@ async def test_history_is_the_lakes_rows_without_suspects(tmp_path: Path) -> Non
     schema = ModelSchema(columns=(Column(name="size", kind="number"), Column(name="owner", kind="category", role="key")))
     lake = Lake(tmp_path)
     size = Window(aggregate="sum", source="requests", column="size", by=("owner",), range_ms=1_000)
-    assert await lake_history(lake, "toys")([size, MEAN], None) == await no_history([], None)
+    for nothing in (await lake_history(lake, "toys", SCHEMA)([size, MEAN], None), await no_history([], None)):
+        assert (list(nothing.parts), nothing.rows, nothing.positions) == ([], 0, {})
     lake.import_history(
         "toys",
         schema,
@@ -233,8 +310,9 @@ async def test_history_is_the_lakes_rows_without_suspects(tmp_path: Path) -> Non
         ),
         "old",
     )
-    past = await lake_history(lake, "toys")([size, MEAN], 150)
-    by_source = {facts.source: facts for facts in past.facts}
+    past = await lake_history(lake, "toys", SCHEMA)([size, MEAN], 150)
+    by_source = {facts.source: facts for facts in past.parts}
+    assert past.rows == 4
     assert list(by_source["requests"].time_ms) == [200, 300]
     assert by_source["requests"].columns["owner"] == ["b", "a"]
     np.testing.assert_array_equal(by_source["requests"].columns["size"], [np.nan, 3.0])

@@ -90,7 +90,7 @@ def test_arrival_order_doesn_t_matter(tmp_path: Path) -> None:
         with open_ledger(folder / "ledger.sqlite") as ledger:
             for one in [event(START + 1), event(START + 2, "loss_drift"), event(START + 3, "data_quality")][::order]:
                 ledger.take_event(one)
-            Triaging(ledger, Places(MODEL, folder, folder, DAY), TriagingConfig()).triage("c", START + 5)
+            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig()).triage("c", START + 5)
             ids.append([(one.id, len(ledger.events_of(one.id))) for one in ledger.incidents()])
     assert ids[0] == ids[1]
     assert sorted(count for _, count in ids[0]) == [1, 2]

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Window
-from streams.windows import keys
+from streams.contracts.schema import Column, ModelSchema
+from streams.windows import keys, online
 from streams.windows.facts import END_MS
 from streams.windows.online import WindowState
 
 HOUR = 3_600_000
+SCHEMA = ModelSchema(
+    columns=(
+        Column(name="place", kind="category"),
+        Column(name="size", kind="number"),
+        Column(name="a", kind="category"),
+        Column(name="b", kind="number"),
+    )
+)
 COUNT = Window(aggregate="count", source="requests", by=("place",), range_ms=HOUR)
 MEAN = Window(aggregate="mean", source="outcomes", column="label", by=("place",), range_ms=HOUR)
 SUM = Window(aggregate="sum", source="requests", column="size", range_ms=2 * HOUR)
 
 
 def test_bounds_are_closed_below_and_open_above():
-    state = WindowState([COUNT], 10)
+    state = WindowState([COUNT], SCHEMA, 10)
     state.add_requests([0, 0, 1, 50], {"place": ["a"] * 4})
     rows = [10, 11, 12, 60, 61, HOUR + 10, HOUR + 11, HOUR + 12]
     assert state.values(rows, {"place": ["a"] * len(rows)})[COUNT.name] == [0, 2, 3, 3, 4, 4, 2, 1]
 
 
 def test_missing_and_unknown_keys_differ():
-    state = WindowState([COUNT, MEAN, SUM], 0)
+    state = WindowState([COUNT, MEAN, SUM], SCHEMA, 0)
     state.add_requests([5, 5, 5], {"place": ["a", None, "a"], "size": [1.0, 2.0, None]})
     state.add_outcomes([6, 6], {"place": ["a", None]}, [1.0, 0.0])
     found = state.values([10, 10, 10], {"place": ["a", "b", None]})
@@ -35,14 +45,14 @@ def test_missing_and_unknown_keys_differ():
 
 def test_a_number_and_its_array_are_one_key():
     spec = Window(aggregate="count", source="requests", by=("size",), range_ms=10)
-    state = WindowState([spec], 0)
+    state = WindowState([spec], SCHEMA, 0)
     state.add_requests(np.array([1, 2, 3]), {"size": np.array([0.0, -0.0, np.nan])})
     assert state.values([5, 5, 5], {"size": [0.0, float("nan"), None]})[spec.name] == [2, None, None]
 
 
 def test_specs_of_one_kind_share_their_facts():
     other = Window(aggregate="count", source="requests", by=("place",), range_ms=9 * HOUR, delay_ms=3)
-    state = WindowState([COUNT, other, COUNT], 0)
+    state = WindowState([COUNT, other, COUNT], SCHEMA, 0)
     state.add_requests([1], {"place": ["a"]})
     assert len(state.specs) == 2
     assert len(state) == 1
@@ -50,8 +60,8 @@ def test_specs_of_one_kind_share_their_facts():
 
 
 def test_memory_is_flat_and_eviction_changes_no_value():
-    kept = WindowState([COUNT, MEAN, SUM], 0)
-    evicting = WindowState([COUNT, MEAN, SUM], 0)
+    kept = WindowState([COUNT, MEAN, SUM], SCHEMA, 0)
+    evicting = WindowState([COUNT, MEAN, SUM], SCHEMA, 0)
     rng = np.random.default_rng(3)
     most_facts = most_keys = 0
     for step in range(300):
@@ -73,7 +83,7 @@ def test_memory_is_flat_and_eviction_changes_no_value():
 
 
 def test_facts_too_old_or_outside_of_time_are_not_kept():
-    state = WindowState([COUNT], 0)
+    state = WindowState([COUNT], SCHEMA, 0)
     state.evict(10 * HOUR)
     state.add_requests([9 * HOUR - 1, 9 * HOUR, -1, END_MS, 2**62], {"place": ["a"] * 5})
     assert len(state) == 1
@@ -82,27 +92,43 @@ def test_facts_too_old_or_outside_of_time_are_not_kept():
 
 def test_a_huge_range_means_everything_before():
     spec = Window(aggregate="count", source="requests", range_ms=2**70)
-    state = WindowState([spec], 0)
+    state = WindowState([spec], SCHEMA, 0)
     state.add_requests([0, 5], {})
     assert state.values([0, 1, 6], {})[spec.name] == [0, 1, 2]
 
 
 def test_no_facts_and_no_rows():
-    state = WindowState([COUNT, MEAN], 0)
+    state = WindowState([COUNT, MEAN], SCHEMA, 0)
     assert state.values([], {"place": []}) == {COUNT.name: [], MEAN.name: []}
     assert state.values([1], {"place": ["a"]}) == {COUNT.name: [0], MEAN.name: [None]}
     state.add_requests([], {"place": []})
     state.evict(5)
-    assert len(WindowState([], 0)) == 0
-    assert WindowState([], 0).values([1], {}) == {}
+    assert len(WindowState([], SCHEMA, 0)) == 0
+    assert WindowState([], SCHEMA, 0).values([1], {}) == {}
 
 
 def test_refusals(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(ContractError, match="skew"):
-        WindowState([COUNT], -1)
-    state = WindowState([COUNT], 0)
+        WindowState([COUNT], SCHEMA, -1)
+    state = WindowState([COUNT], SCHEMA, 0)
     with pytest.raises(ContractError, match="2 rows"):
         state.values([1, 2], {"place": ["a"]})
     monkeypatch.setattr(keys, "MOST_KEYS", 2)
     with pytest.raises(ContractError, match="more than 2 keys"):
         state.add_requests([1, 1, 1], {"place": ["a", "b", "c"]})
+
+
+def test_what_no_filter_lets_pass_takes_no_key():
+    large = msgspec.structs.replace(COUNT, where="size > 10")
+    state = WindowState([large], SCHEMA, 0)
+    state.add_requests([1, 2, 3], {"place": ["a", "b", "c"], "size": [1.0, 11.0, float("nan")]})
+    assert len(state._keys["place",]) == 1
+    assert state.values([5, 5], {"place": ["a", "b"]})[large.name] == [0, 1]
+
+
+def test_many_windows_over_many_rows_are_read_in_parts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(online, "_RANGES_AT_ONCE", 5)
+    specs = [msgspec.structs.replace(COUNT, range_ms=size) for size in (1, 2, 3, 4)]
+    state = WindowState(specs, SCHEMA, 0)
+    state.add_requests([1, 2, 3], {"place": ["a"] * 3})
+    assert [state.values([4, 9], {"place": ["a", "a"]})[spec.name] for spec in specs] == [[1, 0], [2, 0], [3, 0], [3, 0]]
