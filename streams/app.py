@@ -44,7 +44,6 @@ from streams.runtime.logging import Log, logging_to
 from streams.runtime.memory import few_arenas
 from streams.runtime.parent import end_with_parent
 from streams.runtime.telemetry import Telemetry, serving_metrics
-from streams.serving.history import lake_history
 from streams.serving.stage import ServingStage
 from streams.settings import StreamsSettings
 from streams.transport.admin import topic_partitions
@@ -128,7 +127,7 @@ def stages_of(
         bootstrap=bootstrap,
         store=store,
         trials=trials,
-        history=lake_history(lake, model.name, model.schema_contract()),
+        lake=lake,
         telemetry=telemetry,
         clock=clock,
         epoch=epoch,

@@ -57,6 +57,10 @@ class FencedError(TransportError):
     """Another process owns the task now; this one must stop working on it."""
 
 
+class BackfillError(StreamsError):
+    """What windows hold can't be rebuilt, for a reason that may pass."""
+
+
 class LakeError(StreamsError):
     """A table could not be written or read."""
 

@@ -70,7 +70,7 @@ class Lake:
             folder = folder_of(checked(str(root)))
         except ValueError as error:
             raise LakeError(f"the lake's place {error}") from error
-        self._root = str(folder) if folder is not None else str(root).rstrip("/")
+        self.root = str(folder) if folder is not None else str(root).rstrip("/")
         self._handles: dict[str, _Handle] = {}
 
     def append(
@@ -215,7 +215,7 @@ class Lake:
         if _MODEL.fullmatch(model) is None:
             raise LakeError(f"model name {model!r}: use letters, digits, dots, dashes and underscores")
         event_time(table)
-        return f"{self._root}/{model}/{table}"
+        return f"{self.root}/{model}/{table}"
 
     def handle(self, model: str, table: str) -> DeltaTable | None:
         """Return a table as it is now, for who keeps it in order between two appends; None when nothing was stored yet.

@@ -20,7 +20,7 @@ from structlog.typing import EventDict, Processor
 from streams.runtime.text import cleaned
 
 EventName = Literal[
-    "ArchiveDelayed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused",
+    "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused",
     "CanaryFailed", "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed",
     "DeploymentIgnored", "DeploymentPublished", "DoorOpened", "EventReceived", "EventRefused", "FactSkipped", "FilesMerged",
     "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted",

@@ -195,6 +195,10 @@ class Feed:
             for place, writer, watermark_ms in watermarks:
                 tracker.advance(place, writer, watermark_ms)
 
+    def warm(self) -> None:
+        """Make ready for reading; before, the first batch would wait for it."""
+        self._state.warm()
+
     def values(self, time_ms: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
         """Return every window's value for each row, by spec name."""
         return self._state.values(time_ms, columns)

@@ -17,9 +17,10 @@ from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
-from streams.serving.backfilling import Backfill, Reader
+from streams.serving.backfilling import Backfill
 from streams.serving.board import Board
 from streams.serving.config import ServedModel
+from streams.serving.rebuilding import Reader, Wanted
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 from streams.windows.facts import grouped
@@ -74,6 +75,7 @@ class Preparer:
         Raises:
             TransportError: the log can't be read, or the report can't be written.
             LakeError: the archive can't be read.
+            BackfillError: the process that rebuilds windows failed.
         """
         slots, board = self._board.slots, self._board
         slots.forget(board.watermark_ms)
@@ -152,8 +154,8 @@ class Preparer:
         # Taken before the log is read to its end: all facts before this watermark are then in.
         reached_ms = board.feed.watermark_ms if board.feed is not None else NEVER
         # In an order that doesn't depend on what was loaded first, so that a snapshot fits after a restart.
-        ordered = sorted(specs, key=lambda spec: spec.name)
-        reader = await self._backfill.reader(ordered, reached_ms, board.watermark_ms, self._tell)
+        ordered = tuple(sorted(specs, key=lambda spec: spec.name))
+        reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms), self._tell)
         self._share = 1.0
         return reader
 

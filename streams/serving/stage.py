@@ -10,24 +10,28 @@ import msgspec
 import structlog
 from mode import Service
 
+from streams.contracts.errors import BackfillError, LakeError
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Dialect, Limits
 from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
+from streams.lake.lake import Lake
 from streams.runtime.clock import WallClock
 from streams.runtime.plugins import load_kind
 from streams.runtime.signing import Verifier
 from streams.runtime.telemetry import Telemetry
-from streams.serving.backfilling import Backfill, Reader
+from streams.serving.backfilling import Backfill
 from streams.serving.board import Behind, Board, StageClosed
 from streams.serving.config import ServedModel, ServingConfig
 from streams.serving.door import Door
+from streams.serving.elsewhere import Elsewhere
 from streams.serving.foreign import Versions
-from streams.serving.history import History
+from streams.serving.history import lake_history, no_history
 from streams.serving.preparing import Preparer
 from streams.serving.progress import Progress
 from streams.serving.reading import AnsweredDialect
+from streams.serving.rebuilding import Reader
 from streams.serving.remembering import SnapshotFile
 from streams.serving.slots import Slots
 from streams.serving.task import Places, ServingTask
@@ -42,6 +46,7 @@ logger = structlog.get_logger(__name__)
 
 _POLL_MS = 200
 _REPORT_SECONDS = 5.0
+_RETRY_SECONDS = 15.0
 _FETCH_WAIT_MS, _REPLAY_FETCH_WAIT_MS = 100, 4
 
 
@@ -56,7 +61,7 @@ class ServingStage(Service):
         bootstrap: `host:port` of the broker; the model's topics exist.
         store: where bundles lie.
         trials: tries them before they are loaded; ended when the stage ends.
-        history: archived facts.
+        lake: where facts are archived; None: nowhere.
         telemetry: counts.
         clock: real time.
         epoch: names this run of the worker in its reports.
@@ -64,7 +69,8 @@ class ServingStage(Service):
         config: the stage's own settings.
         worker: this worker among those that share the partitions; None: all are this process's.
         most_callers: rows that callers may wait for at once; None: nobody can call.
-        snapshot: the file in which this worker keeps what its windows hold, now and then; None: it is rebuilt at each start.
+        snapshot: the file in which this worker keeps what its windows hold, now and then, and beside which a process of its own
+            leaves what it rebuilt; None: it is rebuilt at each start, in this process.
     """
 
     def __init__(
@@ -74,7 +80,7 @@ class ServingStage(Service):
         bootstrap: str,
         store: BundleStore,
         trials: Trials,
-        history: History,
+        lake: Lake | None,
         telemetry: Telemetry,
         clock: WallClock,
         epoch: str,
@@ -108,12 +114,13 @@ class ServingStage(Service):
         self._stopping = asyncio.Event()
         self._reported: dict[int, int] = {}
         self._reported_s = 0.0
+        self._not_before_s = 0.0
         self._trials = trials
         self._snapshot = SnapshotFile(snapshot, model.schema, model.skew_ms) if snapshot is not None else None
         self._preparer = Preparer(
             model,
             self._board,
-            backfill=self._make_backfill(history),
+            backfill=self._make_backfill(lake, snapshot),
             store=store,
             trials=trials,
             publisher=self._publisher,
@@ -171,7 +178,7 @@ class ServingStage(Service):
         await self._prepare()
         while not self.should_stop:
             has_new = self._learn(await self._news.poll(_POLL_MS))
-            if has_new or self._board.slots.missing():
+            if has_new or (self._board.slots.missing() and self._clock.monotonic() >= self._not_before_s):
                 await self._prepare()
             elif self._is_report_due():
                 await self._preparer.report()
@@ -229,7 +236,15 @@ class ServingStage(Service):
                 self._board.ring()
 
     async def _prepare(self) -> None:
-        reader = await self._preparer.prepare()
+        try:
+            reader = await self._preparer.prepare()
+        except (LakeError, BackfillError) as error:
+            if self._model.replay:
+                raise
+            # What answers goes on answering.
+            logger.warning("BackfillFailed", model=self._model.name, reason=str(error))
+            self._not_before_s = self._clock.monotonic() + _RETRY_SECONDS
+            return
         if reader is not None:
             # The loops that follow facts stop the old followers when they find new ones in their place.
             self._reader = reader
@@ -278,14 +293,18 @@ class ServingStage(Service):
         )
         return Board(schema=model.schema, config=config, slots=Slots(config.max_bundles), progress=progress, replay=model.replay)
 
-    def _make_backfill(self, history: History) -> Backfill:
+    def _make_backfill(self, lake: Lake | None, snapshot: Path | None) -> Backfill:
+        model, elsewhere = self._model, None
+        if snapshot is not None:
+            place, path = lake.root if lake is not None else None, snapshot.with_name(f"{snapshot.name}.rebuilt")
+            elsewhere = Elsewhere(model, bootstrap=self._bootstrap, lake=place, path=path)
         return Backfill(
-            self._model,
+            model,
             follow=self._follow,
-            history=history,
-            is_serving=lambda: self._board.slots.is_serving,
+            history=lake_history(lake, model.name, model.schema) if lake is not None else no_history,
             lookback=self._config.lookback,
             snapshot=self._snapshot,
+            rebuild=elsewhere.rebuild if elsewhere is not None else None,
         )
 
     def _follow(self, start: Mapping[str, int]) -> tuple[Follower, Follower]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -66,24 +67,31 @@ class Follower:
         Raises:
             TransportError: a topic isn't there, or no broker answers.
         """
+        return [record async for part in self.parts() for record in part]
+
+    async def parts(self) -> AsyncGenerator[list[Record], None]:
+        """Connect, and yield everything up to the ends as they were at the time of the call, as it comes.
+
+        Raises:
+            TransportError: a topic isn't there, or no broker answers.
+        """
         partitions = []
         for topic in self._topics:
             partitions += [TopicPartition(topic, number) for number in range(await topic_partitions(self._bootstrap, topic))]
-        consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=self._fetch_wait_ms)
+        self._consumer = consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=self._fetch_wait_ms)
         consumer.assign(partitions)
         try:
-            async with asyncio.timeout(START_SECONDS) as limit:
+            async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
                 ends = await consumer.end_offsets(partitions)
                 await self._seek(consumer, ends)
-                records = await _read_to(consumer, ends, limit)
+            async for records in _parts_to(consumer, ends, START_SECONDS):
+                yield records
         except BaseException as error:
-            await close_consumer(consumer)
+            await self.stop()
             if isinstance(error, KafkaError | TimeoutError | OSError):
                 raise TransportError(f"reading {', '.join(self._topics)} at {self._bootstrap}: {error!r}") from error
             raise
-        self._consumer = consumer
-        return records
 
     async def _seek(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         firsts = await consumer.beginning_offsets(list(ends))
@@ -114,20 +122,22 @@ class Follower:
             self._consumer = None
 
 
-async def _read_to(
-    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], limit: asyncio.Timeout | None = None
-) -> list[Record]:
+async def _parts_to(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], patience_s: float = math.inf
+) -> AsyncGenerator[list[Record], None]:
     """Read until every position has reached its end. Positions count: records have gaps (markers, compaction).
 
-    A limit begins anew with whatever comes: a long topic may take its time, a silent broker may not.
+    A long topic may take its time; from a broker that is silent for so long comes a TimeoutError.
     """
-    records: list[Record] = []
+    clock = asyncio.get_running_loop().time
+    heard_s = clock()
     while [partition for partition, end in ends.items() if await consumer.position(partition) < end]:
         fetched = await consumer.getmany(timeout_ms=50)
-        records += [from_wire(message) for messages in fetched.values() for message in messages]
-        if fetched and limit is not None:
-            limit.reschedule(asyncio.get_running_loop().time() + START_SECONDS)
-    return records
+        if fetched:
+            yield [from_wire(message) for messages in fetched.values() for message in messages]
+            heard_s = clock()
+        elif clock() - heard_s > patience_s:
+            raise TimeoutError(f"nothing came for {patience_s:.0f} s")
 
 
 async def read_partition(bootstrap: str, topic: str, partition: int, back: int) -> tuple[list[Record], bool]:
@@ -141,6 +151,6 @@ async def read_partition(bootstrap: str, topic: str, partition: int, back: int) 
         end = (await consumer.end_offsets([place]))[place]
         begin = max(first, end - back)
         consumer.seek(place, begin)
-        return await _read_to(consumer, {place: end}), begin == first
+        return [record async for part in _parts_to(consumer, {place: end}) for record in part], begin == first
     finally:
         await close_consumer(consumer)

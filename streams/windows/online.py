@@ -130,6 +130,11 @@ class WindowState:
         for by in swept:
             self._forget_keys(by)
 
+    def warm(self) -> None:
+        """Make what the first read would make of the facts there are, which takes it long."""
+        names = {*(name for by in self._keys for name in by), *self._own}
+        self.arrays([0], {name: [None] for name in names})
+
     def image(self) -> Image:
         """Return what the state is made of now. Only keys are copied, so it is quick."""
         return Image([keys.image() for keys in self._keys.values()], [store.image() for store in self._stores])

@@ -16,7 +16,6 @@ import structlog.testing
 
 from streams.contracts.features import Window
 from streams.lake.lake import Lake
-from streams.serving.history import lake_history
 from tests.kit.bundles import SCHEMA, START_MS
 from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
 
@@ -39,7 +38,6 @@ async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, t
     lake = Lake(tmp_path / "lake")
     lake.import_history(bench.model, SCHEMA, archived(120), "before")
     plain, windowed = bench.bundle(0), bench.bundle(1, windows=(COUNT, MEAN))
-    history = lake_history(lake, bench.model, SCHEMA)
     await deploy(bench.publisher, bench.model, 1, plain)
 
     async def bucket(number: int) -> None:
@@ -48,7 +46,7 @@ async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, t
         await bench.reach(begin + SKEW_MS, "requests", "outcomes")
 
     await bench.reach(START_MS, "requests", "outcomes")
-    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, history=history)):
+    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, lake=lake)):
         await bucket(0)
         await bench.watcher.until(lambda w: len(w.answered()) == 100)
         await deploy(bench.publisher, bench.model, 2, windowed, START_MS + SKEW_MS)
@@ -56,7 +54,7 @@ async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, t
         for number in (1, 2, 3):
             await bucket(number)
         await bench.watcher.until(lambda w: len(w.answered()) == 400)
-    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, history=history)):
+    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=True, lake=lake)):
         for number in (4, 5):
             await bucket(number)
         await bench.watcher.until(lambda w: len(w.answered()) == 600)
@@ -81,7 +79,6 @@ async def test_a_new_windows_past_is_there_when_it_takes_traffic(bench: Bench, t
 async def test_a_long_past_is_taken_in_beside_serving_and_seen_on_the_way(bench: Bench, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     lake.import_history(bench.model, SCHEMA, archived(100_000), "before")
-    history = lake_history(lake, bench.model, SCHEMA)
     await deploy(bench.publisher, bench.model, 1, bench.bundle(0))
     count, mean = (msgspec.structs.replace(window, range_ms=86_400_000) for window in (COUNT, MEAN))
     shares: list[float] = []
@@ -90,7 +87,9 @@ async def test_a_long_past_is_taken_in_beside_serving_and_seen_on_the_way(bench:
         shares.extend(report.backfilled for report in watcher.reports.values() if report.generation == 2)
         return all(report.generation == 2 and windowed in report.ready for report in watcher.reports.values())
 
-    async with running(stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, history=history)):
+    async with running(
+        stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, lake=lake, snapshot=tmp_path / "kept")
+    ):
         await bench.send(*(bench.request(number, START_MS + number) for number in range(10)))
         await bench.watcher.until(lambda w: len(w.answered()) == 10)
         windowed = bench.bundle(1, windows=(count, mean))

@@ -21,12 +21,12 @@ from streams.contracts.topics import TABLE, topic_name
 from streams.dialects import native
 from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
+from streams.lake.lake import Lake
 from streams.runtime.clock import SystemClock
 from streams.runtime.signing import Signer, Verifier
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark, watermark_record
 from streams.serving.config import ServedModel, ServingConfig
-from streams.serving.history import History, no_history
 from streams.serving.stage import ServingStage
 from streams.transport.admin import ensure_topics
 from streams.transport.deployments import deployment_output
@@ -63,7 +63,7 @@ def stage_of(
     registry: Path,
     *,
     replay: bool,
-    history: History = no_history,
+    lake: Lake | None = None,
     worker: Worker | None = None,
     most_callers: int | None = None,
     snapshot: Path | None = None,
@@ -75,7 +75,7 @@ def stage_of(
         bootstrap=bootstrap,
         store=BundleStore(registry),
         trials=Trials(),
-        history=history,
+        lake=lake,
         telemetry=Telemetry([model]),
         clock=SystemClock(),
         epoch=worker.name if worker is not None else uuid.uuid4().hex,

@@ -1,0 +1,79 @@
+"""The process that rebuilds the windows of a model: `python -m streams.rebuild`, asked as `streams/serving/elsewhere.py` says.
+
+It ends with its standard output: who asked is gone then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import uvloop
+
+from streams.contracts.errors import BackfillError, StreamsError
+from streams.lake.lake import Lake
+from streams.runtime.memory import few_arenas
+from streams.serving.elsewhere import Question
+from streams.serving.history import lake_history, no_history
+from streams.serving.rebuilding import Followers, rebuilt
+from streams.serving.remembering import SnapshotFile
+from streams.transport.follower import Follower
+
+
+async def answer(question: Question, said: int) -> None:
+    """Rebuild, and leave the snapshot; shares go to the file descriptor `said`, a line each.
+
+    Raises:
+        StreamsError: the lake or the log can't be read.
+        OSError: the snapshot can't be written, or nobody reads the shares any more.
+    """
+    model = question.model
+    history = no_history if question.lake is None else lake_history(Lake(question.lake), model.name, model.schema)
+
+    def follow(start: Mapping[str, int]) -> Followers:
+        predictions, outcomes = (
+            Follower(question.bootstrap, [topic], start=start) for topic in (model.predictions, model.outcomes)
+        )
+        return predictions, outcomes
+
+    async def progress(share: float) -> None:
+        tell(said, share)
+
+    reader = await rebuilt(model, question.wanted, follow=follow, history=history, lookback=0, progress=progress)
+    for follower in reader.followers:
+        await follower.stop()
+    kept = reader.feed.kept()
+    if kept is None:
+        raise BackfillError("some facts couldn't be folded")
+    SnapshotFile(Path(question.path), model.schema, model.skew_ms).write(kept)
+
+
+def tell(said: int, what: Any) -> None:
+    """Write a line of JSON."""
+    os.write(said, msgspec.json.encode(what) + b"\n")
+
+
+def main() -> None:
+    """Answer the question on standard input, with status 0, or 1 and a reason."""
+    few_arenas()
+    pa.set_cpu_count(1)
+    # What libraries print must not look like an answer.
+    said = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    question = msgspec.json.decode(sys.stdin.buffer.readline(), type=Question)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(answer(question, said))
+    except StreamsError as error:
+        tell(said, str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

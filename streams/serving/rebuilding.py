@@ -1,0 +1,129 @@
+"""A feed made anew: from the facts that lie in the lake, and from there on from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from streams.contracts.features import Window
+from streams.serving.config import ServedModel
+from streams.serving.feed import Feed, FeedTopics
+from streams.serving.history import History
+from streams.serving.remembering import Remembered
+from streams.transport.records import Record
+
+logger = structlog.get_logger(__name__)
+
+
+class Follower(Protocol):
+    """Reads a topic; see `streams.transport.follower`."""
+
+    lost: tuple[str, ...]
+
+    def parts(self) -> AsyncGenerator[list[Record], None]:
+        """Yield everything up to the end."""
+        ...
+
+    async def poll(self, timeout_ms: int) -> list[Record]:
+        """Return what came."""
+        ...
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        ...
+
+
+Progress = Callable[[float], Awaitable[None]]
+Followers = tuple[Follower, Follower]
+"""Of predictions and of outcomes: apart, so that neither waits for the other's fetch."""
+Follow = Callable[[Mapping[str, int]], Followers]
+"""Makes what reads the log, given offsets to begin at, keyed `topic/partition`."""
+
+
+class Reader(NamedTuple):
+    """A feed and what reads the log for it."""
+
+    feed: Feed
+    followers: Followers
+
+
+class Wanted(NamedTuple):
+    """Which windows, and from when on.
+
+    `reached_ms` is a watermark before which all facts are in the log by now; `watermark_ms` how far the rows have come that
+    will be answered, `NEVER` if that isn't known.
+    """
+
+    specs: tuple[Window, ...]
+    reached_ms: int
+    watermark_ms: int
+
+
+async def rebuilt(
+    model: ServedModel, wanted: Wanted, *, follow: Follow, history: History, lookback: int, progress: Progress
+) -> Reader:
+    """Make a feed, in this process.
+
+    Args:
+        model: what is served.
+        wanted: the windows.
+        follow: makes what reads the log.
+        history: archived facts.
+        lookback: offsets before the archived position that are read again, for watermarks alone.
+        progress: is told which share of the archived facts is in.
+
+    Raises:
+        TransportError: the log can't be read.
+        LakeError: the archive can't be read.
+    """
+    specs, watermark_ms = wanted.specs, wanted.watermark_ms
+    horizon_ms = max(spec.range_ms + spec.delay_ms for spec in specs) + 2 * model.skew_ms
+    past = await history(specs, watermark_ms - horizon_ms if watermark_ms > horizon_ms else None)
+    feed = new_feed(model, specs, past.positions, wanted.reached_ms)
+    done = 0
+    while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
+        await asyncio.to_thread(feed.take, part)
+        done += len(part.time_ms)
+        await progress(done / past.rows)
+    followers = follow({place: max(offset - lookback, 0) for place, offset in past.positions.items()})
+    records = await caught_up(feed, followers)
+    logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
+    return Reader(feed, followers)
+
+
+def new_feed(
+    model: ServedModel,
+    specs: Sequence[Window],
+    skip: Mapping[str, int],
+    reached_ms: int,
+    remembered: Remembered | None = None,
+) -> Feed:
+    """Return a feed that goes on behind the offsets in `skip`; see `Feed`."""
+    return Feed(
+        specs,
+        skew_ms=model.skew_ms,
+        schema=model.schema,
+        topics=FeedTopics(model.predictions, model.outcomes, model.partitions),
+        skip=skip,
+        reached_ms=reached_ms,
+        remembered=remembered,
+    )
+
+
+async def caught_up(feed: Feed, followers: Followers) -> int:
+    """Read both topics to their ends and fold what is there, part by part; return how many records that were.
+
+    Raises:
+        TransportError: the log can't be read.
+    """
+    count = 0
+    for follower in followers:
+        async with aclosing(follower.parts()) as parts:
+            async for records in parts:
+                await asyncio.to_thread(feed.fold, records)
+                count += len(records)
+    return count
