@@ -10,12 +10,12 @@ import structlog
 from streams.serving.config import ServedModel
 from streams.serving.history import History
 from streams.serving.rebuilding import Follow, Progress, Reader, Wanted, caught_up, new_feed, rebuilt
-from streams.serving.remembering import SnapshotFile
+from streams.serving.remembering import Remembered, SnapshotFile
 
 logger = structlog.get_logger(__name__)
 
-Rebuild = Callable[[Wanted, Progress], Awaitable[SnapshotFile]]
-"""Has a feed made elsewhere, and returns what it left."""
+Rebuild = Callable[[Wanted, Progress], Awaitable[Remembered | None]]
+"""Has a feed made elsewhere, and returns what it left, None when that is of no use."""
 
 
 class Backfill:
@@ -55,7 +55,8 @@ class Backfill:
             LakeError: the archive can't be read.
             BackfillError: the process that rebuilds them failed.
         """
-        found = await self._restored(self._snapshot, wanted) if self._snapshot is not None else None
+        kept = await asyncio.to_thread(self._snapshot.read, wanted.specs) if self._snapshot is not None else None
+        found = await self._restored(kept, wanted)
         if found is None and self._rebuild is not None:
             found = await self._restored(await self._rebuild(wanted, progress), wanted)
         if found is None:
@@ -64,9 +65,8 @@ class Backfill:
         await asyncio.to_thread(found.feed.warm)
         return found
 
-    async def _restored(self, snapshot: SnapshotFile, wanted: Wanted) -> Reader | None:
+    async def _restored(self, remembered: Remembered | None, wanted: Wanted) -> Reader | None:
         model, specs = self._model, wanted.specs
-        remembered = await asyncio.to_thread(snapshot.read, specs)
         ours = {model.predictions, model.outcomes}
         if remembered is None or not {place.rpartition("/")[0] for place in remembered.positions} <= ours:
             return None

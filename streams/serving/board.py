@@ -45,6 +45,7 @@ class Board:
         door: who waits for answers, where callers may.
         own: the partitions that this process answers; None before it knows.
         watermarks: how far each of them has come in event time.
+        heard: how far others said that theirs have come.
     """
 
     def __init__(self, *, schema: ModelSchema, config: ServingConfig, slots: Slots, progress: Progress, replay: bool) -> None:
@@ -57,6 +58,7 @@ class Board:
         self.door: Door | None = None
         self.own: frozenset[int] | None = None
         self.watermarks: dict[int, int] = {}
+        self.heard: dict[int, int] = {}
         self.marked = 0
         self._suspicions: dict[str, Suspicion] = {}
         self._bell = asyncio.Event()
@@ -102,8 +104,8 @@ class Board:
 
     @property
     def watermark_ms(self) -> int:
-        """How far this process's partitions have come in event time; `NEVER` when one hasn't said."""
-        return min(self.watermarks.values(), default=NEVER)
+        """How far the partitions have come in event time that this process answers, or will; `NEVER` when none has said."""
+        return min(self.watermarks.values() if self.own is not None else self.heard.values(), default=NEVER)
 
     def ring(self) -> None:
         """Wake up whoever waits."""

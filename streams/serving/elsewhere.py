@@ -12,7 +12,7 @@ import msgspec
 from streams.contracts.errors import BackfillError
 from streams.serving.config import ServedModel
 from streams.serving.rebuilding import Progress, Wanted
-from streams.serving.remembering import SnapshotFile
+from streams.serving.remembering import Remembered, SnapshotFile
 
 _COMMAND = (sys.executable, "-m", "streams.rebuild")
 _LESS_URGENT = 10  # a tenth of a core that others want
@@ -38,7 +38,7 @@ class Elsewhere:
         model: what is served.
         bootstrap: `host:port` of the broker.
         lake: the archive's folder or URL; None: there is none.
-        path: the file that is left, next to the worker's own snapshot.
+        path: the file that it leaves for a moment.
     """
 
     def __init__(self, model: ServedModel, *, bootstrap: str, lake: str | None, path: Path) -> None:
@@ -47,24 +47,24 @@ class Elsewhere:
         self._lake = lake
         self._path = path
 
-    async def rebuild(self, wanted: Wanted, progress: Progress) -> SnapshotFile:
-        """Have a feed rebuilt, and return its snapshot.
+    async def rebuild(self, wanted: Wanted, progress: Progress) -> Remembered | None:
+        """Have a feed rebuilt, and return what it held; None when that is of no use.
 
         Raises:
             BackfillError: the process failed.
         """
         path, model = self._path, self._model
-        path.unlink(missing_ok=True)
         question = Question(bootstrap=self._bootstrap, lake=self._lake, model=model, wanted=wanted, path=str(path))
         process = await asyncio.create_subprocess_exec(*_COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         try:
             os.setpriority(os.PRIO_PROCESS, process.pid, max(_LESS_URGENT, os.getpriority(os.PRIO_PROCESS, 0)))
             await self._follow(process, question, progress)
+            return await asyncio.to_thread(SnapshotFile(path, model.schema, model.skew_ms).read, wanted.specs)
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        return SnapshotFile(path, model.schema, model.skew_ms)
+            path.unlink(missing_ok=True)
 
     async def _follow(self, process: asyncio.subprocess.Process, question: Question, progress: Progress) -> None:
         if process.stdin is None or process.stdout is None:

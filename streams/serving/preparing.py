@@ -8,6 +8,7 @@ from collections.abc import Collection
 import msgspec
 import structlog
 
+from streams.contracts.bundle import Manifest
 from streams.contracts.errors import BundleRefused, ContractError
 from streams.contracts.features import Window
 from streams.contracts.records import WorkerReport
@@ -65,6 +66,17 @@ class Preparer:
         self._telemetry = telemetry
         self._epoch = epoch
         self._share = 1.0
+
+    def reads_windows(self) -> bool:
+        """Say whether a bundle that is missing reads windows."""
+        manifests = (self._manifest(digest) for digest in self._board.slots.missing())
+        return any(manifest.windows for manifest in manifests if manifest is not None)
+
+    def _manifest(self, digest: str) -> Manifest | None:
+        try:
+            return self._store.read_manifest(self._model.name, digest)
+        except BundleRefused:  # which `prepare` says
+            return None
 
     async def prepare(self) -> Reader | None:
         """Load and backfill what is missing, let it answer, and report per partition.

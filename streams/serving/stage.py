@@ -111,6 +111,7 @@ class ServingStage(Service):
         self._reader: Reader | None = None
         self._followers: list[Follower] = []
         self._has_reader = asyncio.Event()
+        self._may_join = asyncio.Event()
         self._stopping = asyncio.Event()
         self._reported: dict[int, int] = {}
         self._reported_s = 0.0
@@ -128,6 +129,7 @@ class ServingStage(Service):
             epoch=epoch,
         )
         self._clock = clock
+        self._is_shared = worker is not None
         self._tasks = self._make_tasks(clock)
         self.runner = self._make_runner(worker)
 
@@ -141,6 +143,7 @@ class ServingStage(Service):
         """End all waiting; the batches in flight are finished."""
         self._stopping.set()
         self._has_reader.set()
+        self._may_join.set()
         self._board.close()
 
     async def on_shutdown(self) -> None:
@@ -170,6 +173,10 @@ class ServingStage(Service):
     @Service.task
     async def _follow_deployments(self) -> None:
         self._learn(await self._news.start())
+        if self._is_shared and self._preparer.reads_windows():
+            # Others answer until this process knows all that its share of the rows should see.
+            await self._prepare()
+        self._may_join.set()
         try:
             # The tasks' own state knows how far they came, and deployments that the compacted topic has lost.
             await self._board.until(lambda: self._board.is_restored)
@@ -213,6 +220,7 @@ class ServingStage(Service):
 
     @Service.task
     async def _answer_requests(self) -> None:
+        await self._may_join.wait()
         try:
             await self.runner.run(self._stopping)
         except StageClosed:
@@ -270,6 +278,7 @@ class ServingStage(Service):
         )
         if (report.stage, report.model) == ("serving", self._model.name) and report.partition in of_others:
             self._board.progress.hear(report.partition, report.watermark_ms, self._clock.monotonic())
+            self._board.heard[report.partition] = report.watermark_ms
 
     def _is_report_due(self) -> bool:
         """Whether others should hear again: of other partitions at once, of event time that has come further now and then."""

@@ -10,17 +10,21 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 import structlog.testing
 
 from streams.contracts.features import Window
 from streams.lake.lake import Lake
+from streams.serving.stage import ServingStage
+from streams.transport.membership import Worker
 from tests.kit.bundles import SCHEMA, START_MS
-from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
+from tests.kit.serving import PARTITIONS, SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
 
 COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
 MEAN = Window(aggregate="mean", source="outcomes", column="label", by=("owner",), range_ms=3_600_000)
+LONG_COUNT, LONG_MEAN = (msgspec.structs.replace(window, range_ms=86_400_000) for window in (COUNT, MEAN))
 ROOT = Path(__file__).parents[2]
 
 
@@ -80,7 +84,6 @@ async def test_a_long_past_is_taken_in_beside_serving_and_seen_on_the_way(bench:
     lake = Lake(tmp_path / "lake")
     lake.import_history(bench.model, SCHEMA, archived(100_000), "before")
     await deploy(bench.publisher, bench.model, 1, bench.bundle(0))
-    count, mean = (msgspec.structs.replace(window, range_ms=86_400_000) for window in (COUNT, MEAN))
     shares: list[float] = []
 
     def is_done(watcher: Watcher) -> bool:
@@ -92,7 +95,7 @@ async def test_a_long_past_is_taken_in_beside_serving_and_seen_on_the_way(bench:
     ):
         await bench.send(*(bench.request(number, START_MS + number) for number in range(10)))
         await bench.watcher.until(lambda w: len(w.answered()) == 10)
-        windowed = bench.bundle(1, windows=(count, mean))
+        windowed = bench.bundle(1, windows=(LONG_COUNT, LONG_MEAN))
         await deploy(bench.publisher, bench.model, 2, windowed)
         await bench.send(*(bench.request(number, START_MS + number) for number in range(10, 1_000)))
         await bench.watcher.until(is_done)
@@ -105,7 +108,69 @@ async def test_a_long_past_is_taken_in_beside_serving_and_seen_on_the_way(bench:
     assert generations[10:100] == [1] * 90, "the old champion answers while the new one takes in its past"
     assert generations[-10:] == [2] * 10
     newest = [p for p in bench.watcher.predictions if number_of(p) > 1_000]  # of a fact each second, those a minute before
-    assert {p.windows[count.name] for p in newest if p.columns["owner"] in {"blue", "green"}} == {86_400.0}
+    assert {p.windows[LONG_COUNT.name] for p in newest if p.columns["owner"] in {"blue", "green"}} == {86_400.0}
+
+
+async def test_a_partition_that_moves_amid_a_backfill_is_answered_on(bench: Bench, tmp_path: Path) -> None:
+    """And who comes with nothing takes no partition before it knows the past."""
+    lake = Lake(tmp_path / "lake")
+    lake.import_history(bench.model, SCHEMA, archived(100_000), "before")
+    await deploy(bench.publisher, bench.model, 1, bench.bundle(0))
+    windowed = bench.bundle(1, windows=(LONG_COUNT, LONG_MEAN))
+
+    def stage(name: str) -> ServingStage:
+        return stage_of(
+            bench.bootstrap, bench.model, bench.registry, replay=False, lake=lake, snapshot=tmp_path / name, worker=Worker(name)
+        )
+
+    async def answered(first: int, last: int) -> None:
+        await bench.send(*(bench.request(number, START_MS + number) for number in range(first, last)))
+        await bench.watcher.until(lambda w: len(w.answered()) == last)
+
+    def epochs(watcher: Watcher) -> set[str]:
+        return {report.epoch for report in watcher.reports.values()}
+
+    def is_amid(watcher: Watcher) -> bool:
+        return any(report.epoch == "two" and 0 < report.backfilled < 1 for report in watcher.reports.values())
+
+    async with running(stage("one")):
+        async with running(stage("two")):
+            await bench.watcher.until(lambda w: epochs(w) == {"one", "two"})
+            await answered(0, 100)
+            await deploy(bench.publisher, bench.model, 2, windowed)
+            await bench.watcher.until(is_amid)
+        await answered(100, 200)
+        await bench.watcher.until(lambda w: epochs(w) == {"one"} and all(windowed in r.ready for r in w.reports.values()))
+        await answered(200, 300)
+        with structlog.testing.capture_logs() as logs:
+            async with running(stage("three")):
+                await bench.watcher.until(lambda w: epochs(w) == {"one", "three"})
+                await answered(300, 400)
+    told = [entry["event"] for entry in logs]
+    assert told.index("WindowsRestored") < told.index("TaskAssigned"), "it takes over what it can answer"
+    assert bench.watcher.answered() == [(partition, offset) for partition in range(PARTITIONS) for offset in range(200)]
+    generations = {number_of(prediction): prediction.generation for prediction in bench.watcher.predictions}
+    assert {generations[number] for number in range(100)} == {1}
+    assert {generations[number] for number in range(200, 400)} == {2}
+    newest = [p for p in bench.watcher.predictions if number_of(p) >= 200]  # of a fact each second, those a minute before
+    assert {p.windows[LONG_COUNT.name] for p in newest if p.columns["owner"] in {"blue", "green"}} == {86_400.0}
+
+
+async def test_a_stage_that_stops_amid_a_backfill_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.import_history(bench.model, SCHEMA, archived(100_000), "before")
+    await deploy(bench.publisher, bench.model, 1, bench.bundle(0, windows=(LONG_COUNT, LONG_MEAN)))
+    stage = stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, lake=lake, snapshot=tmp_path / "kept")
+    async with running(stage):
+        await bench.watcher.until(lambda w: any(0 < report.backfilled < 1 for report in w.reports.values()))
+        (child,) = children()
+    assert not child.is_running()
+    assert not (tmp_path / "kept.rebuilt").exists()
+
+
+def children() -> list[psutil.Process]:
+    """The processes that rebuild windows for this one."""
+    return [child for child in psutil.Process().children() if "streams.rebuild" in child.cmdline()]
 
 
 async def test_a_killed_worker_goes_on_with_what_its_windows_held(bench: Bench, tmp_path: Path) -> None:
