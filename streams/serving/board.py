@@ -104,8 +104,8 @@ class Board:
 
     @property
     def watermark_ms(self) -> int:
-        """How far the partitions have come in event time that this process answers, or will; `NEVER` when none has said."""
-        return min(self.watermarks.values() if self.own is not None else self.heard.values(), default=NEVER)
+        """How far this process's partitions have come in event time, or those it will be given; `NEVER` when none has said."""
+        return min((self.watermarks or self.heard).values(), default=NEVER)
 
     def ring(self) -> None:
         """Wake up whoever waits."""
