@@ -33,6 +33,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let everything be collected at the end; libraries in C say otherwise what they hold."""
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left_open() -> Iterator[None]:
     """Let a test that leaves a connection open fail itself, not whichever runs when that is collected."""

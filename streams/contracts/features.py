@@ -12,10 +12,11 @@ from typing import Literal
 import msgspec
 
 from streams.contracts.errors import ContractError
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 
 Aggregate = Literal["count", "sum", "mean", "min", "max", "std", "distinct", "last", "lag", "since", "ratio", "trend"]
-Source = Literal["requests", "outcomes"]
+Source = str
+"""`requests`, `outcomes`, or the name of a registered source."""
 
 LABEL = "label"
 MOST_BACK = 32
@@ -27,11 +28,12 @@ _OF_ANY_KIND = ("distinct",)
 class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
     """An aggregate of past facts, per key, over a range of time that ends before the row.
 
-    A fact of `requests` is a valid request at its event time; a fact of `outcomes` is a label at the time
-    it was *known*. For a row at time t, with delay d = `delay_ms` + the model's allowed skew and range r,
-    exactly the facts with time f in [t - d - r, t - d) count, online and offline alike, of those the ones with the row's
-    key for which `where` is true. A row with a missing key has a missing value. An empty `by` means all rows share one key.
-    Facts where `column` is missing are left out, of `count` and `since` none. Then an aggregate is
+    A fact of `requests` is a valid request at its event time; a fact of `outcomes` is a label at the time it was *known*; a fact
+    of a registered source is a record of it at its time, so that `last(weather.wind) by origin over 6h` is an as-of join. For a
+    row at time t, with delay d = `delay_ms` + the model's allowed skew and range r, exactly the facts with time f in [t - d - r,
+    t - d) count, online and offline alike, of those the ones with the row's key for which `where` is true. A row with a missing
+    key has a missing value. An empty `by` means all rows share one key. Facts where `column` is missing are left out, of `count`
+    and `since` none. Then an aggregate is
 
     - `count`: how many there are; 0 when there are none;
     - `sum`, `mean`, `min`, `max` of the values; the sum of nothing is 0, the others are missing;
@@ -64,6 +66,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
             raise ContractError(f"window: back is for lag, from 1 to {MOST_BACK}, got {self.back} for {self.aggregate}")
         if self.aggregate == "ratio" and self.source == "outcomes" and self.column == LABEL:
             raise ContractError("window: a row has no label of its own to put over the mean of others")
+        if self.aggregate == "ratio" and self.source not in OWN_FACTS:
+            raise ContractError(f"window: a row has no value of {self.source} of its own to put over the mean of others")
 
     @property
     def name(self) -> str:
@@ -76,8 +80,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
     @property
     def text(self) -> str:
         """The form people read and write, for instance `mean(outcome.label) by origin over 2h`."""
-        facts = "outcomes" if self.source == "outcomes" else "requests"
-        column = facts if self.column is None else ("outcome." if self.source == "outcomes" else "") + self.column
+        prefix = {"requests": "", "outcomes": "outcome."}.get(self.source, f"{self.source}.")
+        column = self.source if self.column is None else prefix + self.column
         back = f", {self.back}" if self.aggregate == "lag" else ""
         by = f" by {', '.join(self.by)}" if self.by else ""
         delay = f" known {duration_text(self.delay_ms)} before" if self.delay_ms else ""
@@ -91,10 +95,15 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
             ContractError: a key or column isn't declared, is tagged, or has the wrong kind.
         """
         for key in self.by:
-            schema.column(key)
+            of_row, of_facts = schema.column(key), schema.column_of(self.source, key)
+            if of_row.kind != of_facts.kind:
+                raise ContractError(
+                    f"window {self.text}: {key} is a {of_row.kind} of the row and a {of_facts.kind} of {self.source}"
+                )
+        schema.columns_of(self.source)
         if self.column is None or (self.source == "outcomes" and self.column == LABEL):
             return
-        if schema.column(self.column).kind != "number" and self.aggregate not in _OF_ANY_KIND:
+        if schema.column_of(self.source, self.column).kind != "number" and self.aggregate not in _OF_ANY_KIND:
             raise ContractError(f"window {self.text}: column {self.column!r} isn't a number")
 
 

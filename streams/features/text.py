@@ -8,6 +8,7 @@ from typing import get_args
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL, Aggregate, Source, Window
+from streams.contracts.schema import OWN_FACTS
 from streams.features.tokens import Token, Tokens
 from streams.runtime.durations import Duration
 
@@ -18,8 +19,9 @@ _OF_FACTS = ("count", "since")
 def parse_window(text: str) -> Window:
     """Read a window; `Window.text` writes what this reads.
 
-    The parts: an aggregate of `requests`, `outcomes`, a column, or `outcome.` and a column; `by` key columns; `over` a range;
-    `known` a delay `before`; `where` a filter of the facts. Only the aggregate and the range must be there.
+    The parts: an aggregate of `requests`, `outcomes`, a registered source, a column, or `outcome.` or a source and a column; `by`
+    key columns; `over` a range; `known` a delay `before`; `where` a filter of the facts. Only the aggregate and the range must be
+    there.
 
     Raises:
         ContractError: it isn't a window; the text says where and why.
@@ -69,16 +71,16 @@ def is_window(text: str) -> bool:
 
 def _facts(tokens: Tokens, aggregate: Token) -> tuple[Source, str | None, int]:
     tokens.take("(")
-    name = tokens.take_kind("name", "requests, outcomes, or a column")
-    source: Source = "outcomes" if name.text in {"outcomes", "outcome"} else "requests"
-    column: str | None = None
-    if name.text == "outcome":
+    name = tokens.take_kind("name", "requests, outcomes, a source, or a column")
+    source, column = name.text, None
+    if name.text == "outcome" or tokens.peek.text == ".":
         tokens.take(".")
+        source = "outcomes" if name.text == "outcome" else name.text
         column = tokens.take_kind("name", f"{LABEL} or a column").text
-    elif name.text not in {"requests", "outcomes"}:
-        column = name.text
+    elif aggregate.text not in _OF_FACTS and name.text not in OWN_FACTS:
+        source, column = "requests", name.text
     if (column is None) != (aggregate.text in _OF_FACTS):
-        wanted = "requests or outcomes" if aggregate.text in _OF_FACTS else "a column, or outcome.label"
+        wanted = "requests, outcomes or a source" if aggregate.text in _OF_FACTS else "a column, or outcome.label"
         tokens.refuse(name, f"{aggregate.text} is of {wanted}, not of {name.text!r}")
     back = 1
     if aggregate.text == "lag":

@@ -7,12 +7,12 @@ a number where it is added or compared; where it multiplies, it is plain.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL, Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import Column, ModelSchema
 from streams.features.tree import ALIKE, Call, Name, Number, Tree, is_truth
 
 Unit = Mapping[str, Fraction]
@@ -58,9 +58,18 @@ def units_of(schema: ModelSchema, windows: Sequence[Window] = ()) -> dict[str, U
     Raises:
         ContractError: a declared unit isn't one.
     """
-    declared = {column.name: read_unit(column.unit) for column in schema.columns if column.unit is not None}
-    of_windows = {window.name: unit for window in windows if (unit := _of_window(window, declared)) is not None}
-    return declared | of_windows
+    of_facts = {source: units_of_columns(schema.columns_of(source)) for source in {window.source for window in windows}}
+    of_windows = {window.name: unit for window in windows if (unit := _of_window(window, of_facts[window.source])) is not None}
+    return units_of_columns(schema.columns) | of_windows
+
+
+def units_of_columns(columns: Iterable[Column]) -> dict[str, Unit]:
+    """Return the units of those columns that have one.
+
+    Raises:
+        ContractError: a declared unit isn't one.
+    """
+    return {column.name: read_unit(column.unit) for column in columns if column.unit is not None}
 
 
 def unit_of(tree: Tree, units: Mapping[str, Unit]) -> Unit | None:

@@ -15,7 +15,7 @@ from streams.contracts.features import LABEL, Source, Window
 from streams.contracts.schema import Kind, ModelSchema
 from streams.features.expressions import parse_filter
 from streams.features.tree import Tree, names_in
-from streams.features.units import units_of
+from streams.features.units import units_of_columns
 
 TIME_BITS: Final = 42
 END_MS: Final = (1 << TIME_BITS) - 1
@@ -104,13 +104,20 @@ def filter_of(facts: Facts, schema: ModelSchema) -> Tree | None:
     Raises:
         ContractError: it isn't one.
     """
-    return None if facts.where is None else parse_filter(facts.where, fact_kinds(facts.source, schema), units_of(schema))
+    if facts.where is None:
+        return None
+    return parse_filter(facts.where, fact_kinds(facts.source, schema), units_of_columns(schema.columns_of(facts.source)))
 
 
 def fact_kinds(source: Source, schema: ModelSchema) -> dict[str, Kind]:
-    """Return the columns of facts by name: those of the schema, and the label of an outcome."""
-    kinds: dict[str, Kind] = {column.name: column.kind for column in schema.columns}
+    """Return the columns of facts by name: those of requests, of outcomes with the label, or those of a registered source."""
+    kinds: dict[str, Kind] = {column.name: column.kind for column in schema.columns_of(source)}
     return kinds | ({LABEL: "number"} if source == "outcomes" else {})
+
+
+def time_column(source: Source) -> str:
+    """Return the column of a table of facts that says when they were."""
+    return "known_ms" if source == "outcomes" else "time_ms"
 
 
 def columns_of(spec: Window, schema: ModelSchema) -> tuple[str, ...]:

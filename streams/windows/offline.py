@@ -30,10 +30,10 @@ from streams.windows.facts import (
     filter_of,
     grouped,
     numbers,
+    time_column,
 )
 from streams.windows.sums import running
 
-_TIMES: Final[dict[Source, str]] = {"requests": "time_ms", "outcomes": "known_ms"}
 _ROWS_AT_ONCE: Final = 65_536
 
 
@@ -49,7 +49,8 @@ def window_values(
         schema: the model's columns, for the types of keys.
         skew_ms: the model's allowed skew.
         rows: `time_ms` and the key columns.
-        facts: `requests` (`time_ms` and columns) and `outcomes` (`known_ms`, columns, `label`), those that a spec reads.
+        facts: `requests` (`time_ms` and columns), `outcomes` (`known_ms`, columns, `label`) and registered sources by name
+            (`time_ms` and columns), those that a spec reads.
 
     Raises:
         ContractError: a spec names a column that the schema lacks, that isn't a number, or whose name is reserved; or there
@@ -57,7 +58,7 @@ def window_values(
     """
     for some, members in grouped(specs, schema).items():
         table = _passing(facts[some.source], some, schema)
-        line = _Line(table, _TIMES[some.source], rows, (some.by, schema))
+        line = _Line(table, time_column(some.source), rows, (some.by, schema))
         made = _Made(table, line, fact_kinds(some.source, schema))
         found: dict[int, Integers] = {}
         for spec in members:
@@ -75,7 +76,7 @@ def _passing(table: pa.Table, facts: Facts, schema: ModelSchema) -> pa.Table:
         return table
     kinds = fact_kinds(facts.source, schema)
     columns = {name: _read(table, name, kinds[name]) for name in names_in(tree)}
-    return table.filter(pa.array(holds(tree, columns, _times(table, _TIMES[facts.source]))))
+    return table.filter(pa.array(holds(tree, columns, _times(table, time_column(facts.source)))))
 
 
 def _read(table: pa.Table, name: str, kind: Kind) -> Any:

@@ -107,6 +107,14 @@ class WindowState:
         """
         self._add("outcomes", known_ms, {**columns, LABEL: label})
 
+    def add_looked_up(self, source: Source, time_ms: Sequence[int], columns: Columns) -> None:
+        """Take records of a registered source as facts, at their times.
+
+        Raises:
+            ContractError: more keys are alive than a window can hold, or a column has another length.
+        """
+        self._add(source, time_ms, columns)
+
     def values(self, time_ms: Sequence[int], columns: Columns) -> dict[str, list[float | None]]:
         """Return each window's value for each row, by spec name; None where it is missing."""
         return {

@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.contracts.errors import SnapshotError
 from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.windows.keys import Coded
 from streams.windows.online import Held, Image, WindowState
 from streams.windows.runs import Run
@@ -47,7 +47,9 @@ class _Header(msgspec.Struct):
 
 def identity(specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> str:
     """Return a digest of what decides the layout of a state: windows in order, columns and their kinds, skew."""
-    said = [FORMAT, [spec.name for spec in dict.fromkeys(specs)], [(c.name, c.kind) for c in schema.columns], skew_ms]
+    said: list[Any] = [FORMAT, [spec.name for spec in dict.fromkeys(specs)], [(c.name, c.kind) for c in schema.columns], skew_ms]
+    if looked_up := {spec.source for spec in specs} - {*OWN_FACTS}:
+        said.append([(name, c.name, c.kind) for name in sorted(looked_up) for c in schema.columns_of(name)])
     return hashlib.sha256(msgspec.json.encode(said)).hexdigest()
 
 

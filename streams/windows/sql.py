@@ -10,8 +10,8 @@ from __future__ import annotations
 # ruff: noqa: S608 - every identifier is quoted by `_quoted`, every number is ours; of values only those of a filter, quoted, get in
 from collections.abc import Mapping, Sequence
 
-from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.features import Source, Window
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.features.sql import compiled
 from streams.features.tree import names_in
 from streams.windows.aggregates import HOUR_MS, NO_SPREAD
@@ -25,18 +25,22 @@ from streams.windows.facts import (
     filter_of,
     grouped,
     own_columns,
+    time_column,
 )
 
-_TIMES = {"requests": "time_ms", "outcomes": "known_ms"}
+
+def table_name(source: Source) -> str:
+    """Return what the table of some facts is called in the statement."""
+    return source if source in OWN_FACTS else f"source_{source}"
 
 
 def compile_windows(specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> str:
     """Return the statement that computes `specs`.
 
-    It reads three registered tables: `rows(row, time_ms, <keys, and columns of ratios>)`, `requests(time_ms, <columns>)` and
-    `outcomes(known_ms, <columns>, label)`; a table that no spec needs may be absent. The result has `row` (bigint) and one
-    float64 column per distinct spec, called `spec.name`, null where the value is missing, ordered by `row`. Which requests
-    are valid is for the caller to say: leave flagged rows out.
+    It reads registered tables: `rows(row, time_ms, <keys, and columns of ratios>)`, `requests(time_ms, <columns>)`,
+    `outcomes(known_ms, <columns>, label)` and `source_<name>(time_ms, <columns>)`; a table that no spec needs may be absent. The
+    result has `row` (bigint) and one float64 column per distinct spec, called `spec.name`, null where the value is missing,
+    ordered by `row`. Which requests are valid is for the caller to say: leave flagged rows out.
 
     Args:
         specs: the windows; at least one.
@@ -82,7 +86,7 @@ class _Group:
 
     def _facts(self) -> str:
         """The facts that count; `u` of each column is the largest value of its key and time, once."""
-        time = f"CAST({_TIMES[self.facts.source]} AS BIGINT)"
+        time = f"CAST({time_column(self.facts.source)} AS BIGINT)"
         keys = [_quoted(f"k_{column}") for column in self.facts.by]
         chosen = [f"{_key(column, self.schema)} AS {key}" for column, key in zip(self.facts.by, keys, strict=True)]
         chosen += [f"{time} AS t", *(f"{self._column(column)} AS v{i}" for i, column in enumerate(self.columns))]
@@ -91,7 +95,7 @@ class _Group:
         if tree is not None:
             columns = {name: self._column(name) for name in names_in(tree)}
             conditions.append(f"{compiled(tree, columns, time)} > 0")
-        inner = f"SELECT {', '.join(chosen)} FROM {self.facts.source} WHERE {' AND '.join(conditions)}"
+        inner = f"SELECT {', '.join(chosen)} FROM {table_name(self.facts.source)} WHERE {' AND '.join(conditions)}"
         place = ", ".join([*keys, "t"])
         largest = "".join(
             f", CASE WHEN row_number() OVER (PARTITION BY {place} ORDER BY v{i} DESC NULLS LAST) = 1 THEN v{i} END AS u{i}"

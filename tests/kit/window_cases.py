@@ -1,11 +1,10 @@
-"""Random windows over random streams, the value that each row has by the words of `Window`, and a stream read bit by bit."""
+"""Random windows over random streams, and a stream read bit by bit."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -13,9 +12,9 @@ import hypothesis.strategies as st
 import pyarrow as pa
 
 from streams.contracts.features import Aggregate, Window
-from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.schema import OWN_FACTS, Column, ModelSchema, SourceSchema
 from streams.windows import snapshots
-from streams.windows.facts import LARGEST_VALUE, SMALLEST_VALUE
+from streams.windows.facts import LARGEST_VALUE
 from streams.windows.online import WindowState
 
 HOUR_MS = 3_600_000
@@ -25,7 +24,20 @@ SCHEMA = ModelSchema(
         Column(name="order", kind="category", role="key"),
         Column(name="size", kind="number"),
         Column(name="select", kind="number"),
-    )
+    ),
+    sources=(
+        # Called as what a row is in SQL, and with the columns of requests, whose values are others here.
+        SourceSchema(
+            name="rows",
+            columns=(
+                Column(name="place", kind="category"),
+                Column(name="order", kind="category"),
+                Column(name="size", kind="number"),
+                Column(name="select", kind="number"),
+                Column(name="level", kind="number"),
+            ),
+        ),
+    ),
 )
 TYPES = {"place": pa.string(), "order": pa.string(), "size": pa.float64(), "select": pa.float64()}
 Row = dict[str, Any]
@@ -51,6 +63,7 @@ FILTERS = {
         "clip(size, 0, 1) == 1",
         "bucket(size, -1, 1) == 1",
     ],
+    "rows": ["level > 0", 'place == "b"', "size >= level"],
 }
 OF_FACTS = ("count", "since")
 
@@ -70,8 +83,9 @@ class Shape(NamedTuple):
     def window(self) -> Window:
         """Return the window."""
         filters = FILTERS[self.source]
+        has_own = self.source in OWN_FACTS
         return Window(
-            aggregate=self.aggregate,
+            aggregate=self.aggregate if has_own or self.aggregate != "ratio" else "last",
             source=self.source,
             column=self._column(),
             by=tuple(self.by),
@@ -85,7 +99,9 @@ class Shape(NamedTuple):
         if self.aggregate in OF_FACTS:
             return None
         if self.aggregate == "distinct":
-            return self.column if self.source == "outcomes" or self.column != "label" else "place"
+            return "place" if self.column == "label" and self.source != "outcomes" else self.column
+        if self.source == "rows":
+            return "level" if self.column == "label" else "size"
         has_label = self.source == "outcomes" and self.column == "label" and self.aggregate != "ratio"
         return "label" if has_label else "size"
 
@@ -95,7 +111,7 @@ numbers = st.one_of(
     st.sampled_from([None, 0.0, -0.0, 1.0, 1.5, -2.25, math.nan, math.inf, 1e30, 1e31, -1e300, 1e-12, -1e-30, 9e-31, 5e-324]),
     st.floats(-1e6, 1e6, allow_nan=False),
 )
-windows = st.builds(
+shapes = st.builds(
     Shape,
     st.sampled_from(get_args(Aggregate)),
     st.sampled_from(list(FILTERS)),
@@ -105,7 +121,8 @@ windows = st.builds(
     st.sampled_from([0, 0, 1, 9]),
     st.integers(0, 19),
     st.sampled_from([1, 2, 3]),
-).map(Shape.window)
+)
+windows = shapes.map(Shape.window)
 rows = st.fixed_dictionaries(
     {
         "time": st.integers(0, SPAN_MS),
@@ -118,6 +135,17 @@ rows = st.fixed_dictionaries(
         "select": numbers,
     }
 )
+
+
+def everything() -> list[tuple[str, str, int]]:
+    """Return each aggregate of each source with one of its filters, and so each filter too."""
+    pairs = [(aggregate, source) for source in FILTERS for aggregate in get_args(Aggregate)]
+    return [(aggregate, source, place % len(FILTERS[source])) for place, (aggregate, source) in enumerate(pairs)]
+
+
+def windows_like(aggregate: str, source: str, where: int) -> st.SearchStrategy[Window]:
+    """Windows of which so much is given."""
+    return shapes.map(lambda shape: shape._replace(aggregate=aggregate, source=source, where=where).window())
 
 
 @st.composite
@@ -157,7 +185,7 @@ class Covered:
 
 
 EXPECTED = (
-    {f"{aggregate} of {source}" for aggregate in get_args(Aggregate) for source in FILTERS}
+    {f"{aggregate} of {source}" for aggregate in get_args(Aggregate) for source in FILTERS} - {"ratio of rows"}
     | {f"where {text}" for texts in FILTERS.values() for text in texts}
     | {f"{number} keys" for number in (0, 1, 2)}
     | {"delay", "null key", "number as key", "tie", "late row", "missing value", "huge value", "1 partitions", "4 partitions"}
@@ -203,8 +231,23 @@ class Reader:
     def _fold(self, state: WindowState, kind: str, some: list[Row]) -> None:
         if kind == "request":
             state.add_requests([row["time"] for row in some], columns(some))
+        elif kind == "outcome":
+            state.add_outcomes([time_of("outcomes", row) for row in some], columns(some), [row["label"] for row in some])
         else:
-            state.add_outcomes([row["time"] + row["known"] for row in some], columns(some), [row["label"] for row in some])
+            records = [as_fact("rows", row) for row in some]
+            looked_up = {name: [record[name] for record in records] for name in (*TYPES, "level")}
+            state.add_looked_up("rows", [time_of("rows", row) for row in some], looked_up)
+
+
+def time_of(source: str, row: Row) -> int:
+    """Return when what a row became as a fact was."""
+    later: int = {"requests": 0, "outcomes": row["known"], "rows": row["known"] // 3}[source]
+    return int(row["time"]) + later
+
+
+def as_fact(source: str, row: Row) -> Row:
+    """Return what a row became as a fact."""
+    return {**row, "size": row["select"], "select": row["size"], "level": row["label"]} if source == "rows" else row
 
 
 def read_online(reader: Reader, stream: list[Row], partitions: int, draw: st.DrawFn) -> dict[str, list[float | None]]:
@@ -214,7 +257,8 @@ def read_online(reader: Reader, stream: list[Row], partitions: int, draw: st.Dra
     """
     events = [(row["time"], "read", i) for i, row in enumerate(stream)]
     events += [(row["time"] + row["late"], "request", i) for i, row in enumerate(stream)]
-    events += [(row["time"] + row["known"] + row["late"], "outcome", i) for i, row in enumerate(stream)]
+    events += [(time_of("outcomes", row) + row["late"], "outcome", i) for i, row in enumerate(stream)]
+    events += [(time_of("rows", row) + row["late"], "record", i) for i, row in enumerate(stream)]
     by_partition = [[event for event in events if event[2] % partitions == p] for p in range(partitions)]
     found: dict[str, list[float | None]] = {spec.name: [None] * len(stream) for spec in reader.state.specs}
     order = sorted({time for time, _, _ in events})
@@ -227,7 +271,7 @@ def read_online(reader: Reader, stream: list[Row], partitions: int, draw: st.Dra
             facts = draw(st.permutations(facts))
         while facts:
             cut = draw(st.integers(1, len(facts)))
-            for kind in ("request", "outcome"):
+            for kind in ("request", "outcome", "record"):
                 reader.feed(kind, [stream[i] for _, k, i in facts[:cut] if k == kind])
             facts = facts[cut:]
         reader.restart(draw(st.sampled_from(["", "", "restored", "rebuilt"])))
@@ -251,142 +295,20 @@ def tables(stream: list[Row]) -> dict[str, pa.Table]:
     """Return rows, requests and outcomes as tables."""
     data = {name: pa.array([row[name] for row in stream], kind) for name, kind in TYPES.items()}
     times = pa.array([row["time"] for row in stream], pa.int64())
-    known = pa.array([row["time"] + row["known"] for row in stream], pa.int64())
+    known = pa.array([time_of("outcomes", row) for row in stream], pa.int64())
     label = pa.array([row["label"] for row in stream], pa.float64())
     row = pa.array(range(len(stream)), pa.int64())
     return {
         "rows": pa.table({"row": row, "time_ms": times, **data}),
         "requests": pa.table({"time_ms": times, **data}),
         "outcomes": pa.table({"known_ms": known, **data, "label": label}),
-    }
-
-
-class Answer(NamedTuple):
-    """A row's value by the words of `Window`, and how large what it was made of is: rounding goes with that.
-
-    It is cancelled when it was divided by a sum of which rounding leaves nothing: only exact sums give it.
-    """
-
-    value: float | None
-    size: float = 0.0
-    is_cancelled: bool = False
-
-
-def by_definition(spec: Window, stream: list[Row], row: Row, skew_ms: int) -> Answer:
-    """Return a row's value."""
-    if any(missing(row[key]) for key in spec.by):
-        return Answer(None)
-    upper = row["time"] - spec.delay_ms - skew_ms
-    timed = [(fact["time"] + (fact["known"] if spec.source == "outcomes" else 0), fact) for fact in stream]
-    facts = [
-        (time, fact)
-        for time, fact in timed
-        if upper - spec.range_ms <= time < upper
-        and not any(missing(fact[key]) for key in spec.by)
-        and all(fact[key] == row[key] for key in spec.by)
-        and (spec.where is None or passes(spec.where, time, fact))
-    ]
-    if spec.aggregate == "count":
-        return Answer(float(len(facts)))
-    if spec.aggregate == "since":
-        return Answer((row["time"] - max(time for time, _ in facts)) / 1_000 if facts else None)
-    if spec.column == "place":
-        return Answer(float(len({fact["place"] for _, fact in facts} - {None})))
-    found = [(time, value) for time, fact in facts if (value := number(fact[spec.column])) is not None]
-    values = [value for _, value in found]
-    size = math.fsum(map(abs, values))
-    answer = MEANING[spec.aggregate](spec, row, found, values)
-    if spec.aggregate == "trend" and found:
-        size *= HOUR_MS / max(1, max(found)[0] - min(found)[0])
-    elif spec.aggregate == "ratio":
-        is_cancelled = abs(math.fsum(values)) < 1e-9 * size
-        return Answer(answer, 0.0 if answer is None else abs(answer) * size / abs(math.fsum(values)), is_cancelled=is_cancelled)
-    return Answer(answer, size)
-
-
-def agree(one: float | None, other: float | None, size: float) -> bool:
-    """Say whether two values are the same but for rounding."""
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-14 * size)
-
-
-def passes(where: str, time: int, fact: Row) -> bool:
-    """Say what a filter says of a fact, in Python's own words; what raises is missing, so false."""
-    (size, select, label), place = (number(fact[name]) for name in ("size", "select", "label")), fact["place"]
-    meaning: dict[str, Any] = {
-        "size > 0": lambda: size > 0,
-        "not size <= 1": lambda: not size <= 1,
-        'place == "a"': lambda: place == "a",
-        'place in ("a", "b") or size < -1': lambda: size is not None and place and (place in {"a", "b"} or size < -1),
-        'place not in ("A")': lambda: place and place != "A",
-        "is_missing(place)": lambda: not place,
-        "if_missing(size, 2) >= 1 and select != 1.5": lambda: (
-            (2 if size is None else size) >= 1 and select is not None and select != 1.5
+        "source_rows": pa.table(
+            {
+                "time_ms": pa.array([time_of("rows", row) for row in stream], pa.int64()),
+                **data,
+                "size": data["select"],
+                "select": data["size"],
+                "level": label,
+            }
         ),
-        "hour(time) == 0": lambda: time // HOUR_MS % 24 == 0,
-        "log(size) < 3": lambda: 0 < size < math.exp(3),
-        "size / select > 0": lambda: size / select > 0,
-        "label > 0": lambda: label > 0,
-        'place == "a" and label <= 1': lambda: label is not None and place == "a" and label <= 1,
-        "is_missing(label)": lambda: label is None,
-        "clip(size, 0, 1) == 1": lambda: size >= 1,
-        "bucket(size, -1, 1) == 1": lambda: -1 <= size < 1,
     }
-    try:
-        return bool(meaning[where]())
-    except (TypeError, ZeroDivisionError):
-        return False
-
-
-def number(value: float | None) -> float | None:
-    """Return what counts of a value."""
-    if value is None or not abs(value) <= LARGEST_VALUE:
-        return None
-    return 0.0 if abs(value) < SMALLEST_VALUE else value
-
-
-def missing(key: object) -> bool:
-    """Say whether a part of a key is missing."""
-    return key is None or (isinstance(key, float) and not math.isfinite(key))
-
-
-def _spread(values: list[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    mean = sum(map(Fraction, values)) / len(values)
-    exact = math.sqrt(sum((Fraction(value) - mean) ** 2 for value in values) / (len(values) - 1))
-    return 0.0 if exact <= 1e-9 * abs(mean) else exact
-
-
-def _slope(found: list[tuple[int, float]]) -> float | None:
-    if len({time for time, _ in found}) < 2:
-        return None
-    hours = [Fraction(time, HOUR_MS) for time, _ in found]
-    middle, mean = sum(hours) / len(hours), sum(Fraction(value) for _, value in found) / len(found)
-    above = sum((hour - middle) * (Fraction(value) - mean) for hour, (_, value) in zip(hours, found, strict=True))
-    return float(above / sum((hour - middle) ** 2 for hour in hours))
-
-
-def _nth_latest(found: list[tuple[int, float]], back: int) -> float | None:
-    times = sorted({time for time, _ in found}, reverse=True)
-    return max(value for time, value in found if time == times[back - 1]) if len(times) >= back else None
-
-
-def _ratio(own: float | None, values: list[float]) -> float | None:
-    mean = math.fsum(values) / len(values) if values else 0.0
-    return own / mean if own is not None and mean != 0 else None
-
-
-MEANING: dict[str, Any] = {
-    "sum": lambda spec, row, found, values: math.fsum(values),
-    "mean": lambda spec, row, found, values: math.fsum(values) / len(values) if values else None,
-    "min": lambda spec, row, found, values: min(values, default=None),
-    "max": lambda spec, row, found, values: max(values, default=None),
-    "std": lambda spec, row, found, values: _spread(values),
-    "distinct": lambda spec, row, found, values: float(len(set(values))),
-    "last": lambda spec, row, found, values: _nth_latest(found, 1),
-    "lag": lambda spec, row, found, values: _nth_latest(found, spec.back),
-    "ratio": lambda spec, row, found, values: _ratio(number(row[spec.column]), values),
-    "trend": lambda spec, row, found, values: _slope(found),
-}

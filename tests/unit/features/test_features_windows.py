@@ -29,6 +29,11 @@ HOUR = 3_600_000
             Window(aggregate="lag", source="requests", column="amount", by=("card", "terminal"), range_ms=720 * HOUR, back=3),
         ),
         ("since(outcomes) over 90s", Window(aggregate="since", source="outcomes", range_ms=90_000)),
+        (
+            "last(weather.wind) by origin over 6h where wind < 40",
+            Window(aggregate="last", source="weather", column="wind", by=("origin",), range_ms=6 * HOUR, where="wind < 40"),
+        ),
+        ("count(weather) by origin over 6h", Window(aggregate="count", source="weather", by=("origin",), range_ms=6 * HOUR)),
         ("distinct( outcome . label )  over 7ms", Window(aggregate="distinct", source="outcomes", column="label", range_ms=7)),
     ],
 )
@@ -47,7 +52,7 @@ def test_what_is_written_is_read(window: Window):
     [
         ("", 1, "expected an aggregate"),
         ("median(amount) over 1h", 1, "no aggregate 'median'"),
-        ("count(amount) over 1h", 7, "count is of requests or outcomes, not of 'amount'"),
+        ("count(weather.wind) over 1h", 7, "count is of requests, outcomes or a source, not of 'weather'"),
         ("mean(requests) over 1h", 6, "mean is of a column"),
         ("mean(amount)", 13, "expected 'over'"),
         ("mean(amount) over", 18, "expected a duration"),

@@ -17,14 +17,16 @@ from streams.lake.query import run
 from streams.windows.offline import window_values
 from streams.windows.online import WindowState
 from streams.windows.sql import compile_windows
-from tests.kit.window_cases import SCHEMA, Covered, Reader, agree, by_definition, read_online, streams, tables, windows
+from tests.kit.window_cases import SCHEMA, Covered, Reader, everything, read_online, streams, tables, windows, windows_like
+from tests.kit.window_meaning import agree, by_definition
 
-WINDOWS = 5  # of each stream, which are as many cases
+NAMES = {"requests": "requests", "outcomes": "outcomes", "rows": "source_rows"}
+WINDOWS = 4  # drawn for each stream, beside the one whose turn it is; as many cases
 
 
 @pytest.mark.timeout(300)
 def test_online_offline_sql_and_definition_agree_in_1000_cases(tmp_path: Path):
-    covered = prove(210, tmp_path)
+    covered = prove(216, tmp_path)
     assert covered.seen["cases"] >= 1_000
     assert covered.lacks(3) == {}
 
@@ -32,20 +34,21 @@ def test_online_offline_sql_and_definition_agree_in_1000_cases(tmp_path: Path):
 @pytest.mark.full
 @pytest.mark.timeout(1_800)
 def test_online_offline_sql_and_definition_agree_in_10000_cases(tmp_path: Path):
-    covered = prove(2_010, tmp_path)
+    covered = prove(2_016, tmp_path)
     print(dict(sorted(covered.seen.items())))  # noqa: T201 - what was covered is part of the proof
     assert covered.seen["cases"] >= 10_000
     assert covered.lacks(30) == {}
 
 
 def prove(examples: int, folder: Path) -> Covered:
-    """Compare everything on so many random streams; return what they had."""
-    covered = Covered()
+    """Compare everything on so many random streams, an equal share for each aggregate of each source; return what they had."""
+    covered, parts = Covered(), everything()
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples // len(parts), deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(st.data())
-    def compare(data: st.DataObject) -> None:
-        specs = data.draw(st.lists(windows, min_size=WINDOWS, max_size=WINDOWS, unique=True))
+    def compare(part: tuple[str, str, int], data: st.DataObject) -> None:
+        others = data.draw(st.lists(windows, min_size=WINDOWS, max_size=WINDOWS, unique=True))
+        specs = list(dict.fromkeys([data.draw(windows_like(*part)), *others]))
         skew_ms, partitions = data.draw(st.sampled_from([0, 3, 20])), data.draw(st.sampled_from([1, 4]))
         stream = data.draw(streams(skew_ms))
         covered.note(specs, stream, partitions)
@@ -65,12 +68,13 @@ def prove(examples: int, folder: Path) -> Covered:
                 for one, other in itertools.combinations(answers, 2):
                     assert agree(one, other, expected.size), (spec.text, row, answers)
 
-    compare()
+    for part in parts:
+        compare(part)
     return covered
 
 
 def offline_of(specs: list[Window], skew_ms: int, given: dict[str, pa.Table]) -> dict[str, list[float | None]]:
-    facts = {"requests": given["requests"], "outcomes": given["outcomes"]}
+    facts = {source: given[name] for source, name in NAMES.items() if name in given}
     found = {spec.name: values.tolist() for spec, values in window_values(specs, SCHEMA, skew_ms, given["rows"], facts)}
     return {name: [None if math.isnan(value) else value for value in values] for name, values in found.items()}
 
