@@ -24,8 +24,11 @@ import uvloop
 from faust.worker import Worker as FaustWorker
 from mode import Service
 
+from streams.archiving.decoding import Decoder
+from streams.archiving.labels import LabelDecoder
 from streams.archiving.parity import Parity
 from streams.archiving.stage import ArchivingStage
+from streams.archiving.tables import Filed, Tables
 from streams.calling.config import CallingConfig
 from streams.calling.stage import CallingStage
 from streams.contracts.bundle import Manifest
@@ -33,7 +36,7 @@ from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.joining.stage import JoiningStage
 from streams.lake.lake import Lake
-from streams.lake.tables import OUTCOMES, PREDICTIONS
+from streams.lake.tables import LABELS, OUTCOMES, PREDICTIONS
 from streams.measuring.stage import MeasuringStage
 from streams.model import ModelSettings
 from streams.monitoring.stage import MonitoringStage
@@ -155,9 +158,7 @@ def stages_of(
     )
     yield ArchivingStage(
         model=model.name,
-        schema=model.schema_contract(),
-        topics={PREDICTIONS: model.topic("predictions"), OUTCOMES: model.topic("outcomes")},
-        partitions=model.partitions,
+        tables=archived(model, foreign.labels),
         bootstrap=bootstrap,
         lake=lake,
         config=model.archiving,
@@ -169,6 +170,18 @@ def stages_of(
         worker=worker,
         parity=None if model.replay else parity_of(model, store, lake),
     )
+
+
+def archived(model: ModelSettings, label_partitions: int) -> Tables:
+    """Say what of a model goes to the lake.
+
+    Labels come on a topic of the user's, in which live nobody says how far they have come: boundaries don't wait for them. In a
+    replay they do, so that each run makes the same files.
+    """
+    schema = model.schema_contract()
+    ours = {table: Filed(model.topic(table), model.partitions, Decoder(schema, table)) for table in (PREDICTIONS, OUTCOMES)}
+    told = Filed(model.topic(LABELS), label_partitions, LabelDecoder(schema), "source" if model.replay else None)
+    return {**ours, LABELS: told}
 
 
 def parity_of(model: ModelSettings, store: BundleStore, lake: Lake) -> Parity:

@@ -156,7 +156,7 @@ class ModelSettings(Section):
     """What is watched, and how many false alarms are accepted."""
 
     archiving: ArchivingConfig = ArchivingConfig()
-    """When predictions and outcomes move to the lake."""
+    """When predictions, outcomes and labels move to the lake."""
 
     @field_validator("dialect")
     @classmethod

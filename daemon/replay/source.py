@@ -19,12 +19,10 @@ import pandas as pd
 from daemon.errors import DaemonError
 from streams.contracts.records import Label, Request, WorkerReport
 from streams.runtime.clock import WallClock, text_of
-from streams.runtime.watermark import watermark_record
+from streams.runtime.watermark import SOURCE, watermark_record
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output, Record
-
-WRITER = "source"
 
 
 class ReplayStalledError(DaemonError):
@@ -140,7 +138,7 @@ class Lockstep:
             yield Output(self._topics[1], zlib.adler32(key) % self._partitions, key, value)
 
     def _watermarks(self, watermark_ms: int) -> list[Output]:
-        key, value, headers = watermark_record(WRITER, watermark_ms)
+        key, value, headers = watermark_record(SOURCE, watermark_ms)
         return [Output(topic, partition, key, value, headers) for topic in self._topics for partition in range(self._partitions)]
 
     async def breathe(self) -> None:

@@ -14,10 +14,11 @@ DAY_MS: Final = 24 * HOUR_MS
 
 
 class ArchivingConfig(Section):
-    """When predictions and outcomes move from the log to the lake."""
+    """When predictions, outcomes and labels move from the log to the lake."""
 
     flush_every: Duration = Duration.of("1d")
-    """Event time between two boundaries. At each the lake is complete up to it, which is how far training and judging read;
+    """Event time between two boundaries. At each the lake is complete up to it, which is how far training and judging read
+    (live but for the table `labels`, which has no event time that could be believed);
     shorter ones make more and smaller files."""
 
     flush_rows: int = Field(default=50_000, ge=1, le=1_000_000)

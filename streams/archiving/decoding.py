@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -37,8 +37,16 @@ class Decoded(NamedTuple):
     undecodable: list[Undecodable]
 
 
+class Decodes(Protocol):
+    """Decodes the records of one table."""
+
+    def decode(self, records: Sequence[Record]) -> Decoded:
+        """Decode records without watermarks and markers; never raises for what is in them."""
+        ...
+
+
 class Decoder:
-    """Decodes the records of one table of one model. What doesn't fit the schema's types is refused, never guessed."""
+    """Decodes the predictions or the outcomes of one model. What doesn't fit the schema's types is refused, never guessed."""
 
     def __init__(self, schema: ModelSchema, table: str) -> None:
         self._names = [column.name for column in schema.columns]

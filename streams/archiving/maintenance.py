@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from streams.archiving.config import DAY_MS, HOUR_MS, ArchivingConfig
 from streams.contracts.errors import BundleRefused, LakeError
 from streams.lake.compaction import compact
 from streams.lake.lake import Lake
 from streams.lake.retention import expire, vacuum
-from streams.lake.tables import EVENT_TIMES
 from streams.runtime.clock import WallClock
 from streams.runtime.logging import Log
 from streams.runtime.telemetry import Telemetry
@@ -31,6 +30,7 @@ class Maintenance:
     Args:
         lake: where the tables are.
         model: the model's name.
+        tables: those to keep.
         config: how long rows and versions stay.
         spared: asked each time which versions stay readable however old.
         replay: whether only event time counts.
@@ -42,6 +42,7 @@ class Maintenance:
         self,
         lake: Lake,
         model: str,
+        tables: Sequence[str],
         config: ArchivingConfig,
         *,
         spared: Spared,
@@ -51,6 +52,7 @@ class Maintenance:
     ) -> None:
         self._lake = lake
         self._model = model
+        self._tables = tuple(tables)
         self._config = config
         self._spared = spared
         self._replay = replay
@@ -67,7 +69,7 @@ class Maintenance:
         """Do what is due; the caller runs this in a thread and appends nothing meanwhile."""
         self._looked_ms = boundary_ms
         try:
-            for table in EVENT_TIMES:
+            for table in self._tables:
                 self._compact(table, boundary_ms)
             if not self._replay and boundary_ms // DAY_MS > self._tidied_ms // DAY_MS:
                 self._tidy(boundary_ms)
@@ -85,7 +87,7 @@ class Maintenance:
     def _tidy(self, boundary_ms: int) -> None:
         spared = self._spared()
         with self._telemetry.timing("driftwake_archiving_maintenance_seconds", model=self._model, work="retention"):
-            for table in EVENT_TIMES:
+            for table in self._tables:
                 self._expire(table, boundary_ms)
                 self._vacuum(table, spared.get(table, ()))
 

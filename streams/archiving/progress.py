@@ -12,18 +12,14 @@ class Progress:
     """Watermarks of all input partitions.
 
     Args:
-        topics: the input topics, with equally many partitions; each partition has one writer, the task of the stage
-            before with the same number.
-        partitions: how many.
+        expected: the partitions (`topic/number`) that make up a boundary, each with the one who writes its watermarks.
         every_ms: event time between boundaries; with None every watermark is one (live).
         marks: watermarks that were stored with the rows, by topic: their records won't be read again.
     """
 
-    def __init__(
-        self, topics: Iterable[str], partitions: int, every_ms: int | None, marks: Mapping[str, Mapping[str, int]]
-    ) -> None:
+    def __init__(self, expected: Iterable[tuple[str, str]], every_ms: int | None, marks: Mapping[str, Mapping[str, int]]) -> None:
         self._every_ms = every_ms
-        self._expected = {(position_key(topic, number), str(number)) for topic in topics for number in range(partitions)}
+        self._expected = set(expected)
         self._tracker = WatermarkTracker(self._expected)
         self._marks: dict[str, dict[str, int]] = {}
         for topic, stored in marks.items():

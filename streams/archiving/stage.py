@@ -1,4 +1,4 @@
-"""Archiving: what was predicted and what became of it moves from the log to the lake, each row once."""
+"""Archiving: what was predicted, what became of it and what was told moves from the log to the lake, each row once."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from mode import Service
 
 from streams.archiving.buffers import Batch, Buffers
 from streams.archiving.config import ArchivingConfig
-from streams.archiving.decoding import Decoded, Decoder
+from streams.archiving.decoding import Decoded
 from streams.archiving.maintenance import Maintenance, Spared
 from streams.archiving.parity import Parity
 from streams.archiving.progress import Progress
+from streams.archiving.tables import Tables, expected
 from streams.contracts.errors import BundleRefused, ContractError, LakeError, cause_of
 from streams.contracts.events import encode_event
 from streams.contracts.records import WorkerReport
-from streams.contracts.schema import ModelSchema
 from streams.contracts.topics import topic_name
 from streams.lake.lake import Lake
-from streams.lake.tables import OUTCOMES, PREDICTIONS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
@@ -39,17 +38,15 @@ _STOP_SECONDS = 30.0
 
 
 class ArchivingStage(Service):
-    """Follows a model's predictions and outcomes and writes them to its tables.
+    """Follows a model's topics and writes them to its tables.
 
     The tables themselves say up to where they were written, so there is no other state: a killed stage reads on from
-    there. A boundary is reported on `driftwake.workers` only after everything before it is in both tables, and reported again
-    after a restart.
+    there. A boundary is reported on `driftwake.workers` only after everything before it is in all tables that take part in it,
+    and reported again after a restart.
 
     Args:
         model: the model's name.
-        schema: its columns.
-        topics: the names of its topics `predictions` and `outcomes`.
-        partitions: how many partitions both have.
+        tables: what is archived; at least one table.
         bootstrap: `host:port` of the broker.
         lake: where to write; this process is the tables' one writer.
         config: the stage's settings.
@@ -66,9 +63,7 @@ class ArchivingStage(Service):
         self,
         *,
         model: str,
-        schema: ModelSchema,
-        topics: Mapping[str, str],
-        partitions: int,
+        tables: Tables,
         bootstrap: str,
         lake: Lake,
         config: ArchivingConfig,
@@ -85,25 +80,26 @@ class ArchivingStage(Service):
         self._parity = parity
         self._boundary_ms = NEVER
         self._has_boundary = asyncio.Event()
-        self._tables = {topics[table]: table for table in (PREDICTIONS, OUTCOMES)}
-        self._decoders = {table: Decoder(schema, table) for table in (PREDICTIONS, OUTCOMES)}
-        self._partitions = partitions
+        self._tables = tables
+        self._table_of = {filed.topic: table for table, filed in tables.items()}
         self._lake = lake
         self._config = config
         self._replay = replay
         self._epoch = epoch
         self._clock = clock
         self._telemetry = telemetry
-        self._maintenance = Maintenance(lake, model, config, spared=spared, replay=replay, clock=clock, telemetry=telemetry)
-        places = [(topic, number) for topic in self._tables for number in range(partitions)]
+        self._maintenance = Maintenance(
+            lake, model, tuple(tables), config, spared=spared, replay=replay, clock=clock, telemetry=telemetry
+        )
+        places = [place for filed in tables.values() for place in filed.places]
         name = f"driftwake.archiving.{model}"
         self._new_inputs = functools.partial(Inputs, bootstrap, places, name, config.max_records)
         self._inputs = self._new_inputs()
         self._publisher = Publisher(bootstrap, name)
         self._finished = asyncio.Event()
-        # Who has the first partition of the predictions' group is the one who archives all.
+        # Who has the first partition of the first table's topic is the one who archives all.
         group = f"driftwake.{model}.archiving.workers"
-        self._membership = Membership(bootstrap, group=group, topic=topics[PREDICTIONS], worker=worker) if worker else None
+        self._membership = Membership(bootstrap, group=group, topic=places[0][0], worker=worker) if worker else None
         self._is_chosen = asyncio.Event()
 
     async def on_stop(self) -> None:
@@ -161,12 +157,12 @@ class ArchivingStage(Service):
         """Go on behind what the tables hold."""
         stored: dict[str, int] = {}
         marks: dict[str, dict[str, int]] = {}
-        for topic, table in self._tables.items():
+        for table, filed in self._tables.items():
             stored |= await asyncio.to_thread(self._lake.positions, self._model, table)
-            marks[topic] = await asyncio.to_thread(self._lake.marks, self._model, table)
+            marks[filed.topic] = await asyncio.to_thread(self._lake.marks, self._model, table)
         await self._seek(stored)
         every_ms = self._config.flush_every.ms if self._replay else None
-        progress = Progress(self._tables, self._partitions, every_ms, marks)
+        progress = Progress(expected(self._tables), every_ms, marks)
         return Buffers(self._config, progress, stored, replay=self._replay, now_s=self._clock.monotonic())
 
     async def _seek(self, stored: Mapping[str, int]) -> None:
@@ -177,7 +173,7 @@ class ArchivingStage(Service):
             if start > end:
                 raise LakeError(
                     f"the lake has {place[0]} partition {place[1]} up to {start}, but the topic ends at {end}: it was made anew; "
-                    f"move the folder of {self._model} out of the lake, or give the topic another name"
+                    f"move the folder {self._model}/{self._table_of[place[0]]} out of the lake, or give the topic another name"
                 )
             if start < first:
                 log.warning("RecordsMissed", model=self._model, topic=place[0], partition=place[1], missed=first - start)
@@ -207,8 +203,8 @@ class ArchivingStage(Service):
             self._has_boundary.set()
 
     async def _store(self, batch: Batch) -> None:
-        table = self._tables[batch.topic]
-        decoded = await asyncio.to_thread(self._decoders[table].decode, batch.records)
+        table = self._table_of[batch.topic]
+        decoded = await asyncio.to_thread(self._tables[table].decoder.decode, batch.records)
         await self._quarantine(decoded)
         with self._telemetry.timing("driftwake_archiving_commit_seconds", model=self._model):
             await asyncio.to_thread(self._lake.append, self._model, table, decoded.rows, batch.positions, batch.marks)

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from streams.contracts.labels import Unusable, label_of
 from streams.contracts.records import TaskState
 from streams.contracts.schema import Task
 from streams.joining.memory import Match, Memory, Rules, Truth
-from streams.joining.reading import OutcomeRecord, Unusable, head_of, label_of, rejected, source_of
+from streams.joining.reading import OutcomeRecord, head_of, rejected, source_of
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark, watermark_record
 from streams.transport.records import Output, Record, Result, position_key
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from streams.contracts.labels import LabelHead, Unusable, label_of
 from streams.contracts.partition import partition_of
 from streams.contracts.records import MARKER_HEADER, TaskState
 from streams.contracts.schema import Task
 from streams.joining.progress import LabelProgress
-from streams.joining.reading import SOURCE_HEADER, LabelHead, Unusable, label_of, prediction_id, rejected
+from streams.joining.reading import SOURCE_HEADER, prediction_id, rejected
 from streams.runtime.clock import WallClock
 from streams.runtime.watermark import NEVER, read_watermark, watermark_record
 from streams.transport.records import Output, Record, Result

@@ -40,7 +40,7 @@ def compact(lake: Lake, model: str, table: str, *, left_ms: int) -> Compacted:
     Args:
         lake: where; only its one writer may call this, between two appends.
         model: the model's name.
-        table: `predictions` or `outcomes`.
+        table: which of the lake's.
         left_ms: event time before which no more rows are expected; days before its own are merged down to a few files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The lake: each model's predictions and outcomes as Delta tables, every row once.
+"""The lake: each model's predictions, outcomes and labels as Delta tables, every row once.
 
 One process writes a model's tables; any number of others read them meanwhile (Delta readers see whole commits).
 """
@@ -19,7 +19,7 @@ from streams.contracts.schema import ModelSchema
 from streams.lake.files import chosen, data_set, file_system
 from streams.lake.history import HISTORY_MARK, as_tables
 from streams.lake.place import checked, folder_of
-from streams.lake.tables import DATE, dated, event_time, explained
+from streams.lake.tables import DATE, dated, event_time, explained, read_time
 from streams.lake.transactions import commit, transactions
 
 _POSITION: Final = "position:"
@@ -80,7 +80,7 @@ class Lake:
 
         Args:
             model: the model's name.
-            table: `predictions` or `outcomes`.
+            table: `predictions`, `outcomes` or `labels`.
             rows: as `table_schema` says; the date is added here.
             positions: next offset to read, keyed `topic/partition`; at least one, each greater than the stored one.
             marks: further numbers to remember with the rows that may stand still but not fall, such as watermarks.
@@ -140,7 +140,7 @@ class Lake:
         *,
         since_ms: int | None = None,
         until_ms: int | None = None,
-        time_column: str = "time_ms",
+        time_column: str | None = None,
         version: int | None = None,
         among: Mapping[str, Collection[Any]] | None = None,
     ) -> pa.Table:
@@ -150,24 +150,24 @@ class Lake:
 
         Args:
             model: the model's name.
-            table: `predictions` or `outcomes`.
+            table: `predictions`, `outcomes` or `labels`.
             columns: which, in this order; all but the date when None.
             since_ms: inclusive, None for from the beginning.
             until_ms: exclusive, None for to the end.
-            time_column: `time_ms`, or `known_ms` of outcomes.
+            time_column: `time_ms`, or `known_ms` of outcomes and labels; when None `time_ms` where the table has it.
             version: read the table as it was at this version (a lineage); the newest when None.
             among: only rows whose columns have one of some values, by column.
 
         Raises:
             LakeError: there is no such table, version or column.
         """
-        event_time(table)
+        time = time_column or read_time(table)
         with explained(model, table):
             handle, span = self._existing(model, table, version), (since_ms, until_ms)
-            files = data_set(handle, self.location(model, table), table, time_column, span)
+            files = data_set(handle, self.location(model, table), table, time, span)
             wanted = list(columns) if columns is not None else [name for name in files.schema.names if name != DATE]
-            order = [name for name in dict.fromkeys((time_column, *_ORDER)) if name in files.schema.names]
-            found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time_column, span, among or {}))
+            order = [name for name in dict.fromkeys((time, *_ORDER)) if name in files.schema.names]
+            found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time, span, among or {}))
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
 
     def positions(self, model: str, table: str, version: int | None = None) -> dict[str, int]:

@@ -64,7 +64,7 @@ def vacuum(lake: Lake, model: str, table: str, *, keep: dt.timedelta, spared: Co
     Args:
         lake: where; only its one writer may call this, between two appends.
         model: the model's name.
-        table: `predictions` or `outcomes`.
+        table: which of the lake's.
         keep: how long who reads a version that was the newest may take, in wall time; whole hours, rounded up.
         spared: versions that stay readable, however old; such as the table never had don't count.
         now: wall time, for the log; how old files of rows are, Delta reads from the machine's clock.

@@ -13,12 +13,13 @@ from deltalake.exceptions import DeltaError
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
 
-TableName = Literal["predictions", "outcomes"]
+TableName = Literal["predictions", "outcomes", "labels"]
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"
+LABELS: Final = "labels"
 
 DAY_MS: Final = 86_400_000
-EVENT_TIMES: Final[dict[str, str]] = {PREDICTIONS: "time_ms", OUTCOMES: "known_ms"}
+EVENT_TIMES: Final[dict[str, str]] = {PREDICTIONS: "time_ms", OUTCOMES: "known_ms", LABELS: "known_ms"}
 """The column that says when a row's fact happened: `date`, the partition column, is its day in UTC."""
 
 DATE: Final = "date"
@@ -34,6 +35,13 @@ _BEHIND: Final = {
     "flags": pa.list_(pa.string()),
     "shadows": _SHADOWS,
 }
+_TOLD: Final = {
+    "id": pa.string(),
+    "partition": pa.int32(),
+    "offset": pa.int64(),
+    "label": pa.float64(),
+    "known_ms": pa.int64(),
+}
 _LABELLED: Final = {"label": pa.float64(), "known_ms": pa.int64(), "revision": pa.int32()}
 
 RESERVED: Final = frozenset({*_BEFORE, *_BEHIND, *_LABELLED, DATE})
@@ -44,7 +52,8 @@ def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
     """Return the Arrow schema of a model's table, without the partition column.
 
     `partition` and `offset` are the request's position; `windows` maps a window's name to its value; an imported row
-    (collected before driftwake served) has an empty digest, a score of NaN, partition -1 and its number as offset.
+    (collected before driftwake served) has an empty digest, a score of NaN, partition -1 and its number as offset. Of `labels`
+    they are the label's own position: it is a row whether or not it ever meets a prediction, and null where nobody will know.
 
     Raises:
         LakeError: there is no such table, or a declared column has a reserved name.
@@ -55,6 +64,8 @@ def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
         raise LakeError(
             f"columns {', '.join(taken)}: the lake's tables use these names themselves; map them to others in the config"
         )
+    if table == LABELS:
+        return pa.schema(list(_TOLD.items()))
     declared = {column.name: _KINDS[column.kind] for column in schema.columns}
     return pa.schema(list({**_BEFORE, **declared, **_BEHIND, **(_LABELLED if table == OUTCOMES else {})}.items()))
 
@@ -68,6 +79,16 @@ def event_time(table: str) -> str:
     if table not in EVENT_TIMES:
         raise LakeError(f"the lake has no table {table!r}; there are {', '.join(EVENT_TIMES)}")
     return EVENT_TIMES[table]
+
+
+def read_time(table: str) -> str:
+    """Return the name of the time that `table` is read by unless another is named.
+
+    Raises:
+        LakeError: there is no such table.
+    """
+    filed = event_time(table)
+    return filed if table == LABELS else "time_ms"
 
 
 def dated(rows: pa.Table, table: str) -> pa.Table:

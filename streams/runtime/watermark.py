@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 
 HEADER = "dw_watermark"
 NEVER = -1
+SOURCE = "source"
+"""Who writes the watermarks of a recorded stream into the topics that it is played to."""
 
 # Milliseconds until the year 5138; int() of very long digits would raise.
 _MOST_DIGITS = 14

@@ -8,12 +8,10 @@ import msgspec
 
 from streams.contracts.schema import ModelSchema
 from streams.dialects.base import Dialect, Limits, Message, Refusal, Row, answered_type
-from streams.runtime.watermark import read_watermark
+from streams.runtime.watermark import SOURCE, read_watermark
 from streams.serving.door import HEADER
 from streams.transport.quarantine import MOST_KEY_BYTES
 from streams.transport.records import Record
-
-SOURCE = "source"
 
 What = Row | Refusal | int
 """What a record is; an integer is a watermark in milliseconds."""

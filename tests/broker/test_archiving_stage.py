@@ -17,13 +17,16 @@ import pytest
 from deltalake import DeltaTable
 
 from streams.archiving.config import ArchivingConfig
+from streams.archiving.decoding import Decoder
+from streams.archiving.labels import LabelDecoder
 from streams.archiving.parity import Parity
 from streams.archiving.stage import ArchivingStage
+from streams.archiving.tables import Filed, Tables, Writer
 from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.errors import LakeError
 from streams.contracts.events import decode_event
 from streams.contracts.features import Window
-from streams.contracts.records import Outcome, Prediction, Rejected, WorkerReport
+from streams.contracts.records import Label, Outcome, Prediction, Rejected, WorkerReport
 from streams.contracts.schema import Column, ModelSchema
 from streams.contracts.topics import TABLE, topic_name
 from streams.lake.compaction import FEW
@@ -40,7 +43,11 @@ from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 
 DAY = 86_400_000
+FIRST = 15_000 * DAY
+"""Labels aren't from before 1980; the other tables' days may be."""
+
 PARTITIONS = 2
+LABEL_PARTITIONS = 3
 SCHEMA = ModelSchema(columns=(Column(name="place", kind="category"), Column(name="size", kind="number")))
 
 
@@ -73,16 +80,20 @@ class DyingKeeperLake(Lake):
         return super().handle(model, table)
 
 
+def tables(model: str, label_writer: Writer | None) -> Tables:
+    """Labels have a partition more than the others, as a user's topic may."""
+    ours = {kind: Filed(topic_name(kind, model), PARTITIONS, Decoder(SCHEMA, kind)) for kind in ("predictions", "outcomes")}
+    return {**ours, "labels": Filed(topic_name("labels", model), LABEL_PARTITIONS, LabelDecoder(SCHEMA), label_writer)}
+
+
 def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> ArchivingStage:
     config = ArchivingConfig(flush_every=Duration.of("1d"), flush_rows=40, max_records=16)
     return ArchivingStage(
         model=model,
-        schema=SCHEMA,
-        topics={kind: topic_name(kind, model) for kind in ("predictions", "outcomes")},
-        partitions=PARTITIONS,
         bootstrap=bootstrap,
         lake=lake,
         **{
+            "tables": tables(model, "source"),
             "config": config,
             "spared": dict,
             "replay": True,
@@ -97,10 +108,11 @@ def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> Archivin
 async def make_topics(bootstrap: str, model: str) -> None:
     names = {topic_name(kind, model): TABLE[kind] for kind in ("predictions", "outcomes", "workers", "quarantine")}
     await ensure_topics(bootstrap, names, PARTITIONS)
+    await ensure_topics(bootstrap, {topic_name("labels", model): TABLE["labels"]}, LABEL_PARTITIONS)
 
 
 async def write_day(publisher: Publisher, model: str, day: int, rows: int = 30) -> None:
-    """Write one day of predictions, their outcomes, and the watermark at its end."""
+    """Write one day of predictions, their outcomes and labels, and the watermark at its end."""
     for number in range(rows):
         time_ms = day * DAY + number
         prediction = Prediction(
@@ -116,6 +128,11 @@ async def write_day(publisher: Publisher, model: str, day: int, rows: int = 30) 
         outcome = Outcome(prediction=prediction, label=1.0, known_ms=time_ms + 5, label_partition=0, label_offset=number)
         for kind, record in (("predictions", prediction), ("outcomes", outcome)):
             await publisher.send(Output(topic_name(kind, model), number % PARTITIONS, b"k", msgspec.json.encode(record)))
+        label = msgspec.json.encode(Label(f"{day}-{number}", 1.0, FIRST + time_ms))
+        await publisher.send(Output(topic_name("labels", model), number % LABEL_PARTITIONS, None, label))
+    for partition in range(LABEL_PARTITIONS):
+        key, value, headers = watermark_record("source", (day + 1) * DAY)
+        await publisher.send(Output(topic_name("labels", model), partition, key, value, headers))
     for kind in ("predictions", "outcomes"):
         for partition in range(PARTITIONS):
             key, value, headers = watermark_record(str(partition), (day + 1) * DAY)
@@ -143,6 +160,10 @@ def ids(lake: Lake, model: str, table: str) -> Counter[str]:
     return Counter(lake.read(model, table, ["id"]).column("id").to_pylist())
 
 
+def archived(lake: Lake, model: str) -> list[Counter[str]]:
+    return [ids(lake, model, table) for table in ("predictions", "outcomes", "labels")]
+
+
 def expected_ids(days: int, rows: int = 30) -> Counter[str]:
     return Counter(f"{day}-{number}" for day in range(days) for number in range(rows))
 
@@ -158,7 +179,7 @@ async def test_at_a_boundary_everything_before_it_is_in_the_lake(
         for day in range(3):
             await write_day(publisher, model, day)
             await until_reported(broker.bootstrap, model, (day + 1) * DAY)
-            assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(day + 1)
+            assert archived(lake, model) == [expected_ids(day + 1)] * 3
     await publisher.stop()
     assert sum(lake.positions(model, "predictions").values()) >= 90
 
@@ -198,10 +219,10 @@ async def test_a_kill_between_commit_and_report_costs_nothing(
     await write_day(publisher, model, 0)
     await write_day(publisher, model, 1)
     await until_killed(broker.bootstrap, model, f"it.DyingLake({str(tmp_path)!r}, {dies_after})")
-    assert lake.exists(model, "predictions") or lake.exists(model, "outcomes")
+    assert any(lake.exists(model, table) for table in ("predictions", "outcomes", "labels"))
     async with stage(broker.bootstrap, model, lake):
         await until_reported(broker.bootstrap, model, 2 * DAY)
-        assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(2)
+        assert archived(lake, model) == [expected_ids(2)] * 3
     await publisher.stop()
 
 
@@ -310,7 +331,7 @@ async def test_broken_records_go_to_quarantine(broker: EmbeddedBroker, unique: C
 async def test_a_topic_made_anew_is_refused(broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path):
     model, lake = unique("n"), Lake(tmp_path)
     await make_topics(broker.bootstrap, model)
-    rows = stage(broker.bootstrap, model, lake)._decoders["predictions"].decode([]).rows
+    rows = Decoder(SCHEMA, "predictions").decode([]).rows
     assert isinstance(rows, pa.Table)
     lake.append(model, "predictions", rows, {f"{topic_name('predictions', model)}/0": 1_000})
     running = stage(broker.bootstrap, model, lake)
@@ -340,4 +361,36 @@ async def test_one_of_several_workers_archives_and_another_goes_on_when_it_leave
         await write_day(publisher, model, 3)
         await until_reported(broker.bootstrap, model, 4 * DAY)
     assert ids(lake, model, "predictions") == ids(lake, model, "outcomes") == expected_ids(4)
+    await publisher.stop()
+
+
+async def test_labels_are_filed_as_they_came_and_what_joining_refuses_is_left_to_it(
+    broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path
+):
+    """One that no prediction waits for, a correction, a null, and what is none, in a topic of more partitions than the others."""
+    model, lake = unique("l"), Lake(tmp_path)
+    await make_topics(broker.bootstrap, model)
+    publisher, topic = Publisher(broker.bootstrap), topic_name("labels", model)
+    told = [("never-asked", 1.0), ("a", 0.0), ("a", 1.0), ("b", None)]
+    values = [msgspec.json.encode(Label(name, label, FIRST + place)) for place, (name, label) in enumerate(told)]
+    broken = [b"broken", msgspec.json.encode(Label("c", 7.0, FIRST)), msgspec.json.encode(Label("c", 1.0, 5)), None]
+    await publisher.send_many([Output(topic, 2, b"k", value) for value in [*values[:2], *broken, *values[2:]]])
+    # A user's topic may hold what looks like watermarks; live nobody is believed.
+    await publisher.send(Output(topic, 0, *watermark_record("source", 100_000 * DAY)))
+    live = {"replay": False, "tables": tables(model, None), "config": ArchivingConfig(flush_seconds=0.05)}
+    async with stage(broker.bootstrap, model, lake, **live):
+        await write_day(publisher, model, 0, rows=0)
+        await until_reported(broker.bootstrap, model, DAY)
+    async with stage(broker.bootstrap, model, lake, **live):
+        await publisher.send(Output(topic, 1, None, msgspec.json.encode(Label("late", 1.0, FIRST + DAY))))
+        await write_day(publisher, model, 1, rows=0)
+        await until_reported(broker.bootstrap, model, 2 * DAY)
+    rows = lake.read(model, "labels").to_pylist()
+    assert [(row["id"], row["label"], row["known_ms"] - FIRST, row["partition"], row["offset"]) for row in rows] == [
+        ("never-asked", 1.0, 0, 2, 0), ("a", 0.0, 1, 2, 1), ("a", 1.0, 2, 2, 6), ("b", None, 3, 2, 7), ("late", 1.0, DAY, 1, 1)
+    ]  # fmt: skip
+    assert lake.positions(model, "labels") == {f"{topic}/2": 8, f"{topic}/1": 2}
+    follower = Follower(broker.bootstrap, [topic_name("quarantine")])
+    assert not [record for record in await follower.start() if record.key == model.encode()]
+    await follower.stop()
     await publisher.stop()

@@ -19,6 +19,10 @@ TOPICS = ("p", "o")
 CONFIG = ArchivingConfig(flush_every=Duration.of("1d"), flush_rows=5, flush_seconds=10)
 
 
+def tasks_of(partitions: int) -> list[tuple[str, str]]:
+    return [(f"{topic}/{number}", str(number)) for topic in TOPICS for number in range(partitions)]
+
+
 def row(topic: str, partition: int, offset: int, size: int = 3) -> Record:
     return Record(topic, partition, offset, b"k", b"x" * size, (), 0)
 
@@ -33,7 +37,7 @@ def all_watermarks(watermark_ms: int, partitions: int = 2, offset: int = 100) ->
 
 
 def buffers(*, replay: bool = True, positions: dict | None = None, marks: dict | None = None, config: ArchivingConfig = CONFIG):
-    progress = Progress(TOPICS, 2, config.flush_every.ms if replay else None, marks or {})
+    progress = Progress(tasks_of(2), config.flush_every.ms if replay else None, marks or {})
     return Buffers(config, progress, positions or {}, replay=replay, now_s=0.0)
 
 
@@ -125,7 +129,7 @@ def test_a_restart_after_any_flush_reaches_the_boundary(cut: int):
 
 
 def test_watermarks_of_strangers_count_for_nothing():
-    progress = Progress(TOPICS, 1, DAY, {"p": {"p/0/9": DAY, "q/0/0": DAY}})
+    progress = Progress(tasks_of(1), DAY, {"p": {"p/0/9": DAY, "q/0/0": DAY}})
     progress.observe(watermark("p", 0, 0, "someone", DAY))
     progress.observe(watermark("p", 7, 0, "0", DAY))
     assert progress.marks("p") == {}

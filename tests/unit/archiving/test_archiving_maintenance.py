@@ -16,6 +16,7 @@ from streams.archiving.maintenance import Maintenance
 from streams.contracts.errors import BundleRefused
 from streams.lake.compaction import FEW
 from streams.lake.lake import Lake
+from streams.lake.tables import EVENT_TIMES
 from streams.runtime.durations import Duration
 from streams.runtime.telemetry import Telemetry
 from tests.kit.lakes import DAY, MODEL, many_commits
@@ -39,7 +40,7 @@ class SetClock:
 def maintenance(lake: Lake, **changes: Any) -> Maintenance:
     config = ArchivingConfig(keep_rows=Duration.of(changes.pop("keep_rows", "2d")))
     given: dict[str, Any] = {"spared": dict, "replay": False, "clock": SetClock(90 * DAY), "telemetry": Telemetry([MODEL])}
-    return Maintenance(lake, MODEL, config, **{**given, **changes})
+    return Maintenance(lake, MODEL, tuple(EVENT_TIMES), config, **{**given, **changes})
 
 
 def days(lake: Lake, table: str = "predictions") -> list[int]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.contracts.labels import LARGEST_BYTES, LabelHead, label_of
 from streams.contracts.records import MARKER_HEADER, Label, Prediction, Rejected, TaskState
 from streams.joining.config import JoiningConfig
 from streams.joining.progress import LabelProgress
-from streams.joining.reading import LARGEST_BYTES, LabelHead, label_of
 from streams.joining.rekey import RekeyLabels, RekeyPredictions, Target, partition_of
 from streams.runtime.clock import SystemClock
 from streams.runtime.durations import Duration
