@@ -135,7 +135,13 @@ def loop_of(
 ) -> Loop:
     """Compose one model's control plane."""
     is_observed = model.sidecar is not None
-    places = Places(model.name, settings.lake_place, settings.folder("registry").resolve(), model.archiving.flush_every.ms)
+    places = Places(
+        model.name,
+        settings.lake_place,
+        settings.folder("registry").resolve(),
+        model.archiving.flush_every.ms,
+        model.schema_contract().sources,
+    )
     skills = settings.executing_config()
     planning = Planning(
         ledger,

@@ -10,19 +10,22 @@ import msgspec
 from daemon.errors import PlanRefusedError
 from streams.contracts.bundle import MANIFEST_FILE, Manifest, decode_manifest
 from streams.contracts.errors import ContractError
+from streams.contracts.schema import SourceSchema
 
 
 class Places(NamedTuple):
     """The folders of one model and the rhythm of its archive.
 
     `lake` (or a URL) and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
-    `archive_interval_ms` of event time that archiving has reported.
+    `archive_interval_ms` of event time that archiving has reported. `sources` are registered by now, maybe not yet when the champion
+    was trained.
     """
 
     model: str
     lake: str
     registry: Path
     archive_interval_ms: int
+    sources: tuple[SourceSchema, ...] = ()
 
     def until_ms(self, now_ms: int) -> int:
         """Return the last archive boundary at or before `now_ms`: no read of the lake goes further."""
@@ -31,6 +34,10 @@ class Places(NamedTuple):
     def arguments(self, champion: str) -> dict[str, Any]:
         """Return the arguments that every skill takes."""
         return {"lake": self.lake, "registry": str(self.registry), "model": self.model, "champion": champion}
+
+    def looked_up(self) -> dict[str, Any]:
+        """Return the argument of those skills that compute windows for a new bundle."""
+        return {"sources": [msgspec.to_builtins(source) for source in self.sources]} if self.sources else {}
 
     def manifest(self, digest: str) -> Manifest:
         """Read a bundle's manifest from the registry.

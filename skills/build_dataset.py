@@ -18,9 +18,9 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.features import Facts, longest_reach_ms, unflagged
 from skills._kit.frames import floats, with_columns, write_table
 from skills._kit.skill import Need, Spec
-from skills._kit.sources import facts_of, manifest_of, newest_known, windows_of
+from skills._kit.sources import facts_of, manifest_of, newest_known, schema_of, source_tables, windows_of
 from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.lake.lake import Lake
 
 
@@ -29,7 +29,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Sealed is [cut, until - delay) with the labels known at until. `label_delay_ms` is how long most labels take: newer rows have
     none yet, and the quick ones alone would be a biased sample. `windows` come on top of the champion's. Before there is a
-    champion, `schema` and `skew_ms` say what its manifest would.
+    champion, `schema` and `skew_ms` say what its manifest would; `sources` are those that were registered since.
     """
 
     lake: str
@@ -43,6 +43,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     windows: tuple[Window, ...] = ()
     schema: ModelSchema | None = None
     skew_ms: int = 0
+    sources: tuple[SourceSchema, ...] = ()
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,13 +75,13 @@ def run(request: Input, work: Path) -> Output:
     if not 0 < request.sealed_ms <= request.label_delay_ms + request.sealed_ms < request.train_ms <= request.until_ms:
         raise InputError("expected 0 < sealed_ms, 0 <= label_delay_ms, label_delay_ms + sealed_ms < train_ms <= until_ms")
     manifest = manifest_of(request.registry, request.model, request.champion) if request.champion else None
-    schema, skew_ms = (manifest.schema, manifest.skew_ms) if manifest else (request.schema, request.skew_ms)
-    if schema is None:
-        raise InputError("without a champion the schema must be given")
+    skew_ms = manifest.skew_ms if manifest else request.skew_ms
+    schema = schema_of(manifest, request.schema, request.sources)
     lake, windows = Lake(request.lake), windows_of(manifest, request.windows)
     since_ms, end_ms = request.until_ms - request.train_ms, request.until_ms - request.label_delay_ms
     cut_ms = end_ms - request.sealed_ms
     versions = {table: lake.version(request.model, table) for table in ("predictions", "outcomes")}
+    versions |= {table: lake.version(request.model, table) for table in source_tables(lake, request.model, schema)}
     outcomes = _outcomes(lake, request, schema, since_ms)
     reach_ms = longest_reach_ms(windows, skew_ms)
     facts = facts_of(lake, request.model, schema, skew_ms, since_ms=max(0, since_ms - reach_ms), until_ms=request.until_ms)

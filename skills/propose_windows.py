@@ -10,14 +10,18 @@ from skills._kit.frames import integers, read_table
 from skills._kit.grammar import RANGES_MS
 from skills._kit.search import Found, Question, search
 from skills._kit.skill import Need, Spec
-from skills._kit.sources import facts_of, manifest_of
+from skills._kit.sources import facts_of, manifest_of, schema_of
 from streams.contracts.features import Window
+from streams.contracts.schema import SourceSchema
 from streams.lake.lake import Lake
 from streams.runtime.clock import SystemClock
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`train` is a data set of `build_dataset`; facts are read up to `until_ms`, which may not lie in the sealed range."""
+    """`train` is a data set of `build_dataset`; facts are read up to `until_ms`, which may not lie in the sealed range.
+
+    `sources` are registered by now; None of them: those that the champion knew.
+    """
 
     lake: str
     registry: str
@@ -27,6 +31,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until_ms: int
     seed: int = 0
     budget_seconds: float = 120.0
+    sources: tuple[SourceSchema, ...] = ()
 
 
 class AcceptedWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,9 +82,8 @@ def run(request: Input, work: Path) -> Output:
     time_ms = integers(train, "time_ms")
     first = int(time_ms.min(initial=request.until_ms))
     since_ms = max(0, first - max(RANGES_MS) - manifest.skew_ms)
-    facts = facts_of(
-        Lake(request.lake), request.model, manifest.schema, manifest.skew_ms, since_ms=since_ms, until_ms=request.until_ms
-    )
+    schema = schema_of(manifest, None, request.sources)
+    facts = facts_of(Lake(request.lake), request.model, schema, manifest.skew_ms, since_ms=since_ms, until_ms=request.until_ms)
     known = tuple(window for window in manifest.windows if window.name in train.column_names)
     rate = len(time_ms) / max(request.until_ms - first, 1)
     question = Question(train, known, facts, rate, request.seed, request.budget_seconds)

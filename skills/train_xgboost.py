@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from skills._kit.boosting import DEFAULTS, Fitted, Fold, fit, predict
 from skills._kit.design import thinned
-from skills._kit.errors import InputError, NoDataError
+from skills._kit.errors import NoDataError
 from skills._kit.export import (
     categories_of,
     draft,
@@ -42,7 +42,7 @@ from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, manifest_of
 from streams.contracts.bundle import Golden, Interval, Manifest, Profile
 from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.inference.session import Scorer
 from streams.inference.store import Bundle, BundleStore, write_bundle
 from streams.lake.lake import Lake
@@ -58,8 +58,8 @@ LEAST_THINNED = 20_000
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`windows` are all windows of the new model; one that `train` lacks is computed from the lake.
 
-    Without a champion, `schema` and `skew_ms` say what its manifest would. `parameters` are XGBoost's names and `rounds`,
-    `patience`, `threads`, `device`.
+    Without a champion, `schema` and `skew_ms` say what its manifest would; `sources` are those that were registered since.
+    `parameters` are XGBoost's names and `rounds`, `patience`, `threads`, `device`.
     """
 
     lake: str
@@ -73,6 +73,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lineage: dict[str, Any] = {}
     schema: ModelSchema | None = None
     skew_ms: int = 0
+    sources: tuple[SourceSchema, ...] = ()
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,9 +120,8 @@ def run(request: Input, work: Path) -> Output:
     clock = SystemClock()
     begun = clock.monotonic()
     manifest = manifest_of(request.registry, request.model, request.champion) if request.champion else None
-    schema, skew_ms = (manifest.schema, manifest.skew_ms) if manifest else (request.schema, request.skew_ms)
-    if schema is None:
-        raise InputError("without a champion the schema must be given")
+    skew_ms = manifest.skew_ms if manifest else request.skew_ms
+    schema = schema_of(manifest, request.schema, request.sources)
     inputs = Inputs(schema, tuple(dict.fromkeys(request.windows)), manifest.expressions if manifest else ())
     table = _rows(request, inputs, skew_ms)
     judged = _validate(request, inputs, table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,8 @@ async def answer(question: Question, said: int) -> None:
     model = question.model
     history = no_history if question.lake is None else lake_history(Lake(question.lake), model.name, model.schema)
 
-    def follow(start: Mapping[str, int]) -> Followers:
-        predictions, outcomes = (
-            Follower(question.bootstrap, [topic], start=start) for topic in (model.predictions, model.outcomes)
-        )
-        return predictions, outcomes
+    def follow(topics: Sequence[str], start: Mapping[str, int]) -> Followers:
+        return tuple(Follower(question.bootstrap, [topic], start=start) for topic in topics)
 
     async def progress(share: float) -> None:
         tell(said, share)

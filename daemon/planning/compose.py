@@ -58,7 +58,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
     common = places.arguments(basis.champion)
     windows: list[Any] = [plain(window) for window in basis.windows]
     delay_ms = _label_delay_ms(basis, config)
-    data = common | {
+    data = common | places.looked_up() | {
         "until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "label_delay_ms": delay_ms,
         "windows": windows,
     }  # fmt: skip
@@ -69,18 +69,18 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
         case "judge_submitted":
             return (build, _compare(common, basis.incident.challenger, config.seed, ("data",)))
         case "retrain":
-            train = _train(common, windows, basis, config, ("data",))
+            train = _train(common | places.looked_up(), windows, basis, config, ("data",))
             return (build, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
         case "search_features_and_retrain":
             search = PlanStep(
                 key="search", skill="propose_windows", needs=("data",),
-                arguments=common | {
+                arguments=common | places.looked_up() | {
                     "train": _result("data", "train"), "until_ms": until_ms - delay_ms - config.sealed.ms, "seed": config.seed,
                     "budget_seconds": config.search_seconds,
                 },
             )  # fmt: skip
             found = {"concat": [windows, _result("search", "accepted.*.window")]}
-            train = _train(common, found, basis, config, ("data", "search"))
+            train = _train(common | places.looked_up(), found, basis, config, ("data", "search"))
             return (build, search, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
     raise PlanRefusedError(f"no steps belong to {proposal.action}")
 

@@ -6,7 +6,7 @@ computed by both before anybody trusts it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +16,9 @@ from skills._kit.frames import Floats, floats
 from streams.contracts.features import Source, Window
 from streams.contracts.schema import ModelSchema
 from streams.lake.query import run
-from streams.windows.facts import columns_of, own_columns
+from streams.windows.facts import columns_of, own_columns, time_column
 from streams.windows.offline import window_values
-from streams.windows.sql import compile_windows
-
-_TIMES: dict[Source, str] = {"requests": "time_ms", "outcomes": "known_ms"}
+from streams.windows.sql import compile_windows, table_name
 
 
 class Facts:
@@ -28,15 +26,15 @@ class Facts:
 
     Args:
         schema: the model's columns.
-        requests: `time_ms` and the declared columns of unflagged requests.
-        outcomes: `known_ms`, the declared columns and `label` of unflagged outcomes, corrections included.
+        tables: `requests`, `time_ms` and the declared columns of unflagged requests; `outcomes`, `known_ms`, the declared columns and
+            `label` of unflagged outcomes, corrections included; and each registered source, `time_ms` and its columns.
         skew_ms: the allowed cross-partition skew.
     """
 
-    def __init__(self, schema: ModelSchema, requests: pa.Table, outcomes: pa.Table, skew_ms: int) -> None:
+    def __init__(self, schema: ModelSchema, tables: Mapping[Source, pa.Table], skew_ms: int) -> None:
         self.schema = schema
         self.skew_ms = skew_ms
-        self._tables: dict[Source, pa.Table] = {"requests": requests, "outcomes": outcomes}
+        self._tables = tables
 
     def columns(self, windows: Sequence[Window], rows: pa.Table) -> Floats:
         """Return the windows' values as float64 [rows, windows], NaN where missing.
@@ -65,7 +63,7 @@ class Facts:
             needed = [window for window in windows if window.source == source]
             names = {name for window in needed for name in (*window.by, *columns_of(window, self.schema))}
             if needed:
-                tables[source] = facts.select([_TIMES[source], *sorted(names)])
+                tables[table_name(source)] = facts.select([time_column(source), *sorted(names)])
         found = run(compile_windows(windows, self.schema, self.skew_ms), tables)
         return np.stack([floats(found, window.name) for window in windows], axis=1)
 

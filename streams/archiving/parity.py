@@ -19,16 +19,15 @@ import pyarrow.compute as pc
 from streams.archiving.config import ArchivingConfig
 from streams.contracts.bundle import Manifest
 from streams.contracts.events import DriftEvent, Evidence, Transition
-from streams.contracts.features import Source, Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.features import Window
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.lake.lake import Lake
-from streams.lake.tables import EVENT_TIMES, OUTCOMES, PREDICTIONS, TableName, table_schema
-from streams.windows.facts import columns_of
+from streams.lake.tables import PREDICTIONS, fact_table, table_schema
+from streams.windows.facts import columns_of, time_column
 from streams.windows.offline import window_values
 
 KIND: Final = "serving"
 DETECTOR: Final = "parity"
-_TABLES: Final[dict[Source, TableName]] = {"requests": PREDICTIONS, "outcomes": OUTCOMES}
 _MOST_MANIFESTS: Final = 32
 _LONGEST_KEYLESS_MS: Final = 86_400_000
 _RELATIVE, _ABSOLUTE = 1e-6, 1e-9
@@ -121,15 +120,16 @@ class Parity:
 
     def _facts(self, windows: Sequence[Window], rows: pa.Table, since_ms: int, until_ms: int) -> pa.Table:
         """What some windows over one source and key read of it, for the rows' keys alone."""
-        table, by = _TABLES[windows[0].source], windows[0].by
-        time = EVENT_TIMES[table]
+        source, by = windows[0].source, windows[0].by
+        table, time = fact_table(source), time_column(source)
         if not self._lake.exists(self._model, table):
             return table_schema(self._schema, table).empty_table()
         read = {name for window in windows for name in (*by, *columns_of(window, self._schema))}
-        wanted = [time, "flags", *sorted(read)]
+        flags = ["flags"] if source in OWN_FACTS else []
+        wanted = [time, *flags, *sorted(read)]
         among = {name: set(rows.column(name).to_pylist()) - {None} for name in by}
         facts = self._lake.read(self._model, table, wanted, since_ms=since_ms, until_ms=until_ms, time_column=time, among=among)
-        return facts.filter(pc.equal(pc.list_value_length(facts.column("flags")), 0))
+        return facts.filter(pc.equal(pc.list_value_length(facts.column("flags")), 0)) if flags else facts
 
     def _said(self, digest: str, found: Sequence[Evidence], rows: int, span: tuple[int, int]) -> list[DriftEvent]:
         if not found and digest not in self._differing:

@@ -15,7 +15,7 @@ from deltalake.fs import DeltaStorageHandler
 
 from streams.contracts.errors import LakeError
 from streams.lake.place import folder_of
-from streams.lake.tables import DATE, DAY_MS, EVENT_TIMES
+from streams.lake.tables import DATE, DAY_MS, event_time
 
 
 def file_system(location: str, sizes: Mapping[str, int] | None = None) -> pafs.FileSystem:
@@ -59,7 +59,7 @@ def _can_hold(added: pa.Table, table: str, time_column: str, span: tuple[int | N
     """Say of each file whether it can hold rows of a span of time: by its statistics, or where it has none by its day."""
     since_ms, until_ms = span
     begins = pc.multiply(added.column(f"partition.{DATE}").cast(pa.int32()).cast(pa.int64()), DAY_MS)
-    if EVENT_TIMES[table] != time_column:
+    if event_time(table) != time_column:
         begins = pa.nulls(len(added), pa.int64())
     least = pc.coalesce(_statistic(added, f"min.{time_column}"), begins)
     most = pc.coalesce(_statistic(added, f"max.{time_column}"), pc.add(begins, DAY_MS - 1))

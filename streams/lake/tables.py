@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
@@ -14,6 +15,8 @@ from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
 
 TableName = Literal["predictions", "outcomes", "labels"]
+"""Those that every model has; each registered source has one more."""
+
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"
 LABELS: Final = "labels"
@@ -42,6 +45,8 @@ _TOLD: Final = {
     "label": pa.float64(),
     "known_ms": pa.int64(),
 }
+_SOURCE: Final = "source_"
+_SOURCE_TABLE: Final = re.compile(rf"{_SOURCE}[A-Za-z_][A-Za-z0-9_]{{0,62}}")
 _LABELLED: Final = {"label": pa.float64(), "known_ms": pa.int64(), "revision": pa.int32()}
 
 RESERVED: Final = frozenset({*_BEFORE, *_BEHIND, *_LABELLED, DATE})
@@ -53,21 +58,36 @@ def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
 
     `partition` and `offset` are the request's position; `windows` maps a window's name to its value; an imported row
     (collected before driftwake served) has an empty digest, a score of NaN, partition -1 and its number as offset. Of `labels`
-    they are the label's own position: it is a row whether or not it ever meets a prediction, and null where nobody will know.
+    and of a registered source they are the record's own position; a label is a row whether or not it ever meets a prediction, and
+    null where nobody will know.
 
     Raises:
         LakeError: there is no such table, or a declared column has a reserved name.
     """
     event_time(table)
-    taken = [column.name for column in schema.columns if column.name in RESERVED]
+    source = table.removeprefix(_SOURCE) if table.startswith(_SOURCE) else None
+    columns = schema.columns if source is None else schema.columns_of(source)
+    taken = [column.name for column in columns if column.name in (RESERVED if source is None else {*_BEFORE, DATE})]
     if taken:
         raise LakeError(
             f"columns {', '.join(taken)}: the lake's tables use these names themselves; map them to others in the config"
         )
     if table == LABELS:
         return pa.schema(list(_TOLD.items()))
-    declared = {column.name: _KINDS[column.kind] for column in schema.columns}
+    declared = {column.name: _KINDS[column.kind] for column in columns}
+    if source is not None:
+        return pa.schema(list({**_BEFORE, **declared}.items()))
     return pa.schema(list({**_BEFORE, **declared, **_BEHIND, **(_LABELLED if table == OUTCOMES else {})}.items()))
+
+
+def source_table(source: str) -> str:
+    """Return the table of a registered source."""
+    return _SOURCE + source
+
+
+def fact_table(facts: str) -> str:
+    """Return the table that holds some facts of windows: `requests`, `outcomes`, or those of a registered source."""
+    return {"requests": PREDICTIONS, "outcomes": OUTCOMES}.get(facts) or source_table(facts)
 
 
 def event_time(table: str) -> str:
@@ -76,8 +96,10 @@ def event_time(table: str) -> str:
     Raises:
         LakeError: there is no such table.
     """
+    if _SOURCE_TABLE.fullmatch(table) is not None:
+        return "time_ms"
     if table not in EVENT_TIMES:
-        raise LakeError(f"the lake has no table {table!r}; there are {', '.join(EVENT_TIMES)}")
+        raise LakeError(f"the lake has no table {table!r}; there are {', '.join(EVENT_TIMES)}, and {_SOURCE}NAME of each source")
     return EVENT_TIMES[table]
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from streams.serving.config import ServedModel
 from streams.serving.history import History
-from streams.serving.rebuilding import Follow, Progress, Reader, Wanted, caught_up, new_feed, rebuilt
+from streams.serving.rebuilding import Follow, Progress, Reader, Wanted, caught_up, new_feed, rebuilt, topics_of
 from streams.serving.remembering import Remembered, SnapshotFile
 
 logger = structlog.get_logger(__name__)
@@ -67,10 +67,10 @@ class Backfill:
 
     async def _restored(self, remembered: Remembered | None, wanted: Wanted) -> Reader | None:
         model, specs = self._model, wanted.specs
-        ours = {model.predictions, model.outcomes}
-        if remembered is None or not {place.rpartition("/")[0] for place in remembered.positions} <= ours:
+        topics = topics_of(model, specs)
+        if remembered is None or not {place.rpartition("/")[0] for place in remembered.positions} <= {*topics}:
             return None
-        followers = self._follow(remembered.positions)
+        followers = self._follow(topics, remembered.positions)
         feed = new_feed(model, specs, remembered.positions, max(wanted.reached_ms, remembered.reached_ms), remembered)
         records = await caught_up(feed, followers)
         if any(follower.lost for follower in followers):

@@ -1,6 +1,7 @@
 """What windows are made of: the facts of all partitions' predictions and outcomes, folded in, and how far they reach.
 
-Facts are predictions without flags, at their event times, and the labels of such predictions, at the times they were known.
+Facts are predictions without flags, at their event times, the labels of such predictions, at the times they were known, and the
+records of registered sources.
 Each is folded once: up to the archived positions from the lake, from there on from the log, except requests of the process's
 own partitions, which are folded when they are answered: a row needn't wait until the one before it came back from the broker.
 """
@@ -17,7 +18,8 @@ import structlog
 
 from streams.contracts.features import LABEL, Source, Window
 from streams.contracts.records import MARKER_HEADER
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import OWN_FACTS, ModelSchema
+from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark
 from streams.serving.own import OwnFacts
 from streams.serving.remembering import Kept, Remembered
@@ -54,11 +56,15 @@ class Heard(NamedTuple):
 
 
 class FeedTopics(NamedTuple):
-    """Where the facts come from: topic names, and how many partitions each has; partition p is written by task p alone."""
+    """Where the facts come from: topic names, and how many partitions the first two have; partition p is written by task p alone.
+
+    `sources` names the registered sources that windows read and what decodes their records, by topic.
+    """
 
     predictions: str
     outcomes: str
     partitions: int
+    sources: Mapping[str, tuple[str, Dialect]] = {}
 
 
 class Feed:
@@ -101,7 +107,8 @@ class Feed:
             source: skew_ms + min(spec.delay_ms for spec in specs if spec.source == source)
             for source in {spec.source for spec in specs}
         }
-        self._columns = fact_columns(specs, schema)
+        self._columns = tuple(dict.fromkeys(name for own in OWN_FACTS for name in fact_columns(specs, schema, own)))
+        self._looked_up = {source: fact_columns(specs, schema, source) for source, _ in topics.sources.values()}
         self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
 
     def __len__(self) -> int:
@@ -169,8 +176,10 @@ class Feed:
         """Fold facts that come from elsewhere than the log."""
         if facts.source == "requests":
             self._state.add_requests(facts.time_ms, facts.columns)
-        else:
+        elif facts.source == "outcomes":
             self._state.add_outcomes(facts.time_ms, facts.columns, facts.label)
+        else:
+            self._state.add_looked_up(facts.source, facts.time_ms, facts.columns)
 
     def fold(self, records: Sequence[Record]) -> None:
         """Fold records of the log, in offset order per partition."""
@@ -180,6 +189,7 @@ class Feed:
     def _fold(self, records: Sequence[Record]) -> None:
         predictions: list[Any] = []
         outcomes: list[Any] = []
+        looked_up: dict[str, list[Row]] = {}
         watermarks: list[tuple[str, str, int]] = []
         for record in records:
             place = position_key(record.topic, record.partition)
@@ -188,8 +198,14 @@ class Feed:
             if watermark is not None:
                 watermarks.append((place, *watermark))
             elif record.offset >= self._skip.get(place, 0) and not _is_marker(record):
-                self._decode(record, predictions, outcomes)
+                if record.topic in self._topics.sources:
+                    self._look_up(record, looked_up)
+                else:
+                    self._decode(record, predictions, outcomes)
         self._take_decoded(predictions, outcomes)
+        for source, rows in looked_up.items():
+            columns = {name: [getattr(row.features, name) for row in rows] for name in self._looked_up[source]}
+            self.take(Facts(source, [row.time_ms for row in rows], columns))
         # Facts first: a watermark promises that what came before it is in.
         for tracker in (*self._of_requests, self._of_outcomes):
             for place, writer, watermark_ms in watermarks:
@@ -213,6 +229,15 @@ class Feed:
         if not self._is_whole:
             return None
         return Kept(self.specs, self._state.image(), dict(self._next), self.watermark_ms, self._own.folded())
+
+    def _look_up(self, record: Record, rows: dict[str, list[Row]]) -> None:
+        source, dialect = self._topics.sources[record.topic]
+        row = dialect.decode(record)
+        if isinstance(row, Refusal):
+            # Archiving puts it into quarantine.
+            logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=row.detail)
+        else:
+            rows.setdefault(source, []).append(row)
 
     def _decode(self, record: Record, predictions: list[Any], outcomes: list[Any]) -> None:
         try:
@@ -253,10 +278,11 @@ class Feed:
         return dict(zip(self._columns, table, strict=True))
 
 
-def fact_columns(specs: Sequence[Window], schema: ModelSchema) -> tuple[str, ...]:
-    """Name the columns of predictions that the windows read: keys, values, and those of filters."""
-    values = [name for spec in specs for name in columns_of(spec, schema) if not (spec.source == "outcomes" and name == LABEL)]
-    return tuple(dict.fromkeys([*(key for spec in specs for key in spec.by), *sorted(values)]))
+def fact_columns(specs: Sequence[Window], schema: ModelSchema, source: Source) -> tuple[str, ...]:
+    """Name the columns that the windows read of facts, beside an outcome's label: keys, values, and those of filters."""
+    some = [spec for spec in specs if spec.source == source]
+    values = [name for spec in some for name in columns_of(spec, schema) if not (source == "outcomes" and name == LABEL)]
+    return tuple(dict.fromkeys([*(key for spec in some for key in spec.by), *sorted(values)]))
 
 
 def _at(values: Any, places: list[int]) -> Any:

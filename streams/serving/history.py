@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from streams.contracts.errors import LakeError
 from streams.contracts.features import Source, Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.lake.lake import Lake
+from streams.lake.tables import fact_table
 from streams.serving.feed import Facts, fact_columns
+from streams.windows.facts import time_column
 
 
 class Past(NamedTuple):
@@ -28,7 +30,6 @@ class Past(NamedTuple):
 History = Callable[[Sequence[Window], int | None], Awaitable[Past]]
 """Given windows and the oldest time they can see (None for all there is), return the past."""
 
-_TABLES: dict[Source, tuple[str, str]] = {"requests": ("predictions", "time_ms"), "outcomes": ("outcomes", "known_ms")}
 _ATTEMPTS = 10
 _PART_ROWS = 50_000
 
@@ -42,32 +43,34 @@ def lake_history(lake: Lake, model: str, schema: ModelSchema) -> History:
     """Return a history that reads a model's tables."""
 
     async def read(specs: Sequence[Window], since_ms: int | None) -> Past:
-        return await asyncio.to_thread(_read, lake, model, specs, fact_columns(specs, schema), since_ms)
+        columns = {source: fact_columns(specs, schema, source) for source in dict.fromkeys(spec.source for spec in specs)}
+        return await asyncio.to_thread(_read, lake, model, columns, since_ms)
 
     return read
 
 
-def _read(lake: Lake, model: str, specs: Sequence[Window], columns: Sequence[str], since_ms: int | None) -> Past:
+def _read(lake: Lake, model: str, columns: Mapping[Source, Sequence[str]], since_ms: int | None) -> Past:
     tables: dict[Source, pa.Table] = {}
     found: dict[str, int] = {}
-    for source in dict.fromkeys(spec.source for spec in specs):
-        table, time_column = _TABLES[source]
+    for source, names in columns.items():
+        table, time = fact_table(source), time_column(source)
         if not lake.exists(model, table):
             continue
         version, positions = _stand(lake, model, table)
+        flags = ["flags"] if source in OWN_FACTS else []
         label = ["label"] if source == "outcomes" else []
-        wanted = [time_column, "flags", *columns, *label]
-        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time_column, version=version)
-        tables[source] = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0))
+        wanted = [time, *flags, *names, *label]
+        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time, version=version)
+        tables[source] = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0)) if flags else rows
         found.update(positions)
     return Past(_parts(tables, columns), sum(rows.num_rows for rows in tables.values()), found)
 
 
-def _parts(tables: Mapping[Source, pa.Table], columns: Sequence[str]) -> Iterator[Facts]:
+def _parts(tables: Mapping[Source, pa.Table], columns: Mapping[Source, Sequence[str]]) -> Iterator[Facts]:
     """Python's objects take ten times what columns do, so only a part of them is there at once."""
     for source, rows in tables.items():
         for first in range(0, rows.num_rows, _PART_ROWS):
-            yield _facts(source, rows.slice(first, _PART_ROWS), _TABLES[source][1], columns)
+            yield _facts(source, rows.slice(first, _PART_ROWS), columns[source])
 
 
 def _stand(lake: Lake, model: str, table: str) -> tuple[int, dict[str, int]]:
@@ -80,9 +83,10 @@ def _stand(lake: Lake, model: str, table: str) -> tuple[int, dict[str, int]]:
     raise LakeError(f"{model}/{table}: written faster than it can be read; try again")
 
 
-def _facts(source: Source, rows: pa.Table, time_column: str, columns: Sequence[str]) -> Facts:
+def _facts(source: Source, rows: pa.Table, columns: Sequence[str]) -> Facts:
     label = _values(rows.column("label")) if source == "outcomes" else ()
-    return Facts(source, rows.column(time_column).to_numpy(), {name: _values(rows.column(name)) for name in columns}, label)
+    times = rows.column(time_column(source)).to_numpy()
+    return Facts(source, times, {name: _values(rows.column(name)) for name in columns}, label)
 
 
 def _values(column: pa.ChunkedArray) -> Any:

@@ -10,7 +10,10 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from streams.contracts.features import Window
-from streams.serving.config import ServedModel
+from streams.contracts.schema import ModelSchema
+from streams.dialects.base import Dialect, Limits
+from streams.runtime.plugins import load_kind
+from streams.serving.config import ServedModel, ServedSource
 from streams.serving.feed import Feed, FeedTopics
 from streams.serving.history import History
 from streams.serving.remembering import Remembered
@@ -38,10 +41,10 @@ class Follower(Protocol):
 
 
 Progress = Callable[[float], Awaitable[None]]
-Followers = tuple[Follower, Follower]
-"""Of predictions and of outcomes: apart, so that neither waits for the other's fetch."""
-Follow = Callable[[Mapping[str, int]], Followers]
-"""Makes what reads the log, given offsets to begin at, keyed `topic/partition`."""
+Followers = tuple[Follower, ...]
+"""Of predictions, outcomes and each source that is read: apart, so that none waits for another's fetch."""
+Follow = Callable[[Sequence[str], Mapping[str, int]], Followers]
+"""Makes what reads topics, given offsets to begin at, keyed `topic/partition`."""
 
 
 class Reader(NamedTuple):
@@ -89,7 +92,8 @@ async def rebuilt(
         await asyncio.to_thread(feed.take, part)
         done += len(part.time_ms)
         await progress(done / past.rows)
-    followers = follow({place: max(offset - lookback, 0) for place, offset in past.positions.items()})
+    starts = {place: max(offset - lookback, 0) for place, offset in past.positions.items()}
+    followers = follow(topics_of(model, specs), starts)
     records = await caught_up(feed, followers)
     logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
     return Reader(feed, followers)
@@ -103,19 +107,33 @@ def new_feed(
     remembered: Remembered | None = None,
 ) -> Feed:
     """Return a feed that goes on behind the offsets in `skip`; see `Feed`."""
+    read = {spec.source for spec in specs}
+    sources = {source.topic: (source.name, _dialect(model, source)) for source in model.sources if source.name in read}
     return Feed(
         specs,
         skew_ms=model.skew_ms,
         schema=model.schema,
-        topics=FeedTopics(model.predictions, model.outcomes, model.partitions),
+        topics=FeedTopics(model.predictions, model.outcomes, model.partitions, sources),
         skip=skip,
         reached_ms=reached_ms,
         remembered=remembered,
     )
 
 
+def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
+    """Return the topics that hold facts of these windows, of predictions and outcomes first."""
+    read = {spec.source for spec in specs}
+    return (model.predictions, model.outcomes, *(source.topic for source in model.sources if source.name in read))
+
+
+def _dialect(model: ServedModel, source: ServedSource) -> Dialect:
+    schema = ModelSchema(columns=model.schema.columns_of(source.name))
+    dialect: Dialect = load_kind("streams.dialects", source.dialect).open_dialect(schema, Limits(), source.dialect_options)
+    return dialect
+
+
 async def caught_up(feed: Feed, followers: Followers) -> int:
-    """Read both topics to their ends and fold what is there, part by part; return how many records that were.
+    """Read the topics to their ends and fold what is there, part by part; return how many records that were.
 
     Raises:
         TransportError: the log can't be read.

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from mode import Service
 
-from streams.contracts.errors import BackfillError, LakeError
+from streams.contracts.errors import BackfillError, LakeError, cause_of
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Dialect, Limits
@@ -45,6 +45,7 @@ from streams.transport.task import StageRunner, TaskSpec
 logger = structlog.get_logger(__name__)
 
 _POLL_MS = 200
+_OWN_TOPICS = 2
 _REPORT_SECONDS = 5.0
 _RETRY_SECONDS = 15.0
 _FETCH_WAIT_MS, _REPLAY_FETCH_WAIT_MS = 100, 4
@@ -110,7 +111,7 @@ class ServingStage(Service):
         )
         self._reader: Reader | None = None
         self._followers: list[Follower] = []
-        self._has_reader = asyncio.Event()
+        self._new_reader = asyncio.Event()
         self._may_join = asyncio.Event()
         self._stopping = asyncio.Event()
         self._reported: dict[int, int] = {}
@@ -142,7 +143,7 @@ class ServingStage(Service):
     async def on_stop(self) -> None:
         """End all waiting; the batches in flight are finished."""
         self._stopping.set()
-        self._has_reader.set()
+        self._new_reader.set()
         self._may_join.set()
         self._board.close()
 
@@ -191,12 +192,13 @@ class ServingStage(Service):
                 await self._preparer.report()
 
     @Service.task
-    async def _follow_predictions(self) -> None:
-        await self._follow_facts(0)
-
-    @Service.task
-    async def _follow_outcomes(self) -> None:
-        await self._follow_facts(1)
+    async def _follow_all_facts(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for which in range(_OWN_TOPICS + len(self._model.sources)):
+                    group.create_task(self._follow_facts(which))
+        except BaseExceptionGroup as errors:
+            raise cause_of(errors) from errors
 
     @Service.task
     async def _keep_windows(self) -> None:
@@ -229,8 +231,8 @@ class ServingStage(Service):
     async def _follow_facts(self, which: int) -> None:
         while not self.should_stop:
             reader = self._reader
-            if reader is None:
-                await self._has_reader.wait()
+            if reader is None or which >= len(reader.followers):
+                await self._new_reader.wait()
                 continue
             follower = reader.followers[which]
             records = await follower.poll(_POLL_MS)
@@ -256,7 +258,8 @@ class ServingStage(Service):
         if reader is not None:
             # The loops that follow facts stop the old followers when they find new ones in their place.
             self._reader = reader
-            self._has_reader.set()
+            self._new_reader.set()
+            self._new_reader = asyncio.Event()
 
     def _learn(self, records: Sequence[Record]) -> bool:
         """Note new deployments of this model, true when there was one, and what other workers say."""
@@ -316,15 +319,14 @@ class ServingStage(Service):
             rebuild=elsewhere.rebuild if elsewhere is not None else None,
         )
 
-    def _follow(self, start: Mapping[str, int]) -> tuple[Follower, Follower]:
+    def _follow(self, topics: Sequence[str], start: Mapping[str, int]) -> tuple[Follower, ...]:
         model = self._model
         # Partitions share a fetch, and a replay waits for the slowest; live, a tenth of a second is nothing beside the skew.
         wait_ms = _REPLAY_FETCH_WAIT_MS if model.replay and model.partitions > 1 else _FETCH_WAIT_MS
-        topics = (model.predictions, model.outcomes)
-        predictions, outcomes = (Follower(self._bootstrap, [topic], start=start, fetch_wait_ms=wait_ms) for topic in topics)
+        made = tuple(Follower(self._bootstrap, [topic], start=start, fetch_wait_ms=wait_ms) for topic in topics)
         # A backfill may end before its reader is anybody's, and a reader's loops before they have let go of the one before.
-        self._followers = [*(follower for follower in self._followers if follower.is_open), predictions, outcomes]
-        return predictions, outcomes
+        self._followers = [*(follower for follower in self._followers if follower.is_open), *made]
+        return made
 
     def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
         model = self._model

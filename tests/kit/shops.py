@@ -71,7 +71,7 @@ def orders(rows: int, seed: int, *, planted: Window | None = None, strength: flo
     if planted is not None:
         bare = pa.table(columns)
         names = [column.name for column in SCHEMA.columns]
-        value = Facts(SCHEMA, bare.select(["time_ms", *names]), bare.select(["time_ms"]), SKEW_MS).columns([planted], bare)[:, 0]
+        value = Facts(SCHEMA, {"requests": bare.select(["time_ms", *names])}, SKEW_MS).columns([planted], bare)[:, 0]
         effect = strength * np.nan_to_num((value - np.nanmean(value)) / np.nanstd(value))
     signal = 0.6 * amount + effect
     columns["label"] = (

@@ -54,7 +54,7 @@ def table_of(rows: list[Row], time: str) -> pa.Table:
 )
 @settings(max_examples=40, deadline=None)
 def test_columns_say_what_the_query_says(specs: list[Window], requests: list[Row], outcomes: list[Row], rows: list[Row]):
-    facts = Facts(SCHEMA, table_of(requests, "time_ms"), table_of(outcomes, "known_ms"), skew_ms=5)
+    facts = Facts(SCHEMA, {"requests": table_of(requests, "time_ms"), "outcomes": table_of(outcomes, "known_ms")}, skew_ms=5)
     asked = table_of(rows, "time_ms")
     ours, theirs = facts.columns(specs, asked), facts.queried(specs, asked)
     assert np.allclose(ours, theirs, rtol=1e-12, atol=1e-12, equal_nan=True)
@@ -63,13 +63,13 @@ def test_columns_say_what_the_query_says(specs: list[Window], requests: list[Row
 def test_an_outcome_counts_from_when_it_was_known():
     seen = Window(aggregate="count", source="outcomes", range_ms=100)
     outcomes = table_of([(50, None, "p", None, 1.0)], "known_ms")
-    facts = Facts(SCHEMA, table_of([], "time_ms"), outcomes, skew_ms=10)
+    facts = Facts(SCHEMA, {"requests": table_of([], "time_ms"), "outcomes": outcomes}, skew_ms=10)
     asked = table_of([(time, None, "p", None, 0.0) for time in (50, 60, 61, 160, 161)], "time_ms")
     assert facts.columns([seen], asked)[:, 0].tolist() == [0, 0, 1, 1, 0]
 
 
 def test_no_windows_give_no_columns():
-    facts = Facts(SCHEMA, table_of([], "time_ms"), table_of([], "known_ms"), skew_ms=0)
+    facts = Facts(SCHEMA, {"requests": table_of([], "time_ms"), "outcomes": table_of([], "known_ms")}, skew_ms=0)
     assert facts.columns([], table_of([(1, None, None, None, 0.0)], "time_ms")).shape == (1, 0)
 
 
