@@ -122,12 +122,13 @@ def stages_of(
     """
     worker = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
+    protection = settings.protection_of(model)
     store, lake = BundleStore(settings.folder("registry")), Lake(settings.lake_place)
     if model.sidecar is not None:
-        observed = model.observed(model.sidecar, foreign.responses)
+        observed = model.observed(model.sidecar, foreign.responses, protection)
         yield ObservingStage(observed, bootstrap=bootstrap, telemetry=telemetry, config=model.sidecar, worker=worker)
     yield ServingStage(
-        model.served(),
+        model.served(protection),
         bootstrap=bootstrap,
         store=store,
         trials=trials,
@@ -180,7 +181,10 @@ def archived(model: ModelSettings, label_partitions: int) -> Tables:
     replay they do, so that each run makes the same files.
     """
     schema = model.schema_contract()
-    ours = {table: Filed(model.topic(table), model.partitions, Decoder(schema, table)) for table in (PREDICTIONS, OUTCOMES)}
+    ours = {
+        table: Filed(model.topic(table), model.partitions, Decoder(schema, table), hidden=schema.hidden)
+        for table in (PREDICTIONS, OUTCOMES)
+    }
     told = Filed(model.topic(LABELS), label_partitions, LabelDecoder(schema), "source" if model.replay else None)
     return {**ours, LABELS: told}
 

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from streams.archiving.config import ArchivingConfig
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
-from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
+from streams.contracts.schema import DEFAULTS, Column, Kind, ModelSchema, Protect, Role, Tag, Task, strictest
 from streams.contracts.topics import topic_name
 from streams.dialects.base import Limits
 from streams.features.units import units_of
@@ -20,6 +20,7 @@ from streams.observing.config import ObservedModel, ObservingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.plugins import load_kind
+from streams.runtime.protection import Protection
 from streams.serving.config import ServedModel, ServingConfig
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
@@ -40,11 +41,54 @@ class ColumnSettings(Section):
     role: Role = "feature"
     """`feature` feeds the model, `key` only groups windows, `ignored` is logged and nothing else."""
 
-    tags: tuple[Literal["pii", "secret", "free_text"], ...] = ()
-    """What must be protected. A tagged column is no feature unless somebody with the grant asks for it."""
+    tags: tuple[Tag, ...] = ()
+    """What its values are. A tagged column groups windows at most, until it is granted."""
+
+    protect: Protect | None = None
+    """What becomes of its values where a request is decoded, before anything else sees them: `keep`, `hash` (of a category, by
+    the installation's key: what is equal stays equal) or `drop`. Unless said, `pii` is hashed, `secret` and `free_text` are
+    dropped."""
+
+    granted: bool = False
+    """Whoever may decide it has decided: though it is tagged, it may feed the model, and windows may sum and filter it."""
 
     unit: str | None = None
     """What a number counts, `EUR` or `km/h` for instance: features that add or compare different units are refused."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ColumnSettings:
+        protect, tags = self.protection, " and ".join(self.tags)
+        said = f"{self.name}: `protect: {protect}`" + (f" (tagged {tags})" if self.protect is None else "")
+        if protect == "hash" and self.kind == "number":
+            raise ValueError(f"{said}, but a number can't be hashed; say `protect: drop` or `keep`, or declare a category")
+        if protect == "drop" and self.role != "ignored":
+            raise ValueError(f"{said}, but a {self.role} needs values; say `role: ignored`, or `protect: hash` or `keep`")
+        if self.role == "feature" and self.tags and not self.granted:
+            raise ValueError(
+                f"{self.name}: tagged {tags}, so it is no feature; say `role: key` or `role: ignored`, or `granted: true` once "
+                "whoever may decide that has decided it"
+            )
+        if self.granted and not self.tags:
+            raise ValueError(f"{self.name}: granted, but it has no tags; leave `granted` out")
+        return self
+
+    @property
+    def protection(self) -> Protect:
+        """What becomes of its values."""
+        return self.protect if self.protect is not None else strictest(DEFAULTS[tag] for tag in self.tags)
+
+    def contract(self) -> Column:
+        """Return it as the rest of the data plane knows it: what isn't touched at all says so by None."""
+        is_said = bool(self.tags) or self.protect is not None
+        return Column(
+            name=self.name,
+            kind=self.kind,
+            role=self.role,
+            tags=self.tags,
+            unit=self.unit,
+            protect=self.protection if is_said else None,
+            granted=self.granted,
+        )
 
 
 class SchemaSettings(Section):
@@ -68,8 +112,7 @@ class SchemaSettings(Section):
 
     def contract(self) -> ModelSchema:
         """Return it as the rest of the data plane knows it."""
-        columns = (Column(name=one.name, kind=one.kind, role=one.role, tags=one.tags, unit=one.unit) for one in self.columns)
-        return ModelSchema(columns=tuple(columns), task=self.task)
+        return ModelSchema(columns=tuple(column.contract() for column in self.columns), task=self.task)
 
 
 class TopicSettings(Section):
@@ -198,8 +241,8 @@ class ModelSettings(Section):
         """Return the schema as the rest of the data plane knows it."""
         return self.declared.contract()
 
-    def served(self) -> ServedModel:
-        """Return what the serving stage needs to know of the model."""
+    def served(self, protection: Protection | None) -> ServedModel:
+        """Return what the serving stage needs to know of the model; where another stage decodes requests, that one protects."""
         sidecar = self.sidecar
         # What another server has answered comes in the order of the answers.
         late_ms = sidecar.patience.ms if sidecar is not None and sidecar.responses is not None else 0
@@ -218,10 +261,11 @@ class ModelSettings(Section):
             dialect_options=self.dialect_options,
             is_observed=sidecar is not None,
             versions=sidecar.versions if sidecar is not None else {},
+            protection=protection if sidecar is None else None,
             delivery=self.delivery,
         )
 
-    def observed(self, sidecar: ObservingConfig, response_partitions: int) -> ObservedModel:
+    def observed(self, sidecar: ObservingConfig, response_partitions: int, protection: Protection | None) -> ObservedModel:
         """Return what the observing stage needs to know of the model, given how many partitions its answers' topic has."""
         return ObservedModel(
             name=self.name,
@@ -238,6 +282,7 @@ class ModelSettings(Section):
             dialect_options=self.dialect_options,
             answer_dialect=sidecar.dialect or self.dialect,
             answer_options=sidecar.dialect_options,
+            protection=protection,
             ahead_ms=self.serving.ahead_ms,
             delivery=self.delivery,
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +17,7 @@ from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
+from streams.lake.tables import OUTCOMES, PREDICTIONS
 
 
 def manifest_of(registry: str, model: str, digest: str) -> Manifest:
@@ -25,18 +29,44 @@ def manifest_of(registry: str, model: str, digest: str) -> Manifest:
     return BundleStore(Path(registry)).read_manifest(model, digest)
 
 
-def facts_of(lake: Lake, model: str, schema: ModelSchema, skew_ms: int, *, since_ms: int, until_ms: int) -> Facts:
+def shown(lake: Lake, model: str, schema: ModelSchema, keys: Collection[str] = ()) -> ModelSchema:
+    """Return the schema without the columns that the lake hands to nobody, whatever a bundle of before they were tagged says.
+
+    Args:
+        lake: which says so.
+        model: the model's name.
+        schema: of a bundle.
+        keys: columns that are read all the same, to group by.
+
+    Raises:
+        LakeError: the lake can't be read.
+        ContractError: no feature is left.
+    """
+    hidden = (lake.hidden(model, PREDICTIONS) | lake.hidden(model, OUTCOMES)) - {*keys}
+    return msgspec.structs.replace(schema, columns=tuple(column for column in schema.columns if column.name not in hidden))
+
+
+def keys_of(windows: Iterable[Window]) -> list[str]:
+    """Return the columns that windows group by, each once."""
+    return list(dict.fromkeys(key for window in windows for key in window.by))
+
+
+def facts_of(
+    lake: Lake, model: str, schema: ModelSchema, skew_ms: int, *, since_ms: int, until_ms: int, keys: Collection[str] = ()
+) -> Facts:
     """Read the facts that windows count: unflagged requests and outcomes in [since_ms, until_ms).
+
+    Hidden columns are left out, but for the `keys` that windows group by.
 
     Raises:
         LakeError: the lake has no such tables.
     """
-    declared = [column.name for column in schema.columns]
-    requests = lake.read(model, "predictions", ["time_ms", *declared, "flags"], since_ms=since_ms, until_ms=until_ms)
-    outcomes = lake.read(
-        model, "outcomes", ["known_ms", *declared, "label", "flags"], since_ms=since_ms, until_ms=until_ms, time_column="known_ms"
-    )
-    return Facts(schema, unflagged(requests).drop_columns(["flags"]), unflagged(outcomes).drop_columns(["flags"]), skew_ms)
+    seen = shown(lake, model, schema, keys)
+    declared = [column.name for column in seen.columns]
+    read = functools.partial(lake.read, model, since_ms=since_ms, until_ms=until_ms, keys=keys)
+    requests = read(PREDICTIONS, ["time_ms", *declared, "flags"])
+    outcomes = read(OUTCOMES, ["known_ms", *declared, "label", "flags"], time_column="known_ms")
+    return Facts(seen, unflagged(requests).drop_columns(["flags"]), unflagged(outcomes).drop_columns(["flags"]), skew_ms)
 
 
 def newest_known(outcomes: pa.Table, before_ms: int) -> pa.Table:

@@ -88,12 +88,14 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
         """Check the spec against a model's schema; what its filter means is checked where filters are read.
 
         Raises:
-            ContractError: a key or column isn't declared, is tagged, or has the wrong kind.
+            ContractError: a key or column isn't declared, has the wrong kind, or is a tagged column that nobody has granted (as
+                a key it may be).
         """
         for key in self.by:
             schema.column(key)
         if self.column is None or (self.source == "outcomes" and self.column == LABEL):
             return
+        schema.check_granted([self.column], f"window {self.text}")
         if schema.column(self.column).kind != "number" and self.aggregate not in _OF_ANY_KIND:
             raise ContractError(f"window {self.text}: column {self.column!r} isn't a number")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from streams.contracts.schema import ModelSchema
 from streams.runtime.config import Section
+from streams.runtime.protection import Protection
 
 
 class ServingConfig(Section):
@@ -54,7 +55,8 @@ class ServedModel(NamedTuple):
 
     `requests`, `predictions`, `outcomes`, `state` are topic names, the first three of `partitions` partitions each; `skew_ms`
     is what its bundles must be trained with. `is_observed`: another server answers, the requests come with their answers, and
-    `versions` says which bundle a version is that it names.
+    `versions` says which bundle a version is that it names. `protection` protects rows where they are decoded, None where nothing
+    is to be protected or they come protected.
     """
 
     name: str
@@ -72,3 +74,4 @@ class ServedModel(NamedTuple):
     is_observed: bool = False
     versions: Mapping[str, str] = {}
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    protection: Protection | None = None

@@ -57,7 +57,7 @@ def _read(lake: Lake, model: str, specs: Sequence[Window], columns: Sequence[str
         version, positions = _stand(lake, model, table)
         label = ["label"] if source == "outcomes" else []
         wanted = [time_column, "flags", *columns, *label]
-        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time_column, version=version)
+        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time_column, version=version, keys=columns)
         tables[source] = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0))
         found.update(positions)
     return Past(_parts(tables, columns), sum(rows.num_rows for rows in tables.values()), found)

@@ -102,9 +102,13 @@ def filter_of(facts: Facts, schema: ModelSchema) -> Tree | None:
     """Return the filter of facts; None when all count.
 
     Raises:
-        ContractError: it isn't one.
+        ContractError: it isn't one, or reads a tagged column that nobody has granted.
     """
-    return None if facts.where is None else parse_filter(facts.where, fact_kinds(facts.source, schema), units_of(schema))
+    if facts.where is None:
+        return None
+    tree = parse_filter(facts.where, fact_kinds(facts.source, schema), units_of(schema))
+    schema.check_granted(names_in(tree), f"filter {facts.where}")
+    return tree
 
 
 def fact_kinds(source: Source, schema: ModelSchema) -> dict[str, Kind]:
