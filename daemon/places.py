@@ -17,8 +17,8 @@ class Places(NamedTuple):
     """The folders of one model and the rhythm of its archive.
 
     `lake` (or a URL) and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
-    `archive_interval_ms` of event time that archiving has reported. `sources` are registered by now, maybe not yet when the champion
-    was trained.
+    `archive_interval_ms` of event time that archiving has reported. `sources` are registered by now, maybe not yet when the
+    champion was trained.
     """
 
     model: str

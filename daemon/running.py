@@ -101,6 +101,7 @@ async def processes_of(settings: DaemonSettings, config: Path, bootstrap: str) -
         ProcessFailedError: one died too often (inside an exception group).
     """
     key_in(settings.folder("keys"))  # both planes need it, whichever starts first
+    settings.make_hash_key()
     arguments = ["--config", str(config), "--bootstrap", bootstrap, "--with-parent"]
     logs = settings.folder("logs")
     running = Running(

@@ -28,6 +28,8 @@ async def make_topics(settings: StreamsSettings, bootstrap: str) -> None:
             responses = model.sidecar.responses
             has_own = responses not in {None, model.topic("requests")}
             tasks["noting"] = model.partitions + (await _foreign(str(responses), model, bootstrap) if has_own else 0)
+        for source in model.sources.values():
+            await _foreign(source.topic, model, bootstrap)
         for stage, count in tasks.items():
             await ensure_topics(bootstrap, {model.topic("state", stage): TABLE["state"]}, count)
 

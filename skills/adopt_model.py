@@ -21,6 +21,7 @@ from skills._kit.export import categories_of, draft, golden_of, golden_rows, lar
 from skills._kit.frames import Floats, floats, read_table
 from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
+from skills._kit.protected import protected
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from streams.contracts.bundle import STAND_IN, Golden, Interval
@@ -34,7 +35,10 @@ LEAST_ROWS = 200
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`table` is a parquet file of labelled rows: `id`, `time_ms`, `label`, `score` (the model's), and the declared columns."""
+    """`table` is a parquet file of labelled rows: `id`, `time_ms`, `label`, `score` (the model's), and the declared columns.
+
+    `key_file` is where the key lies that columns are hashed with; needed where some are protected.
+    """
 
     registry: str
     model: str
@@ -42,6 +46,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     schema: ModelSchema
     skew_ms: int = 0
     seed: int = 0
+    key_file: str | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +77,9 @@ def run(request: Input, work: Path) -> Output:
     clock = SystemClock()
     begun = clock.monotonic()
     schema = request.schema
-    table = read_table(request.table).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    table = protected(read_table(request.table), schema, request.key_file).sort_by(
+        [("time_ms", "ascending"), ("id", "ascending")]
+    )
     labels, scores = floats(table, "label"), floats(table, "score")
     _check(schema, labels, scores)
     inputs, generator = Inputs(schema, (), ()), np.random.default_rng(request.seed)

@@ -18,7 +18,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.features import Facts, longest_reach_ms, unflagged
 from skills._kit.frames import floats, with_columns, write_table
 from skills._kit.skill import Need, Spec
-from skills._kit.sources import facts_of, manifest_of, newest_known, schema_of, source_tables, windows_of
+from skills._kit.sources import facts_of, keys_of, manifest_of, newest_known, schema_of, shown, source_tables, windows_of
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.lake.lake import Lake
@@ -82,16 +82,26 @@ def run(request: Input, work: Path) -> Output:
     cut_ms = end_ms - request.sealed_ms
     versions = {table: lake.version(request.model, table) for table in ("predictions", "outcomes")}
     versions |= {table: lake.version(request.model, table) for table in source_tables(lake, request.model, schema)}
-    outcomes = _outcomes(lake, request, schema, since_ms)
-    reach_ms = longest_reach_ms(windows, skew_ms)
-    facts = facts_of(lake, request.model, schema, skew_ms, since_ms=max(0, since_ms - reach_ms), until_ms=request.until_ms)
+    keys = keys_of(windows)
+    outcomes = _outcomes(lake, request, schema, since_ms, keys)
+    facts = facts_of(
+        lake,
+        request.model,
+        schema,
+        skew_ms,
+        since_ms=max(0, since_ms - longest_reach_ms(windows, skew_ms)),
+        until_ms=request.until_ms,
+        keys=keys,
+    )
     parts = {
         "train": _between(newest_known(outcomes, request.until_ms - request.sealed_ms), since_ms, cut_ms),
         "sealed": _between(newest_known(outcomes, request.until_ms), cut_ms, end_ms),
     }
     if not parts["train"].num_rows:
         raise NoDataError("no label of the training range is known yet")
-    digests = {name: write_table(rows, work / f"{name}.parquet") for name, rows in _with_windows(parts, facts, windows).items()}
+    hidden = lake.hidden(request.model, "outcomes")
+    made = {name: _without(rows, hidden) for name, rows in _with_windows(parts, facts, windows).items()}
+    digests = {name: write_table(rows, work / f"{name}.parquet") for name, rows in made.items()}
     return Output(
         train=str(work / "train.parquet"),
         sealed=str(work / "sealed.parquet"),
@@ -103,12 +113,19 @@ def run(request: Input, work: Path) -> Output:
     )
 
 
-def _outcomes(lake: Lake, request: Input, schema: ModelSchema, since_ms: int) -> pa.Table:
-    declared = [column.name for column in schema.columns]
+def _outcomes(lake: Lake, request: Input, schema: ModelSchema, since_ms: int, keys: list[str]) -> pa.Table:
+    declared = [column.name for column in shown(lake, request.model, schema, keys).columns]
     wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "score", "digest", "flags"]
     # A label is known at its time or later, so the files of earlier days can be skipped.
-    found = lake.read(request.model, "outcomes", wanted, since_ms=since_ms, until_ms=request.until_ms, time_column="known_ms")
+    found = lake.read(
+        request.model, "outcomes", wanted, since_ms=since_ms, until_ms=request.until_ms, time_column="known_ms", keys=keys
+    )
     return unflagged(found).drop_columns(["flags"])
+
+
+def _without(rows: pa.Table, hidden: frozenset[str]) -> pa.Table:
+    """Leave out what windows were grouped by and nobody may see."""
+    return rows.drop_columns([name for name in rows.column_names if name in hidden])
 
 
 def _between(rows: pa.Table, since_ms: int, until_ms: int) -> pa.Table:

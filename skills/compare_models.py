@@ -20,7 +20,7 @@ from skills._kit.metrics import Estimate, calibration_error, compared, metric_na
 from skills._kit.scoring import score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import Slice, ranges_of, slices_of
-from skills._kit.sources import facts_of, newest_known, windows_of
+from skills._kit.sources import facts_of, newest_known, shown, windows_of
 from streams.contracts.bundle import Interval
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
@@ -170,11 +170,10 @@ def _sealed(request: Input, champion: Scorer, challenger: Scorer) -> _Scored:
 
 def _live(request: Input, live: Live, champion: Scorer) -> _Scored:
     """Read what was served; a row counts when both slots held the asked bundles while it was scored."""
-    declared = [column.name for column in champion.manifest.schema.columns]
+    lake = Lake(request.lake)
+    declared = [column.name for column in shown(lake, request.model, champion.manifest.schema).columns]
     wanted = ["id", "time_ms", "known_ms", "revision", "label", "score", "digest", "route", "shadows", "flags", *declared]
-    found = Lake(request.lake).read(
-        request.model, "outcomes", wanted, since_ms=live.since_ms, until_ms=live.until_ms, time_column="known_ms"
-    )
+    found = lake.read(request.model, "outcomes", wanted, since_ms=live.since_ms, until_ms=live.until_ms, time_column="known_ms")
     rows = newest_known(unflagged(found), live.until_ms).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     scores = [
         _slot_scores(rows, slot, digest)

@@ -33,7 +33,7 @@ from skills._kit.metrics import measured, metric_name
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
-from skills._kit.sources import facts_of, newest_known
+from skills._kit.sources import facts_of, keys_of, newest_known, shown
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
@@ -147,7 +147,8 @@ def run(request: Input, work: Path) -> Output:
     scorer = load(BundleStore(Path(request.registry)), request.model, request.champion)
     schema, profile = scorer.manifest.schema, scorer.profile
     lake = Lake(request.lake)
-    recent = _recent(lake, request, schema)
+    seen = shown(lake, request.model, schema)
+    recent = _recent(lake, request, seen)
     if not recent.predictions.num_rows:
         raise NoDataError("no predictions in the recent range")
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
@@ -175,9 +176,10 @@ def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed
     if not lake.exists(request.model, "outcomes"):
         return None
     first_ms = max(0, request.now_ms - LOOK_BACK * request.recent_ms)
-    declared = [column.name for column in manifest.schema.columns]
+    keys = keys_of(manifest.windows)
+    declared = [column.name for column in shown(lake, request.model, manifest.schema, keys).columns]
     wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "flags"]
-    known = lake.read(request.model, "outcomes", wanted, since_ms=first_ms, until_ms=request.now_ms)
+    known = lake.read(request.model, "outcomes", wanted, since_ms=first_ms, until_ms=request.now_ms, keys=keys)
     rows = unflagged(newest_known(known, request.now_ms)).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     reach_ms = max(longest_reach_ms(manifest.windows, manifest.skew_ms), max(RANGES_MS) + manifest.skew_ms)
     facts = facts_of(
@@ -187,6 +189,7 @@ def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed
         manifest.skew_ms,
         since_ms=max(0, first_ms - reach_ms),
         until_ms=request.now_ms,
+        keys=keys,
     )
     found = headroom_of(scorer, rows, facts, SEED)
     if found is None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from skills._kit.errors import InputError
 from skills._kit.frames import column_of, read_table
+from skills._kit.protected import protected
 from skills._kit.skill import Need, Spec
 from streams.contracts.schema import ModelSchema
 from streams.lake.lake import Lake
@@ -27,7 +28,10 @@ class Roles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`table` is a parquet file with the roles' columns and every declared column; `name` is imported once."""
+    """`table` is a parquet file with the roles' columns and every declared column, as they came; `name` is imported once.
+
+    `key_file` is where the key lies that columns are hashed with; needed where some are protected.
+    """
 
     lake: str
     model: str
@@ -35,6 +39,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     table: str
     roles: Roles = Roles()
     name: str
+    key_file: str | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,5 +77,6 @@ def run(request: Input, work: Path) -> Output:
         rows = pa.table({name: values.cast(kind) for name, (values, kind) in columns.items()})
     except pa.ArrowException as error:
         raise InputError(f"table {request.table}: {error}") from error
+    rows = protected(rows, request.schema, request.key_file)
     Lake(request.lake).import_history(request.model, request.schema, rows, request.name)
     return Output(rows=rows.num_rows)

@@ -39,7 +39,7 @@ from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
-from skills._kit.sources import facts_of, manifest_of
+from skills._kit.sources import facts_of, manifest_of, schema_of
 from streams.contracts.bundle import Golden, Interval, Manifest, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema

@@ -26,9 +26,10 @@ from mode import Service
 
 from streams.archiving.decoding import Decoder
 from streams.archiving.labels import LabelDecoder
+from streams.archiving.looked_up import SourceDecoder
 from streams.archiving.parity import Parity
 from streams.archiving.stage import ArchivingStage
-from streams.archiving.tables import Filed, Tables
+from streams.archiving.tables import Filed, Tables, Writer
 from streams.calling.config import CallingConfig
 from streams.calling.stage import CallingStage
 from streams.contracts.bundle import Manifest
@@ -36,7 +37,7 @@ from streams.inference.store import BundleStore
 from streams.inference.trial import Trials
 from streams.joining.stage import JoiningStage
 from streams.lake.lake import Lake
-from streams.lake.tables import LABELS, OUTCOMES, PREDICTIONS
+from streams.lake.tables import LABELS, OUTCOMES, PREDICTIONS, source_table
 from streams.measuring.stage import MeasuringStage
 from streams.model import ModelSettings
 from streams.monitoring.stage import MonitoringStage
@@ -63,6 +64,7 @@ class Foreign(NamedTuple):
 
     labels: int
     responses: int = 0
+    sources: Mapping[str, int] = {}
 
 
 class ParentWatch(Service):
@@ -121,12 +123,13 @@ def stages_of(
     """
     worker = None if model.replay else worker
     clock, epoch = SystemClock(), uuid.uuid4().hex[:12]
+    protection, key = settings.protection_of(model), settings.key_of(model)
     store, lake = BundleStore(settings.folder("registry")), Lake(settings.lake_place)
     if model.sidecar is not None:
-        observed = model.observed(model.sidecar, foreign.responses)
+        observed = model.observed(model.sidecar, foreign.responses, protection)
         yield ObservingStage(observed, bootstrap=bootstrap, telemetry=telemetry, config=model.sidecar, worker=worker)
     yield ServingStage(
-        model.served(),
+        model.served(protection, key),
         bootstrap=bootstrap,
         store=store,
         trials=trials,
@@ -158,7 +161,7 @@ def stages_of(
     )
     yield ArchivingStage(
         model=model.name,
-        tables=archived(model, foreign.labels),
+        tables=archived(model, foreign, key),
         bootstrap=bootstrap,
         lake=lake,
         config=model.archiving,
@@ -172,16 +175,30 @@ def stages_of(
     )
 
 
-def archived(model: ModelSettings, label_partitions: int) -> Tables:
-    """Say what of a model goes to the lake.
+def archived(model: ModelSettings, foreign: Foreign, key: bytes | None) -> Tables:
+    """Say what of a model goes to the lake; `key` is that of protected columns.
 
-    Labels come on a topic of the user's, in which live nobody says how far they have come: boundaries don't wait for them. In a
-    replay they do, so that each run makes the same files.
+    Labels and sources come on a topic of the user's, in which live nobody says how far they have come: boundaries don't wait for
+    them. In a replay they do, so that each run makes the same files.
     """
     schema = model.schema_contract()
-    ours = {table: Filed(model.topic(table), model.partitions, Decoder(schema, table)) for table in (PREDICTIONS, OUTCOMES)}
-    told = Filed(model.topic(LABELS), label_partitions, LabelDecoder(schema), "source" if model.replay else None)
-    return {**ours, LABELS: told}
+    ours = {
+        table: Filed(model.topic(table), model.partitions, Decoder(schema, table), hidden=schema.hidden)
+        for table in (PREDICTIONS, OUTCOMES)
+    }
+    writer: Writer | None = "source" if model.replay else None
+    told = Filed(model.topic(LABELS), foreign.labels, LabelDecoder(schema), writer)
+    looked_up = {
+        source_table(source.name): Filed(
+            source.topic,
+            foreign.sources[source.name],
+            SourceDecoder(schema, source.name, source.open()),
+            writer,
+            frozenset(column.name for column in source.columns if column.is_hidden),
+        )
+        for source in model.registered(key)
+    }
+    return {**ours, LABELS: told, **looked_up}
 
 
 def parity_of(model: ModelSettings, store: BundleStore, lake: Lake) -> Parity:
@@ -300,7 +317,8 @@ async def _foreign_topics(settings: StreamsSettings, bootstrap: str) -> Mapping[
 async def _foreign_of(model: ModelSettings, bootstrap: str) -> Foreign:
     responses = model.sidecar.responses if model.sidecar is not None else None
     labels = await topic_partitions(bootstrap, model.topic("labels"))
-    return Foreign(labels, await topic_partitions(bootstrap, responses) if responses is not None else 0)
+    sources = {name: await topic_partitions(bootstrap, source.topic) for name, source in model.sources.items()}
+    return Foreign(labels, await topic_partitions(bootstrap, responses) if responses is not None else 0, sources)
 
 
 def main() -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from streams.archiving.config import ArchivingConfig
 from streams.contracts.errors import ContractError
-from streams.contracts.features import LABEL
-from streams.contracts.schema import Column, Kind, ModelSchema, Role, Task
+from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.contracts.topics import topic_name
+from streams.declared import SchemaSettings, SourceSettings, TopicName
 from streams.dialects.base import Limits
-from streams.features.units import units_of
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
@@ -20,56 +20,13 @@ from streams.observing.config import ObservedModel, ObservingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.plugins import load_kind
+from streams.runtime.protection import Protection
 from streams.serving.config import ServedModel, ServingConfig
+from streams.sources.registered import Registered
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
-TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 
 _LONGEST_BUCKETS = 10_000
-
-
-class ColumnSettings(Section):
-    """One column of a model's requests."""
-
-    name: str
-    """Its key in a request's `features`."""
-
-    kind: Kind
-    """`number` or `category`."""
-
-    role: Role = "feature"
-    """`feature` feeds the model, `key` only groups windows, `ignored` is logged and nothing else."""
-
-    tags: tuple[Literal["pii", "secret", "free_text"], ...] = ()
-    """What must be protected. A tagged column is no feature unless somebody with the grant asks for it."""
-
-    unit: str | None = None
-    """What a number counts, `EUR` or `km/h` for instance: features that add or compare different units are refused."""
-
-
-class SchemaSettings(Section):
-    """What a model's requests look like."""
-
-    task: Task = "binary"
-    """`binary` scores a probability, `regression` a value."""
-
-    columns: tuple[ColumnSettings, ...] = Field(min_length=1)
-    """The columns that matter. What isn't declared here is dropped, so that nothing slips into the lake."""
-
-    @model_validator(mode="after")
-    def _check(self) -> SchemaSettings:
-        try:
-            units_of(self.contract())
-        except ContractError as error:
-            raise ValueError(str(error)) from None
-        if any(column.name == LABEL for column in self.columns):
-            raise ValueError(f"a column can't be called {LABEL!r}, that is the name of the truth; rename it")
-        return self
-
-    def contract(self) -> ModelSchema:
-        """Return it as the rest of the data plane knows it."""
-        columns = (Column(name=one.name, kind=one.kind, role=one.role, tags=one.tags, unit=one.unit) for one in self.columns)
-        return ModelSchema(columns=tuple(columns), task=self.task)
 
 
 class TopicSettings(Section):
@@ -115,6 +72,9 @@ class ModelSettings(Section):
 
     topics: TopicSettings = TopicSettings()
     """Names of existing topics."""
+
+    sources: dict[str, SourceSettings] = Field(default_factory=dict)
+    """Registered sources by name: `last(weather.wind) by origin over 6h` reads the source `weather`."""
 
     partitions: int = Field(default=2, ge=1, le=1_024)
     """Partitions of the requests topic when driftwake makes it; it must equal those of one that exists."""
@@ -171,6 +131,7 @@ class ModelSettings(Section):
             raise ValueError(str(error)) from error
         if self.sidecar is not None:
             self._check_sidecar(self.sidecar)
+        self._check_sources()
         if self.bucket.ms < 1_000:
             raise ValueError(f"bucket must be at least 1s, not {self.bucket}")
         if self.label_horizon > LONGEST_HORIZON:
@@ -181,6 +142,19 @@ class ModelSettings(Section):
         if self.label_horizon.ms > self.bucket.ms * _LONGEST_BUCKETS:
             raise ValueError(f"label_horizon {self.label_horizon} is over {_LONGEST_BUCKETS} buckets: lengthen bucket")
         return self
+
+    def _check_sources(self) -> None:
+        taken = {self.topic(kind) for kind in ("requests", "labels", "predictions", "outcomes")}
+        for source in self.registered(None):
+            if source.topic in taken:
+                raise ValueError(f"sources.{source.name}: {source.topic!r} is another topic of the model; a source has its own")
+            taken.add(source.topic)
+            if not any(column.role == "feature" for column in source.columns):
+                raise ValueError(f"sources.{source.name}: no column has the role 'feature', so there is nothing to look up")
+            try:
+                source.open()
+            except ContractError as error:
+                raise ValueError(f"sources.{source.name}: {error}") from error
 
     def _check_sidecar(self, sidecar: ObservingConfig) -> None:
         if self.replay:
@@ -196,10 +170,20 @@ class ModelSettings(Section):
 
     def schema_contract(self) -> ModelSchema:
         """Return the schema as the rest of the data plane knows it."""
-        return self.declared.contract()
+        sources = tuple(SourceSchema(name=one.name, columns=one.columns) for one in self.registered(None))
+        return msgspec.structs.replace(self.declared.contract(), sources=sources)
 
-    def served(self) -> ServedModel:
-        """Return what the serving stage needs to know of the model."""
+    def registered(self, key: bytes | None) -> tuple[Registered, ...]:
+        """Return the registered sources; `key` is that of protected columns."""
+        return tuple(source.registered(name, key) for name, source in self.sources.items())
+
+    def served(self, protection: Protection | None, key: bytes | None = None) -> ServedModel:
+        """Return what the serving stage needs to know of the model; where another stage decodes requests, that one protects.
+
+        Args:
+            protection: of requests.
+            key: that of protected columns in sources.
+        """
         sidecar = self.sidecar
         # What another server has answered comes in the order of the answers.
         late_ms = sidecar.patience.ms if sidecar is not None and sidecar.responses is not None else 0
@@ -218,10 +202,12 @@ class ModelSettings(Section):
             dialect_options=self.dialect_options,
             is_observed=sidecar is not None,
             versions=sidecar.versions if sidecar is not None else {},
+            protection=protection if sidecar is None else None,
+            sources=self.registered(key),
             delivery=self.delivery,
         )
 
-    def observed(self, sidecar: ObservingConfig, response_partitions: int) -> ObservedModel:
+    def observed(self, sidecar: ObservingConfig, response_partitions: int, protection: Protection | None) -> ObservedModel:
         """Return what the observing stage needs to know of the model, given how many partitions its answers' topic has."""
         return ObservedModel(
             name=self.name,
@@ -238,6 +224,7 @@ class ModelSettings(Section):
             dialect_options=self.dialect_options,
             answer_dialect=sidecar.dialect or self.dialect,
             answer_options=sidecar.dialect_options,
+            protection=protection,
             ahead_ms=self.serving.ahead_ms,
             delivery=self.delivery,
         )

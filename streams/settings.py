@@ -14,6 +14,7 @@ from streams.model import ModelSettings
 from streams.runtime.config import Section
 from streams.runtime.durations import Duration
 from streams.runtime.logging import Level
+from streams.runtime.protection import KEY_FILE, Protection, make_key, read_key
 from streams.runtime.signing import Verifier, public_key, verifier_of
 from streams.runtime.telemetry import LOOPBACK
 
@@ -59,6 +60,14 @@ class LogSettings(Section):
     """The least that is written. At `info` nothing is written per record, so the size goes with time and not with traffic."""
 
 
+class ProtectionSettings(Section):
+    """How columns are hashed."""
+
+    key_file: Path | None = None
+    """File of the key (64 hex digits), the same for all workers of an installation. None: `keys/columns.key` under `data_dir`,
+    which is made when it is first needed. Keep a copy: without it nothing that comes groups with what was hashed before."""
+
+
 class TrustSettings(Section):
     """Who is believed."""
 
@@ -100,6 +109,9 @@ class StreamsSettings(Section):
 
     trust: TrustSettings = TrustSettings()
     """Who is believed."""
+
+    protection: ProtectionSettings = ProtectionSettings()
+    """How columns are hashed."""
 
     door: CallingConfig | None = None
     """Answers callers over HTTP; `{}` opens it with its defaults."""
@@ -149,6 +161,33 @@ class StreamsSettings(Section):
             ConfigError: no public key is named, and there is none in `data_dir`.
         """
         return verifier_of(self.folder("keys"), self.trust.deployment_keys)
+
+    @property
+    def hash_key_file(self) -> Path:
+        """Where the key lies that columns are hashed with."""
+        return self.protection.key_file or self.folder("keys") / KEY_FILE
+
+    def make_hash_key(self) -> None:
+        """Make the key where a model needs one, there is none yet, and the config names no other's."""
+        if self.protection.key_file is None and any(model.schema_contract().needs_key for model in self.models):
+            make_key(self.hash_key_file)
+
+    def protection_of(self, model: ModelSettings) -> Protection | None:
+        """Return what protects a model's rows, None where nothing is to be protected.
+
+        Raises:
+            ConfigError: there is no key.
+        """
+        schema = model.schema_contract()
+        return Protection(schema, read_key(self.hash_key_file)) if schema.protected else None
+
+    def key_of(self, model: ModelSettings) -> bytes | None:
+        """Return the key that protects columns of a model's sources, None where nothing in them is to be protected.
+
+        Raises:
+            ConfigError: there is no key.
+        """
+        return read_key(self.hash_key_file) if model.schema_contract().protects_sources else None
 
     def model(self, name: str) -> ModelSettings:
         """Return the model called `name`.

@@ -160,7 +160,9 @@ def try_on(text: str, about: About, file: Path) -> Tried:
         columns = {name: rows[name].to_numpy() for name in names_in(tree)}
         values = evaluate(tree, columns, rows["time_ms"].to_numpy())
     seconds = time.perf_counter() - began
-    return Tried(rows[["time_ms", *(name for name in _reads(feature, about.schema) if name in rows)]], values, seconds)
+    # What is tagged may group rows here too, and is shown to nobody.
+    shown = [name for name in _reads(feature, about.schema) if name in rows and not _is_closed(name, about.schema)]
+    return Tried(rows[["time_ms", *shown]], values, seconds)
 
 
 def _about_model(settings: DaemonSettings, model: str | None) -> About:
@@ -249,8 +251,14 @@ def _facts(feature: Feature, about: About, file: Path) -> tuple[pd.DataFrame, pd
     return requests, requests.iloc[:0]
 
 
+def _is_closed(name: str, schema: ModelSchema) -> bool:
+    return any(column.is_closed for column in schema.columns if column.name == name)
+
+
 def _tree(text: str, schema: ModelSchema) -> Tree:
-    return parse(text, {column.name: column.kind for column in schema.columns}, units_of(schema))
+    tree = parse(text, {column.name: column.kind for column in schema.columns}, units_of(schema))
+    schema.check_granted(names_in(tree), f"formula {text}")
+    return tree
 
 
 def _table(rows: pd.DataFrame) -> pa.Table:

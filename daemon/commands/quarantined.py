@@ -108,7 +108,7 @@ async def replayed(settings: DaemonSettings, wanted: Wanted, *, again: bool, onl
     """Send refused records in again.
 
     Args:
-        settings: the models, whose requests and labels alone are sent in.
+        settings: the models, whose requests, labels and sources alone are sent in.
         wanted: which.
         again: also those that were sent in before.
         only_count: send nothing.
@@ -118,6 +118,7 @@ async def replayed(settings: DaemonSettings, wanted: Wanted, *, again: bool, onl
         TransportError: the topic can't be read, or a record may not have been written.
     """
     inputs = {model.topic(kind) for model in settings.models for kind in ("requests", "labels")}
+    inputs |= {source.topic for model in settings.models for source in model.sources.values()}
     done = await _replayed(settings)
     await _check_positions(settings, wanted)
     whats, seen, left = Counter[str](), set[str](), list[Entry]()

@@ -21,7 +21,11 @@ class ByHand:
         given = settings.model(model)
         registry = str(settings.folder("registry").resolve())
         self._common = {"lake": settings.lake_place, "registry": registry, "model": model}
-        self._own = {"schema": msgspec.to_builtins(given.schema_contract()), "skew_ms": given.skew.ms}
+        schema = given.schema_contract()
+        self._own = {"schema": msgspec.to_builtins(schema), "skew_ms": given.skew.ms}
+        # Of the skills that are given rows as they came; a path, for arguments are kept and the key must not be among them.
+        self._raw = {"key_file": str(settings.hash_key_file.resolve())} if schema.protected else {}
+        settings.make_hash_key()
         self._work = settings.executing_config().work / "by-hand"
         self._warm = WarmSkills(settings.executing_config())
 
@@ -36,7 +40,11 @@ class ByHand:
         table = folder.path.with_suffix(".parquet")
         rows.to_parquet(table, index=False)
         common = {"lake": self._common["lake"], "model": self._common["model"], "schema": self._own["schema"]}
-        await self._call("import_history", folder, common | {"table": str(table), "name": name})
+        try:
+            await self._call("import_history", folder, common | self._raw | {"table": str(table), "name": name})
+        finally:
+            # The rows as they came: nothing needs them any more.
+            table.unlink()
 
     async def dataset(
         self, name: str, until_ms: int, train_ms: int, sealed_ms: int, windows: Sequence[Window] = ()
@@ -55,7 +63,7 @@ class ByHand:
     async def adopt(self, table: str) -> dict[str, Any]:
         """Make the bundle of a model that is served elsewhere, out of labelled rows with its scores."""
         common = {"registry": self._common["registry"], "model": self._common["model"], "table": table}
-        return await self._call("adopt_model", self._folder("adopt"), common | self._own)
+        return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._raw)
 
     async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
         """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""

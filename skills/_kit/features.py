@@ -26,8 +26,8 @@ class Facts:
 
     Args:
         schema: the model's columns.
-        tables: `requests`, `time_ms` and the declared columns of unflagged requests; `outcomes`, `known_ms`, the declared columns and
-            `label` of unflagged outcomes, corrections included; and each registered source, `time_ms` and its columns.
+        tables: `requests`, `time_ms` and the declared columns of unflagged requests; `outcomes`, `known_ms`, the declared
+            columns and `label` of unflagged outcomes, corrections included; and each registered source, `time_ms` and columns.
         skew_ms: the allowed cross-partition skew.
     """
 

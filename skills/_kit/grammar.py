@@ -48,7 +48,7 @@ def candidates(schema: ModelSchema, train: pa.Table, facts_per_ms: float, skew_m
     """Spell all windows worth trying for rows like `train`, in canonical order, at most `MOST_CANDIDATES`.
 
     Args:
-        schema: the model's columns; tagged columns are left alone.
+        schema: the model's columns; of tagged ones that nobody has granted only hashes are used, as keys.
         train: rows with `time_ms` and the declared columns.
         facts_per_ms: how many requests arrive in a millisecond, for the cost of state.
         skew_ms: the allowed cross-partition skew; a range below it would mostly be blind.
@@ -110,8 +110,10 @@ def _grouping(by: tuple[str, ...], values: tuple[Integers, ...]) -> Grouping:
 
 
 def _may_group(column: Column) -> bool:
-    return not column.tags and (column.role == "key" or (column.role == "feature" and column.kind == "category"))
+    if column.is_hidden:
+        return False
+    return column.role == "key" or (column.role == "feature" and column.kind == "category")
 
 
 def _numeric(schema: ModelSchema) -> list[str]:
-    return [column.name for column in schema.features if column.kind == "number" and not column.tags]
+    return [column.name for column in schema.features if column.kind == "number" and not column.is_closed]

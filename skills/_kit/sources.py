@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
-from streams.lake.tables import source_table, table_schema
+from streams.lake.tables import OUTCOMES, PREDICTIONS, source_table, table_schema
 
 
 def manifest_of(registry: str, model: str, digest: str) -> Manifest:
@@ -28,28 +30,53 @@ def manifest_of(registry: str, model: str, digest: str) -> Manifest:
     return BundleStore(Path(registry)).read_manifest(model, digest)
 
 
-def facts_of(lake: Lake, model: str, schema: ModelSchema, skew_ms: int, *, since_ms: int, until_ms: int) -> Facts:
+def shown(lake: Lake, model: str, schema: ModelSchema, keys: Collection[str] = ()) -> ModelSchema:
+    """Return the schema without the columns that the lake hands to nobody, whatever a bundle of before they were tagged says.
+
+    Args:
+        lake: which says so.
+        model: the model's name.
+        schema: of a bundle.
+        keys: columns that are read all the same, to group by.
+
+    Raises:
+        LakeError: the lake can't be read.
+        ContractError: no feature is left.
+    """
+    hidden = (lake.hidden(model, PREDICTIONS) | lake.hidden(model, OUTCOMES)) - {*keys}
+    return msgspec.structs.replace(schema, columns=tuple(column for column in schema.columns if column.name not in hidden))
+
+
+def keys_of(windows: Iterable[Window]) -> list[str]:
+    """Return the columns that windows group by, each once."""
+    return list(dict.fromkeys(key for window in windows for key in window.by))
+
+
+def facts_of(
+    lake: Lake, model: str, schema: ModelSchema, skew_ms: int, *, since_ms: int, until_ms: int, keys: Collection[str] = ()
+) -> Facts:
     """Read the facts that windows count: unflagged requests and outcomes, and records of sources, in [since_ms, until_ms).
+
+    Hidden columns are left out, but for the `keys` that windows group by.
 
     Raises:
         LakeError: the lake has no such tables.
     """
-    declared = [column.name for column in schema.columns]
-    requests = lake.read(model, "predictions", ["time_ms", *declared, "flags"], since_ms=since_ms, until_ms=until_ms)
-    outcomes = lake.read(
-        model, "outcomes", ["known_ms", *declared, "label", "flags"], since_ms=since_ms, until_ms=until_ms, time_column="known_ms"
-    )
+    seen = shown(lake, model, schema, keys)
+    declared = [column.name for column in seen.columns]
+    read = functools.partial(lake.read, model, since_ms=since_ms, until_ms=until_ms, keys=keys)
+    requests = read(PREDICTIONS, ["time_ms", *declared, "flags"])
+    outcomes = read(OUTCOMES, ["known_ms", *declared, "label", "flags"], time_column="known_ms")
     tables = {"requests": unflagged(requests).drop_columns(["flags"]), "outcomes": unflagged(outcomes).drop_columns(["flags"])}
     there = source_tables(lake, model, schema)
     for source in schema.sources:
-        table, wanted = source_table(source.name), ["time_ms", *(column.name for column in source.columns)]
+        table = source_table(source.name)
+        hidden = (lake.hidden(model, table) if table in there else frozenset()) - {*keys}
+        wanted = ["time_ms", *(column.name for column in source.columns if column.name not in hidden)]
         # Nothing may have come since it was registered.
-        tables[source.name] = (
-            lake.read(model, table, wanted, since_ms=since_ms, until_ms=until_ms)
-            if table in there
-            else table_schema(schema, table).empty_table().select(wanted)
-        )
-    return Facts(schema, tables, skew_ms)
+        empty = table_schema(schema, table).empty_table().select(wanted)
+        tables[source.name] = read(table, wanted) if table in there else empty
+    return Facts(seen, tables, skew_ms)
 
 
 def source_tables(lake: Lake, model: str, schema: ModelSchema) -> list[str]:

@@ -96,7 +96,7 @@ class Parity:
         """Some predictions of a span: which, goes by their position alone."""
         declared = [column.name for column in self._schema.columns]
         wanted = ["id", "partition", "offset", "time_ms", "windows", "digest", *declared]
-        rows = self._lake.read(self._model, PREDICTIONS, wanted, since_ms=since_ms, until_ms=until_ms)
+        rows = self._lake.read(self._model, PREDICTIONS, wanted, since_ms=since_ms, until_ms=until_ms, keys=declared)
         rows = rows.filter(pc.not_equal(rows.column("digest"), ""))  # no bundle answered what was imported
         offsets, partitions = (rows.column(name).to_numpy().astype(np.uint64) for name in ("offset", "partition"))
         order = np.argsort((offsets + (partitions << np.uint64(48))) * _MIX, kind="stable")
@@ -128,7 +128,9 @@ class Parity:
         flags = ["flags"] if source in OWN_FACTS else []
         wanted = [time, *flags, *sorted(read)]
         among = {name: set(rows.column(name).to_pylist()) - {None} for name in by}
-        facts = self._lake.read(self._model, table, wanted, since_ms=since_ms, until_ms=until_ms, time_column=time, among=among)
+        facts = self._lake.read(
+            self._model, table, wanted, since_ms=since_ms, until_ms=until_ms, time_column=time, among=among, keys=by
+        )
         return facts.filter(pc.equal(pc.list_value_length(facts.column("flags")), 0)) if flags else facts
 
     def _said(self, digest: str, found: Sequence[Evidence], rows: int, span: tuple[int, int]) -> list[DriftEvent]:

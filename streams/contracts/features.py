@@ -92,17 +92,19 @@ class Window(msgspec.Struct, frozen=True, kw_only=True, tag="window"):
         """Check the spec against a model's schema; what its filter means is checked where filters are read.
 
         Raises:
-            ContractError: a key or column isn't declared, is tagged, or has the wrong kind.
+            ContractError: a key or column isn't declared, has the wrong kind, or is a tagged column that nobody has granted (as
+                a key it may be).
         """
+        schema.columns_of(self.source)
         for key in self.by:
             of_row, of_facts = schema.column(key), schema.column_of(self.source, key)
             if of_row.kind != of_facts.kind:
                 raise ContractError(
                     f"window {self.text}: {key} is a {of_row.kind} of the row and a {of_facts.kind} of {self.source}"
                 )
-        schema.columns_of(self.source)
         if self.column is None or (self.source == "outcomes" and self.column == LABEL):
             return
+        schema.check_granted([self.column], f"window {self.text}", self.source)
         if schema.column_of(self.source, self.column).kind != "number" and self.aggregate not in _OF_ANY_KIND:
             raise ContractError(f"window {self.text}: column {self.column!r} isn't a number")
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 import msgspec
 
@@ -12,9 +13,18 @@ from streams.contracts.errors import ContractError
 Kind = Literal["number", "category"]
 Role = Literal["feature", "key", "ignored"]
 Task = Literal["binary", "regression"]
+Tag = Literal["pii", "secret", "free_text"]
+Protect = Literal["keep", "hash", "drop"]
 
-OWN_FACTS = ("requests", "outcomes", "outcome")
-"""What the model's own facts are called in the language of features, the last as in `outcome.label`."""
+DEFAULTS: Final[Mapping[Tag, Protect]] = {"pii": "hash", "secret": "drop", "free_text": "drop"}
+"""What becomes of a tagged column whose owner says nothing else; of several tags the strictest counts."""
+
+STRICTEST: Final[tuple[Protect, ...]] = ("drop", "hash", "keep")
+
+OWN_FACTS = ("requests", "outcomes")
+"""What the model's own facts are called in the language of features."""
+
+_NOT_A_SOURCE = (*OWN_FACTS, "outcome")  # as in `outcome.label`
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -23,8 +33,12 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     """One declared column of a request.
 
     A column of role `feature` feeds the model and may also be the key of a window; `key` only groups
-    windows; `ignored` is logged and nothing else. `tags` are `pii`, `secret` or `free_text`. `unit` is what a number counts, for
-    instance `EUR` or `km/h` (`streams/features/units.py`); None fits everything.
+    windows; `ignored` is logged and nothing else. `unit` is what a number counts, for instance `EUR` or `km/h`
+    (`streams/features/units.py`); None fits everything.
+
+    `tags` are `pii`, `secret` or `free_text`. `protect` is what is done to its values before anything else sees them: kept,
+    hashed with the installation's key, or dropped; None: nothing is, as in schemas of before there were protections. A tagged
+    column that isn't `granted` may group windows, and is neither a feature nor a window's value or filter.
     """
 
     name: str
@@ -32,6 +46,18 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = "feature"
     tags: tuple[str, ...] = ()
     unit: str | None = None
+    protect: Protect | None = None
+    granted: bool = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is tagged and nobody has granted it."""
+        return bool(self.tags) and not self.granted
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether its values are nobody's to see: it is closed, and they are as they came."""
+        return self.is_closed and self.protect in {None, "keep"}
 
 
 class SourceSchema(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +73,7 @@ class SourceSchema(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Check names once."""
         _check_name("source", self.name)
-        if self.name in OWN_FACTS:
+        if self.name in _NOT_A_SOURCE:
             raise ContractError(f"a source can't be called {self.name!r}, that is a name of the model's own facts")
         _check_columns(self.columns)
 
@@ -87,16 +113,57 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
         """Names of the categorical feature columns, in declared order."""
         return tuple(column.name for column in self.features if column.kind == "category")
 
+    @property
+    def protected(self) -> tuple[Column, ...]:
+        """Columns whose values are hashed or dropped, in declared order."""
+        return tuple(column for column in self.columns if column.protect in {"hash", "drop"})
+
+    @property
+    def protects_sources(self) -> bool:
+        """Whether a source has columns whose values are hashed or dropped."""
+        return any(column.protect in {"hash", "drop"} for source in self.sources for column in source.columns)
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether anything is hashed or dropped where it comes in."""
+        return bool(self.protected) or self.protects_sources
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Names of the columns whose values are nobody's to see."""
+        return frozenset(column.name for column in self.columns if column.is_hidden)
+
     def reads_like(self, other: ModelSchema) -> bool:
         """Say whether what is written for one can be read as the other.
 
-        Units are for who writes features; sources that windows read are checked where windows are.
+        Units, tags and grants are for who writes features; sources that windows read are checked where windows are. A protection
+        counts only in a feature, whose values the model knows: of a key it knows nothing but which rows have the same, and that a
+        hash keeps. A bundle of before there were protections was trained on values as they came, so it fits a feature that is
+        kept.
         """
         return self._plain() == other._plain()
 
+    def check_granted(self, names: Iterable[str], what: str, facts: str = "requests") -> None:
+        """Refuse what reads values of tagged columns that nobody has granted.
+
+        Args:
+            names: of columns it reads, others among them.
+            what: it is, for the error.
+            facts: whose columns they are; see `columns_of`.
+
+        Raises:
+            ContractError: one of them is such a column.
+        """
+        closed = {column.name: column for column in self.columns_of(facts) if column.is_closed}
+        for name in sorted(closed.keys() & set(names)):
+            tags = " and ".join(closed[name].tags)
+            raise ContractError(
+                f"{what}: column {name!r} is tagged {tags}, so that it may only group windows; leave it out, or have whoever may "
+                "decide that say `granted: true` of it in the config"
+            )
+
     def _plain(self) -> ModelSchema:
-        columns = tuple(msgspec.structs.replace(column, unit=None) for column in self.columns)
-        return msgspec.structs.replace(self, columns=columns, sources=())
+        return msgspec.structs.replace(self, columns=tuple(map(_plain, self.columns)), sources=())
 
     def column(self, name: str) -> Column:
         """Return the column called `name`.
@@ -117,7 +184,7 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
         for source in self.sources:
             if source.name == facts:
                 return source.columns
-        known = ", ".join([*OWN_FACTS[:2], *(source.name for source in self.sources)])
+        known = ", ".join([*OWN_FACTS, *(source.name for source in self.sources)])
         raise ContractError(f"no source {facts!r} is registered; there are {known}")
 
     def column_of(self, facts: str, name: str) -> Column:
@@ -148,3 +215,14 @@ def _check_columns(columns: tuple[Column, ...]) -> None:
 def _check_name(what: str, name: str) -> None:
     if _IDENTIFIER.fullmatch(name) is None:
         raise ContractError(f"{what} name {name!r}: use letters, digits and underscores, not starting with a digit")
+
+
+def strictest(protections: Iterable[Protect]) -> Protect:
+    """Return the strictest protection, `keep` of none."""
+    given = set(protections)
+    return next((one for one in STRICTEST if one in given), "keep")
+
+
+def _plain(column: Column) -> Column:
+    protect = column.protect or "keep" if column.role == "feature" else None
+    return Column(name=column.name, kind=column.kind, role=column.role, protect=protect)

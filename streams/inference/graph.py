@@ -21,7 +21,7 @@ from streams.contracts.errors import ContractError
 from streams.contracts.features import Expression, Window
 from streams.contracts.schema import Kind, ModelSchema, Task
 from streams.features.expressions import parse
-from streams.features.tree import Tree, reads_time
+from streams.features.tree import Tree, names_in, reads_time
 from streams.features.units import units_of
 from streams.inference.operators import ML_DOMAIN, Nodes, emit
 
@@ -133,6 +133,7 @@ def _parsed(schema: ModelSchema, windows: Sequence[Window], expressions: Sequenc
     for expression in expressions:
         try:
             trees[expression.name] = parse(expression.text, kinds, units)
+            schema.check_granted(names_in(trees[expression.name]), f"formula {expression.text}")
         except ContractError as error:
             raise ContractError(f"{expression.name}: {error}") from error
     return trees

@@ -19,7 +19,7 @@ from streams.contracts.schema import ModelSchema
 from streams.lake.files import chosen, data_set, file_system
 from streams.lake.history import HISTORY_MARK, as_tables
 from streams.lake.place import checked, folder_of
-from streams.lake.tables import DATE, dated, event_time, explained, read_time
+from streams.lake.tables import DATE, dated, event_time, explained, hidden_in, hide_in, read_time
 from streams.lake.transactions import commit, transactions
 
 _POSITION: Final = "position:"
@@ -53,6 +53,10 @@ class Lake:
     topic-partition that its rows came from. An append whose offset isn't greater than the stored one is refused, by the
     version of the very handle that commits (Delta itself would accept a lower one and move back); a commit by someone else
     in between fails. So after a crash the writer asks for `positions` and goes on from there.
+
+    Tags are enforced here: a tagged column whose values are kept and that nobody has granted is handed to nobody, except to
+    who says that it groups rows by it and shows no value. Which columns these are the tables say themselves, so that it doesn't
+    depend on who reads.
 
     An open table is brought up to date at each use, which takes 4 ms where opening it takes 25. Threads may read a table at
     the same time, but only one may append to it.
@@ -143,6 +147,7 @@ class Lake:
         time_column: str | None = None,
         version: int | None = None,
         among: Mapping[str, Collection[Any]] | None = None,
+        keys: Collection[str] = (),
     ) -> pa.Table:
         """Return the rows with `time_column` in [since_ms, until_ms), ordered by it and then by the request's position.
 
@@ -151,24 +156,52 @@ class Lake:
         Args:
             model: the model's name.
             table: `predictions`, `outcomes` or `labels`.
-            columns: which, in this order; all but the date when None.
+            columns: which, in this order; all but the date and hidden ones when None.
             since_ms: inclusive, None for from the beginning.
             until_ms: exclusive, None for to the end.
             time_column: `time_ms`, or `known_ms` of outcomes and labels; when None `time_ms` where the table has it.
             version: read the table as it was at this version (a lineage); the newest when None.
             among: only rows whose columns have one of some values, by column.
+            keys: columns that only group rows, for windows: what becomes of them shows no value. Hidden ones can be read so.
 
         Raises:
-            LakeError: there is no such table, version or column.
+            LakeError: there is no such table, version or column, or a column is hidden.
         """
         time = time_column or read_time(table)
         with explained(model, table):
             handle, span = self._existing(model, table, version), (since_ms, until_ms)
             files = data_set(handle, self.location(model, table), table, time, span)
-            wanted = list(columns) if columns is not None else [name for name in files.schema.names if name != DATE]
+            hidden = hidden_in(handle if version is None else self._existing(model, table)) - {*keys}
+            wanted = list(columns) if columns is not None else [one for one in files.schema.names if one not in {DATE, *hidden}]
+            if refused := hidden & {*wanted, *(among or {})}:
+                raise LakeError(
+                    f"{model}/{table}: {', '.join(sorted(refused))} is tagged, and nobody may see its values; leave it out, "
+                    "or have whoever may decide that say `granted: true` of it in the config"
+                )
             order = [name for name in dict.fromkeys((time, *_ORDER)) if name in files.schema.names]
             found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time, span, among or {}))
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
+
+    def hidden(self, model: str, table: str) -> frozenset[str]:
+        """Return the columns that nobody is handed; none where nothing was stored yet.
+
+        Raises:
+            LakeError: the table can't be read.
+        """
+        with explained(model, table):
+            handle = self._open(model, table)
+            return hidden_in(handle) if handle is not None else frozenset()
+
+    def hide(self, model: str, table: str, columns: Collection[str]) -> None:
+        """Hide exactly these columns from now on, in all versions of a table; one that isn't there yet is made with its marks.
+
+        Raises:
+            LakeError: the table can't be read or written.
+        """
+        with explained(model, table):
+            handle = self._open(model, table)
+            if handle is not None:
+                hide_in(handle, columns)
 
     def positions(self, model: str, table: str, version: int | None = None) -> dict[str, int]:
         """Return the next offset to read per `topic/partition`; empty when nothing was stored yet.

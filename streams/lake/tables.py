@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from streams.contracts.errors import LakeError
@@ -26,6 +27,7 @@ EVENT_TIMES: Final[dict[str, str]] = {PREDICTIONS: "time_ms", OUTCOMES: "known_m
 """The column that says when a row's fact happened: `date`, the partition column, is its day in UTC."""
 
 DATE: Final = "date"
+_HIDDEN: Final = "driftwake.hidden"
 _KINDS: Final = {"number": pa.float64(), "category": pa.string()}
 _SHADOWS: Final = pa.list_(pa.struct([("name", pa.string()), ("digest", pa.string()), ("score", pa.float64())]))
 _BEFORE: Final = {"id": pa.string(), "partition": pa.int32(), "offset": pa.int64(), "time_ms": pa.int64()}
@@ -59,7 +61,7 @@ def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
     `partition` and `offset` are the request's position; `windows` maps a window's name to its value; an imported row
     (collected before driftwake served) has an empty digest, a score of NaN, partition -1 and its number as offset. Of `labels`
     and of a registered source they are the record's own position; a label is a row whether or not it ever meets a prediction, and
-    null where nobody will know.
+    null where nobody will know. Columns that nobody may see are marked, and the mark stays with the table.
 
     Raises:
         LakeError: there is no such table, or a declared column has a reserved name.
@@ -75,9 +77,21 @@ def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
     if table == LABELS:
         return pa.schema(list(_TOLD.items()))
     declared = {column.name: _KINDS[column.kind] for column in columns}
-    if source is not None:
-        return pa.schema(list({**_BEFORE, **declared}.items()))
-    return pa.schema(list({**_BEFORE, **declared, **_BEHIND, **(_LABELLED if table == OUTCOMES else {})}.items()))
+    behind = {} if source is not None else {**_BEHIND, **(_LABELLED if table == OUTCOMES else {})}
+    marks = {column.name: {_HIDDEN: "true"} for column in columns if column.is_hidden}
+    return pa.schema([pa.field(name, kind, metadata=marks.get(name)) for name, kind in {**_BEFORE, **declared, **behind}.items()])
+
+
+def hidden_in(handle: DeltaTable) -> frozenset[str]:
+    """Return the columns that the table itself says nobody is handed."""
+    return frozenset(field.name for field in handle.schema().fields if field.metadata.get(_HIDDEN) == "true")
+
+
+def hide_in(handle: DeltaTable, hidden: Collection[str]) -> None:
+    """Let the table say of exactly these columns, and no others, that nobody is handed them; a commit for each that changes."""
+    before = hidden_in(handle)
+    for name in sorted(before ^ ({field.name for field in handle.schema().fields} & {*hidden})):
+        handle.alter.set_column_metadata(name, {_HIDDEN: "false" if name in before else "true"})
 
 
 def source_table(source: str) -> str:

@@ -13,6 +13,7 @@ from streams.dialects.base import Limits
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 from streams.runtime.plugins import load_kind
+from streams.runtime.protection import Protection
 
 LONGEST_PATIENCE = Duration.of("1d")
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -73,7 +74,8 @@ class ObservedModel(NamedTuple):
 
     `requests` and `answered` have `partitions` partitions, as `paired` has, which is used where answers have a topic of their
     own; that has `response_partitions`. `note_state` needs a partition for each partition of requests and responses together,
-    `pair_state` one for each of `partitions`. A request's time may lie `ahead_ms` after the broker got it.
+    `pair_state` one for each of `partitions`. A request's time may lie `ahead_ms` after the broker got it. `protection`
+    protects requests before they are written anywhere; None: nothing is to be protected.
     """
 
     name: str
@@ -92,3 +94,4 @@ class ObservedModel(NamedTuple):
     answer_options: Mapping[str, Any]
     ahead_ms: int = 3_600_000
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    protection: Protection | None = None

@@ -13,6 +13,7 @@ from streams.contracts.records import TaskState
 from streams.dialects.base import Answer, Refusal, Row
 from streams.observing.pairs import Side
 from streams.observing.reading import Answered, Read
+from streams.runtime.protection import Protection
 from streams.transport.quarantine import refused
 from streams.transport.records import Output, Record, Result
 
@@ -58,12 +59,14 @@ class Noting:
         model: the model's name.
         read: says what a record is.
         targets: where it goes.
+        protection: of the requests' keys; None: there is nothing to protect.
     """
 
-    def __init__(self, *, model: str, read: Read, targets: Targets) -> None:
+    def __init__(self, *, model: str, read: Read, targets: Targets, protection: Protection | None = None) -> None:
         self._model = model
         self._read = read
         self._targets = targets
+        self._protection = protection
         self.counts: Counter[str] = Counter()
 
     def restore(self, state: TaskState | None) -> dict[str, int]:
@@ -81,11 +84,15 @@ class Noting:
             self.counts[said.reason] += 1
             return refused(record, model=self._model, reason=said.reason, detail=said.detail, quarantined_ms=record.timestamp_ms)
         if isinstance(said, Answered):
-            whole = answered(_noted(said.row, record), said.answer)
-            return Output(self._targets.answered, record.partition, record.key, encode(whole))
+            noted = self._noted(said.row, record)
+            return Output(self._targets.answered, record.partition, noted.key, encode(answered(noted, said.answer)))
         if isinstance(said, Answer):
             return self._half("answer", said.id, encode(said))
-        return self._half("request", said.id, encode(_noted(said, record)))
+        return self._half("request", said.id, encode(self._noted(said, record)))
+
+    def _noted(self, row: Row, record: Record) -> NotedRequest:
+        key = record.key if self._protection is None else self._protection.record_key(record.key)
+        return NotedRequest(row.id, row.time_ms, row.features, record.partition, record.offset, key)
 
     def _half(self, side: Side, request_id: str, value: bytes) -> Output:
         place = partition_of(request_id, self._targets.partitions)
@@ -97,7 +104,3 @@ def answered(request: NotedRequest, answer: Answer) -> AnsweredRequest:
     return AnsweredRequest(
         request.id, request.time_ms, request.features, request.partition, request.offset, answer.score, answer.version
     )
-
-
-def _noted(row: Row, record: Record) -> NotedRequest:
-    return NotedRequest(row.id, row.time_ms, row.features, record.partition, record.offset, record.key)

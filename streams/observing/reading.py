@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from streams.contracts.schema import Task
 from streams.dialects.base import Answer, AnswerDialect, Dialect, Refusal, Row
+from streams.runtime.protection import Protection
 from streams.transport.quarantine import MOST_KEY_BYTES
 from streams.transport.records import Record
 
@@ -30,21 +31,27 @@ class Reader:
         answers: how answers are written.
         task: what a score may be.
         ahead_ms: how far after the broker got it a request may claim to be.
+        protection: of the requests' columns; None: there is nothing to protect.
     """
 
-    def __init__(self, requests: Dialect, answers: AnswerDialect, task: Task, ahead_ms: int) -> None:
+    def __init__(
+        self, requests: Dialect, answers: AnswerDialect, task: Task, ahead_ms: int, *, protection: Protection | None = None
+    ) -> None:
         self._requests = requests
         self._answers = answers
         self._task = task
         self._ahead_ms = ahead_ms
+        self._protection = protection
 
     def request(self, record: Record) -> Row | Refusal:
-        """Read a request."""
+        """Read a request, and protect it."""
         if record.key is not None and len(record.key) > MOST_KEY_BYTES:
             return Refusal("too_large", f"the record's key has {len(record.key)} bytes, more than {MOST_KEY_BYTES}")
         row = self._requests.decode(record)
         if not isinstance(row, Refusal) and row.time_ms - record.timestamp_ms > self._ahead_ms:
             return Refusal("absurd_time", f"time_ms: more than {self._ahead_ms} ms after the broker got the record")
+        if self._protection is not None and not isinstance(row, Refusal):
+            self._protection.protect(row.features)
         return row
 
     def answer(self, record: Record) -> Answer | Refusal:

@@ -91,13 +91,16 @@ class ObservingStage(Service):
         """Requests are the tasks 0 to P - 1; answers, where they have a topic of their own, the tasks P to P + R - 1."""
         model = self._model
         targets = Targets(model.paired, model.answered, model.partitions)
-        return {number: Noting(model=model.name, read=read, targets=targets) for number, read in enumerate(self._reads())}
+        return {
+            number: Noting(model=model.name, read=read, targets=targets, protection=model.protection)
+            for number, read in enumerate(self._reads())
+        }
 
     def _reads(self) -> Iterator[Read]:
         model = self._model
         requests = load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits(), model.dialect_options)
         answers = load_kind("streams.dialects", model.answer_dialect).open_answers(Limits(), model.answer_options)
-        reader = Reader(requests, answers, model.schema.task, model.ahead_ms)
+        reader = Reader(requests, answers, model.schema.task, model.ahead_ms, protection=model.protection)
         if model.responses is None:
             yield from [reader.both] * model.partitions
         elif model.responses == model.requests:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from streams.contracts.errors import ConfigError
+from streams.runtime.once import write_once
 
 PRIVATE_FILE, PUBLIC_FILE = "deployments.pem", "deployments.pub"
 
@@ -85,7 +84,7 @@ def key_in(folder: Path) -> Signer:
     if not private.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileExistsError):
-            _write_once(private, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            write_once(private, Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     try:
         key = load_pem_private_key(private.read_bytes(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -116,18 +115,3 @@ def verifier_of(folder: Path, public_keys: Iterable[str]) -> Verifier:
         )
         raise ConfigError([finding])
     return Verifier([public.read_text()])
-
-
-def _write_once(file: Path, content: bytes) -> None:
-    """Write a file that appears whole, or not at all when it is there already.
-
-    Raises:
-        FileExistsError: it is there.
-    """
-    descriptor, part = tempfile.mkstemp(dir=file.parent)  # readable by its owner only
-    try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(content)
-        os.link(part, file)
-    finally:
-        Path(part).unlink()

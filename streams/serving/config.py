@@ -9,6 +9,8 @@ from pydantic import Field
 
 from streams.contracts.schema import ModelSchema
 from streams.runtime.config import Section
+from streams.runtime.protection import Protection
+from streams.sources.registered import Registered
 
 
 class ServingConfig(Section):
@@ -49,21 +51,13 @@ class ServingConfig(Section):
     """Replay: offsets before the archived position that a backfill reads again for watermarks alone."""
 
 
-class ServedSource(NamedTuple):
-    """A registered source of facts: its name, its topic and how its records look on the wire."""
-
-    name: str
-    topic: str
-    dialect: str = "native"
-    dialect_options: Mapping[str, Any] = {}
-
-
 class ServedModel(NamedTuple):
     """The model that a stage serves: what several stages share of its config.
 
     `requests`, `predictions`, `outcomes`, `state` are topic names, the first three of `partitions` partitions each; `skew_ms` is
-    what its bundles must be trained with. `sources` are the topics of the sources that the schema registers. `is_observed`:
-    another server answers, the requests come with their answers, and `versions` says which bundle a version is that it names.
+    what its bundles must be trained with. `is_observed`: another server answers, the requests come with their answers, and
+    `versions` says which bundle a version is that it names. `protection` protects rows where they are decoded, None where nothing
+    is to be protected or they come protected. `sources` are registered besides.
     """
 
     name: str
@@ -81,4 +75,5 @@ class ServedModel(NamedTuple):
     is_observed: bool = False
     versions: Mapping[str, str] = {}
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
-    sources: tuple[ServedSource, ...] = ()
+    protection: Protection | None = None
+    sources: tuple[Registered, ...] = ()

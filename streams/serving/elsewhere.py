@@ -54,7 +54,9 @@ class Elsewhere:
             BackfillError: the process failed.
         """
         path, model = self._path, self._model
-        question = Question(bootstrap=self._bootstrap, lake=self._lake, model=model, wanted=wanted, path=str(path))
+        # What protects requests isn't needed for reading what is protected by now.
+        plain = model._replace(protection=None)
+        question = Question(bootstrap=self._bootstrap, lake=self._lake, model=plain, wanted=wanted, path=str(path))
         process = await asyncio.create_subprocess_exec(*_COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         try:
             os.setpriority(os.PRIO_PROCESS, process.pid, max(_LESS_URGENT, os.getpriority(os.PRIO_PROCESS, 0)))

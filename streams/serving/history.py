@@ -60,7 +60,7 @@ def _read(lake: Lake, model: str, columns: Mapping[Source, Sequence[str]], since
         flags = ["flags"] if source in OWN_FACTS else []
         label = ["label"] if source == "outcomes" else []
         wanted = [time, *flags, *names, *label]
-        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time, version=version)
+        rows = lake.read(model, table, wanted, since_ms=since_ms, time_column=time, version=version, keys=names)
         tables[source] = rows.filter(pc.equal(pc.list_value_length(rows.column("flags")), 0)) if flags else rows
         found.update(positions)
     return Past(_parts(tables, columns), sum(rows.num_rows for rows in tables.values()), found)

@@ -8,6 +8,7 @@ import msgspec
 
 from streams.contracts.schema import ModelSchema
 from streams.dialects.base import Dialect, Limits, Message, Refusal, Row, answered_type
+from streams.runtime.protection import Protection
 from streams.runtime.watermark import SOURCE, read_watermark
 from streams.serving.door import HEADER
 from streams.transport.quarantine import MOST_KEY_BYTES
@@ -17,12 +18,15 @@ What = Row | Refusal | int
 """What a record is; an integer is a watermark in milliseconds."""
 
 
-def reader(dialect: Dialect, ahead_ms: int, *, door: Dialect, is_replay: bool) -> Callable[[Record], What]:
+def reader(
+    dialect: Dialect, ahead_ms: int, *, door: Dialect, is_replay: bool, protection: Protection | None = None
+) -> Callable[[Record], What]:
     """Return the function that reads a model's requests; those that came by a door are written in a dialect of their own.
 
     In a replay the source's watermarks are believed. Live nobody's are (a caller could stop event time or push it), and
     event times more than `ahead_ms` after the broker got the record are absurd. A key longer than `MOST_KEY_BYTES` is refused:
-    the prediction carries it too, and what is as large as a topic allows would be too large with anything added.
+    the prediction carries it too, and what is as large as a topic allows would be too large with anything added. Protected
+    columns leave this function protected; where there are none, nothing is spent on that.
     """
 
     def decoded(record: Record) -> Row | Refusal:
@@ -44,7 +48,18 @@ def reader(dialect: Dialect, ahead_ms: int, *, door: Dialect, is_replay: bool) -
             return Refusal("absurd_time", f"time_ms: more than {ahead_ms} ms after the broker got the record")
         return row
 
-    return replayed if is_replay else live
+    read = replayed if is_replay else live
+    return read if protection is None else _protecting(read, protection)
+
+
+def _protecting(read: Callable[[Record], What], protection: Protection) -> Callable[[Record], What]:
+    def protected(record: Record) -> What:
+        what = read(record)
+        if not isinstance(what, int | Refusal):
+            protection.protect(what.features)
+        return what
+
+    return protected
 
 
 class AnsweredDialect:

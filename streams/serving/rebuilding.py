@@ -10,10 +10,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
-from streams.dialects.base import Dialect, Limits
-from streams.runtime.plugins import load_kind
-from streams.serving.config import ServedModel, ServedSource
+from streams.serving.config import ServedModel
 from streams.serving.feed import Feed, FeedTopics
 from streams.serving.history import History
 from streams.serving.remembering import Remembered
@@ -108,7 +105,7 @@ def new_feed(
 ) -> Feed:
     """Return a feed that goes on behind the offsets in `skip`; see `Feed`."""
     read = {spec.source for spec in specs}
-    sources = {source.topic: (source.name, _dialect(model, source)) for source in model.sources if source.name in read}
+    sources = {source.topic: (source.name, source.open()) for source in model.sources if source.name in read}
     return Feed(
         specs,
         skew_ms=model.skew_ms,
@@ -124,12 +121,6 @@ def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
     """Return the topics that hold facts of these windows, of predictions and outcomes first."""
     read = {spec.source for spec in specs}
     return (model.predictions, model.outcomes, *(source.topic for source in model.sources if source.name in read))
-
-
-def _dialect(model: ServedModel, source: ServedSource) -> Dialect:
-    schema = ModelSchema(columns=model.schema.columns_of(source.name))
-    dialect: Dialect = load_kind("streams.dialects", source.dialect).open_dialect(schema, Limits(), source.dialect_options)
-    return dialect
 
 
 async def caught_up(feed: Feed, followers: Followers) -> int:

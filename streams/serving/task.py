@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,6 +17,7 @@ from streams.contracts.records import CANARY, CHAMPION, Deployment, TaskState
 from streams.dialects import native
 from streams.dialects.base import Dialect, Limits, Refusal, Row
 from streams.runtime.clock import WallClock
+from streams.runtime.protection import Protection
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, watermark_record
 from streams.serving.board import Board
@@ -45,14 +47,19 @@ Flags = Mapping[int, list[str]]
 _THREAD_ROWS = 64
 _NO_ROW = (int, Refusal)
 _NOTHING: list[Any] = []
+_KEY: Callable[[Record], bytes | None] = operator.attrgetter("key")
 
 
 class Places(NamedTuple):
-    """Where a task's answers go: the model and the predictions topic; with the versions of a model that is served elsewhere."""
+    """Where a task's answers go: the model and the predictions topic; with the versions of a model that is served elsewhere.
+
+    `protection` is what protects the rows, and the keys of their records.
+    """
 
     model: str
     predictions: str
     versions: Versions | None = None
+    protection: Protection | None = None
 
 
 class ServingTask:
@@ -77,7 +84,7 @@ class ServingTask:
         self._places = places
         self._board = board
         by_door = native.open_dialect(board.schema, Limits(), {})
-        self._read = reader(dialect, board.config.ahead_ms, door=by_door, is_replay=board.replay)
+        self._read = reader(dialect, board.config.ahead_ms, door=by_door, is_replay=board.replay, protection=places.protection)
         self._clock = clock
         self._telemetry = telemetry
         self._shadows = Shadows(None if board.replay else board.config.shadow_patience_ms / 1_000)
@@ -194,11 +201,16 @@ class ServingTask:
 
     def _placed(self, records: Sequence[Record], whats: Sequence[What]) -> list[Any]:
         """Return the rows with where their requests stood, which are other records where another server has answered them."""
-        number, pairs = self._number, zip(records, whats, strict=True)
+        number, keyed = self._number, zip(records, self._keys(records), whats, strict=True)
         if self._places.versions is None:
-            return [(number, record.offset, record.key, what) for record, what in pairs if type(what) not in _NO_ROW]
-        answered: Iterable[tuple[Record, Any]] = pairs
-        return [(row.partition, row.offset, record.key, row) for record, row in answered if type(row) not in _NO_ROW]
+            return [(number, record.offset, key, what) for record, key, what in keyed if type(what) not in _NO_ROW]
+        answered: Iterable[tuple[Record, bytes | None, Any]] = keyed
+        return [(row.partition, row.offset, key, row) for _, key, row in answered if type(row) not in _NO_ROW]
+
+    def _keys(self, records: Sequence[Record]) -> Iterator[bytes | None]:
+        """Return what predictions have as their keys: the requests' own, or what protects them."""
+        keys, protection = map(_KEY, records), self._places.protection
+        return keys if protection is None else map(protection.record_key, keys)
 
     def _hear(self, whats: Sequence[What]) -> None:
         """Tell the windows how far this partition is complete: all rows before its watermarks have been folded."""
@@ -259,7 +271,7 @@ class ServingTask:
     def _outputs(self, records: Sequence[Record], whats: Sequence[What], answered: Sequence[Answered]) -> list[Output]:
         outputs: list[Output] = []
         topic, number, answers = self._places.predictions, self._number, iter(answered)
-        for record, what in zip(records, whats, strict=True):
+        for record, key, what in zip(records, self._keys(records), whats, strict=True):
             if isinstance(what, int):
                 outputs += self._watermark(what)
                 continue
@@ -273,7 +285,7 @@ class ServingTask:
             if deployment.generation > self._marked:
                 self._mark(deployment.generation)
                 outputs.append(marker_output(topic, deployment, number, record.offset))
-            outputs.append(Output(topic, number, record.key, value))
+            outputs.append(Output(topic, number, key, value))
         if not self._board.replay:
             if self._newest_ms != NEVER:
                 self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())

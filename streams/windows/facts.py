@@ -102,11 +102,14 @@ def filter_of(facts: Facts, schema: ModelSchema) -> Tree | None:
     """Return the filter of facts; None when all count.
 
     Raises:
-        ContractError: it isn't one.
+        ContractError: it isn't one, or reads a tagged column that nobody has granted.
     """
     if facts.where is None:
         return None
-    return parse_filter(facts.where, fact_kinds(facts.source, schema), units_of_columns(schema.columns_of(facts.source)))
+    columns = schema.columns_of(facts.source)
+    tree = parse_filter(facts.where, fact_kinds(facts.source, schema), units_of_columns(columns))
+    schema.check_granted(names_in(tree), f"filter {facts.where}", facts.source)
+    return tree
 
 
 def fact_kinds(source: Source, schema: ModelSchema) -> dict[str, Kind]:

@@ -25,7 +25,7 @@ SCHEMA = ModelSchema(
         Column(name="shop", kind="category"),
         Column(name="colour", kind="category"),
         Column(name="buyer", kind="category", role="key"),
-        Column(name="email", kind="category", role="feature", tags=("pii",)),
+        Column(name="email", kind="category", role="feature", tags=("pii",), protect="keep", granted=True),
     )
 )
 BURSTS = Window(aggregate="count", source="requests", by=("shop",), range_ms=2 * HOUR_MS)
@@ -41,9 +41,8 @@ class Orders(NamedTuple):
     def facts(self) -> Facts:
         """All rows as facts."""
         names = [column.name for column in self.schema.columns]
-        return Facts(
-            self.schema, self.table.select(["time_ms", *names]), self.table.select(["known_ms", *names, "label"]), SKEW_MS
-        )
+        requests, outcomes = self.table.select(["time_ms", *names]), self.table.select(["known_ms", *names, "label"])
+        return Facts(self.schema, {"requests": requests, "outcomes": outcomes}, SKEW_MS)
 
     @property
     def end_ms(self) -> int:
@@ -97,7 +96,14 @@ def renamed(given: Orders) -> tuple[Orders, dict[str, str]]:
     """Rename every column and turn their order round; return the mapping from new names to old ones."""
     names = {column.name: f"zz_{place}" for place, column in enumerate(given.schema.columns)}
     columns = tuple(
-        Column(name=names[column.name], kind=column.kind, role=column.role, tags=column.tags)
+        Column(
+            name=names[column.name],
+            kind=column.kind,
+            role=column.role,
+            tags=column.tags,
+            protect=column.protect,
+            granted=column.granted,
+        )
         for column in reversed(given.schema.columns)
     )
     table = given.table.rename_columns([names.get(name, name) for name in given.table.column_names])

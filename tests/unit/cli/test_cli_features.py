@@ -96,7 +96,8 @@ def test_a_formula_is_explained(run: Run, file: Path):
     [
         (("explain", "count(requests) over 1d"), "--config"),
         (("explain", "weigth + 1", "--data", "FILE"), "position 1: no column or window 'weigth'"),
-        (("explain", "count(weight) over 1d", "--data", "FILE"), "position 7"),
+        (("explain", "count(weight) over 1d", "--data", "FILE"), "no source 'weight' is registered"),
+        (("explain", "mean(requests) over 1d", "--data", "FILE"), "position 6"),
         (("explain", "count(requests) by cart over 1d", "--data", "FILE"), "no column 'cart'"),
         (("explain", "sum(weight) over 1d where weight", "--data", "FILE"), "is a number, not true or false"),
         (("try", "weight", "--data", "FILE"), "log.time"),

@@ -27,7 +27,7 @@ def settings(tmp_path: Path, sidecar: Any, **more: Any) -> ModelSettings:
 def test_serving_reads_what_observing_writes(tmp_path: Path) -> None:
     model = settings(tmp_path, {"responses": "toys.responses", "patience": "2m", "versions": {"v1": DIGEST}})
     assert model.sidecar is not None
-    observed, served = model.observed(model.sidecar, 3), model.served()
+    observed, served = model.observed(model.sidecar, 3, None), model.served(None)
     assert (served.requests, served.is_observed, served.versions) == (observed.answered, True, {"v1": DIGEST})
     # Answers come late, so that event time must wait for them.
     assert served.lateness_ms == model.lateness.ms + 120_000
@@ -40,11 +40,11 @@ def test_serving_reads_what_observing_writes(tmp_path: Path) -> None:
 
 def test_one_record_with_both_waits_for_nothing(tmp_path: Path) -> None:
     model = settings(tmp_path, {}, dialect="native")
-    assert model.served().lateness_ms == model.lateness.ms
+    assert model.served(None).lateness_ms == model.lateness.ms
 
 
 def test_without_a_sidecar_requests_are_answered_here(tmp_path: Path) -> None:
-    served = settings(tmp_path, None).served()
+    served = settings(tmp_path, None).served(None)
     assert (served.requests, served.is_observed) == ("toys.requests", False)
 
 

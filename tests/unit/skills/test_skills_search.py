@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from skills._kit.grammar import candidates, groupings
 from skills._kit.screening import binned, gains, moved, residuals
 from skills._kit.search import Found, Question, search
 from streams.contracts.features import Window
-from streams.contracts.schema import Task
+from streams.contracts.schema import Column, ModelSchema, Task
 from tests.kit.shops import BURSTS, DAY_MS, HOUR_MS, SCHEMA, Orders, orders, renamed
 
 
@@ -109,9 +110,15 @@ def test_too_few_rows_are_refused():
         found_in(given._replace(table=given.table.slice(0, 100)))
 
 
-def test_tagged_columns_are_never_a_key():
-    keys = groupings(SCHEMA, orders(2_000, 1).table)
-    assert {key for grouping in keys for key in grouping.by} == {"shop", "colour", "buyer"}
+@pytest.mark.parametrize(
+    ("changes", "further"),
+    [({}, set()), ({"protect": "keep"}, set()), ({"protect": "hash"}, {"email"}), ({"granted": True}, {"email"})],
+)
+def test_a_tagged_column_groups_when_it_is_hashed_or_granted(changes: dict[str, Any], further: set[str]):
+    tagged = Column(name="email", kind="category", tags=("pii",), **changes)
+    schema = ModelSchema(columns=(*(column for column in SCHEMA.columns if column.name != "email"), tagged))
+    keys = groupings(schema, orders(2_000, 1).table)
+    assert {key for grouping in keys for key in grouping.by} == {"shop", "colour", "buyer", *further}
     assert keys[0].by == ()
 
 
