@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from skills._kit.frames import integers, read_table
-from skills._kit.grammar import RANGES_MS
+from skills._kit.grammar import LOOKUP_RANGES_MS, RANGES_MS
 from skills._kit.search import Found, Question, search
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, manifest_of, schema_of
@@ -20,7 +20,7 @@ from streams.runtime.clock import SystemClock
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`train` is a data set of `build_dataset`; facts are read up to `until_ms`, which may not lie in the sealed range.
 
-    `sources` are registered by now; None of them: those that the champion knew.
+    `sources` are registered by now, maybe not yet when the champion was trained.
     """
 
     lake: str
@@ -81,8 +81,8 @@ def run(request: Input, work: Path) -> Output:
     train = train.sort_by([("time_ms", "ascending"), ("id", "ascending")])
     time_ms = integers(train, "time_ms")
     first = int(time_ms.min(initial=request.until_ms))
-    since_ms = max(0, first - max(RANGES_MS) - manifest.skew_ms)
     schema = schema_of(manifest, None, request.sources)
+    since_ms = max(0, first - max(LOOKUP_RANGES_MS if schema.sources else RANGES_MS) - manifest.skew_ms)
     facts = facts_of(Lake(request.lake), request.model, schema, manifest.skew_ms, since_ms=since_ms, until_ms=request.until_ms)
     known = tuple(window for window in manifest.windows if window.name in train.column_names)
     rate = len(time_ms) / max(request.until_ms - first, 1)

@@ -168,9 +168,15 @@ class StreamsSettings(Section):
         return self.protection.key_file or self.folder("keys") / KEY_FILE
 
     def make_hash_key(self) -> None:
-        """Make the key where a model needs one, there is none yet, and the config names no other's."""
-        if self.protection.key_file is None and any(model.schema_contract().needs_key for model in self.models):
-            make_key(self.hash_key_file)
+        """Make the key where a model needs one and there is none yet; one that the config names is never made, only looked at.
+
+        Raises:
+            ConfigError: the one that is named isn't there, or what is there isn't a key.
+        """
+        if any(model.schema_contract().needs_key for model in self.models):
+            if self.protection.key_file is None:
+                make_key(self.hash_key_file)
+            read_key(self.hash_key_file)
 
     def protection_of(self, model: ModelSettings) -> Protection | None:
         """Return what protects a model's rows, None where nothing is to be protected.

@@ -12,8 +12,10 @@ def run_worker(settings: DaemonSettings, number: int) -> int:
 
     Raises:
         TransportError: no broker is named and none runs here, or none answers.
-        ConfigError: no key is known to verify deployments with.
+        ConfigError: no key is known to verify deployments with, or to hash columns with.
     """
     settings.verifier()
+    for model in settings.models:
+        settings.protection_of(model)
     work(settings, broker_address(settings), number, with_parent=False)
     return 0

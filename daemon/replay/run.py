@@ -114,6 +114,10 @@ def _settings(request: Request, bundle: str) -> tuple[DaemonSettings, Path]:
     wanted = {name: value for name, value in wanted.items() if name not in ("topics", "sidecar")}
     wanted |= {"replay": True, "partitions": 1, "bundle": bundle, "dialect": "native"}
     kept = {name: value for name, value in document.items() if name not in ("broker", "lake", "ledger", "mlflow")}
+    named = load_config(DaemonSettings, request.config).settings.protection.key_file
+    if named is not None:
+        # The environment may have named it, which what is called by hand doesn't look at: all must hash by the same key.
+        kept["protection"] = {"key_file": str(named.resolve())}
     file = request.data_dir / CONFIG_FILE
     content = kept | {"data_dir": str(request.data_dir.resolve()), "models": [wanted]}
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")

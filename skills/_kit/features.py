@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from skills._kit.frames import Floats, floats
 from streams.contracts.features import Source, Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.lake.query import run
 from streams.windows.facts import columns_of, own_columns, time_column
 from streams.windows.offline import window_values
@@ -35,6 +35,11 @@ class Facts:
         self.schema = schema
         self.skew_ms = skew_ms
         self._tables = tables
+
+    @property
+    def looked_up(self) -> dict[Source, pa.Table]:
+        """The records of registered sources by name."""
+        return {source: table for source, table in self._tables.items() if source not in OWN_FACTS}
 
     def columns(self, windows: Sequence[Window], rows: pa.Table) -> Floats:
         """Return the windows' values as float64 [rows, windows], NaN where missing.

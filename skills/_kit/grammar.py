@@ -1,13 +1,16 @@
 """Which windows the search may try: one grammar for all data sets, spelled from the schema and the facts alone.
 
-Keys are nothing, each key or category column, and pairs of columns with few values. Outcomes are counted and averaged,
-requests are counted and every numeric column is averaged and summed. Order and ties go by what the columns hold, never by
+Keys are nothing, each key or category column, and pairs of columns with few values. Outcomes are counted and averaged, requests
+are counted and every numeric column is averaged and summed; records of a registered source are counted, and its numeric columns
+looked up (the last value) and averaged, by keys that the source has too. Order and ties go by what the columns hold, never by
 their names or positions, so renaming or reordering columns gives the same search.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +18,13 @@ import pyarrow as pa
 
 from skills._kit.frames import Integers, codes, column_of, fingerprint, floats
 from streams.contracts.features import LABEL, Aggregate, Source, Window
-from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.schema import OWN_FACTS, Column, ModelSchema, SourceSchema
 
 MINUTE_MS = 60_000
 RANGES_MS = tuple(minutes * MINUTE_MS for minutes in (10, 60, 120, 240, 480, 1_440, 10_080))
+LOOKUP_RANGES_MS = tuple(minutes * MINUTE_MS for minutes in (60, 1_440, 10_080, 43_200))
+"""How old a looked-up value may be; nobody says how often a source speaks."""
+
 FEW_ROWS_PER_PAIR = 50
 FEW_ROWS_PER_KEY = 3
 MOST_PAIRS = 6
@@ -44,7 +50,23 @@ class Grouping(NamedTuple):
     digest: str
 
 
-def candidates(schema: ModelSchema, train: pa.Table, facts_per_ms: float, skew_ms: int) -> list[Candidate]:
+class _Kind(NamedTuple):
+    """What is made of which facts: how many of them there are in a ms, and which column, with a digest of its content."""
+
+    source: Source
+    aggregate: Aggregate
+    rate: float
+    column: str | None = None
+    digest: str = ""
+
+
+def candidates(
+    schema: ModelSchema,
+    train: pa.Table,
+    facts_per_ms: float,
+    skew_ms: int,
+    looked_up: Mapping[Source, pa.Table] = MappingProxyType({}),
+) -> list[Candidate]:
     """Spell all windows worth trying for rows like `train`, in canonical order, at most `MOST_CANDIDATES`.
 
     Args:
@@ -52,32 +74,56 @@ def candidates(schema: ModelSchema, train: pa.Table, facts_per_ms: float, skew_m
         train: rows with `time_ms` and the declared columns.
         facts_per_ms: how many requests arrive in a millisecond, for the cost of state.
         skew_ms: the allowed cross-partition skew; a range below it would mostly be blind.
+        looked_up: the records of registered sources, `time_ms` and columns, by name.
     """
     time_ms = column_of(train, "time_ms").to_numpy()
     span_ms = int(time_ms.max() - time_ms.min()) if len(time_ms) else 0
     ranges = [size for size in RANGES_MS if size >= skew_ms and size <= span_ms / 4]
     columns = [(fingerprint(floats(train, name)), name) for name in _numeric(schema)]
-    kinds: list[tuple[Source, Aggregate, str | None, str]] = [("outcomes", "mean", LABEL, ""), ("outcomes", "count", None, "")]
-    kinds += [("outcomes", "sum", LABEL, "")] if schema.task == "regression" else []
-    kinds += [("requests", "count", None, "")]
-    kinds += [("requests", aggregate, name, digest) for digest, name in sorted(columns) for aggregate in _MEAN_AND_SUM]
+    kinds = [_Kind("outcomes", "mean", facts_per_ms, LABEL), _Kind("outcomes", "count", facts_per_ms)]
+    kinds += [_Kind("outcomes", "sum", facts_per_ms, LABEL)] if schema.task == "regression" else []
+    kinds += [_Kind("requests", "count", facts_per_ms)]
+    kinds += [kind for source in schema.sources if source.name in looked_up for kind in _kinds_of(source, looked_up[source.name])]
+    kinds += [
+        _Kind("requests", aggregate, facts_per_ms, name, digest)
+        for digest, name in sorted(columns)
+        for aggregate in _MEAN_AND_SUM
+    ]
     spelled = []
     keys = groupings(schema, train)
     for kind in kinds:
         for grouping in keys:
-            spelled += [_candidate(kind, grouping, range_ms, facts_per_ms) for range_ms in ranges]
+            if _groups(schema, kind.source, grouping):
+                lengths = ranges if kind.source in OWN_FACTS else LOOKUP_RANGES_MS
+                spelled += [_candidate(kind, grouping, range_ms) for range_ms in lengths if range_ms >= skew_ms]
     return sorted(spelled[:MOST_CANDIDATES], key=lambda candidate: candidate.order)
 
 
 _MEAN_AND_SUM: tuple[Aggregate, ...] = ("mean", "sum")
+_LOOKED_UP: tuple[Aggregate, ...] = ("last", "mean")
 
 
-def _candidate(kind: tuple[Source, Aggregate, str | None, str], grouping: Grouping, range_ms: int, rate: float) -> Candidate:
-    source, aggregate, column, digest = kind
-    window = Window(aggregate=aggregate, source=source, column=column, by=grouping.by, range_ms=range_ms)
-    bytes_kept = BYTES_PER_FACT * rate * range_ms + BYTES_PER_KEY * grouping.distinct
-    order = (source, column == LABEL, digest, aggregate, len(grouping.by), grouping.distinct, grouping.digest, range_ms)
-    return Candidate(window, bytes_kept, order)
+def _kinds_of(source: SourceSchema, records: pa.Table) -> list[_Kind]:
+    time_ms = column_of(records, "time_ms").to_numpy()
+    rate = len(time_ms) / max(int(time_ms.max() - time_ms.min()), 1) if len(time_ms) else 0.0
+    numeric = [one.name for one in source.columns if one.kind == "number" and one.role == "feature" and not one.is_closed]
+    columns = sorted((fingerprint(floats(records, name)), name) for name in numeric)
+    counted = [_Kind(source.name, "count", rate)]
+    return counted + [_Kind(source.name, made, rate, name, digest) for digest, name in columns for made in _LOOKED_UP]
+
+
+def _groups(schema: ModelSchema, source: Source, grouping: Grouping) -> bool:
+    """Say whether facts have the keys of a grouping, as requests have them."""
+    kinds = {column.name: column.kind for column in schema.columns_of(source)}
+    return all(kinds.get(name) == schema.column(name).kind for name in grouping.by)
+
+
+def _candidate(kind: _Kind, grouping: Grouping, range_ms: int) -> Candidate:
+    window = Window(aggregate=kind.aggregate, source=kind.source, column=kind.column, by=grouping.by, range_ms=range_ms)
+    bytes_kept = BYTES_PER_FACT * kind.rate * range_ms + BYTES_PER_KEY * grouping.distinct
+    facts = kind.source if kind.source in OWN_FACTS else "sources"
+    of_kind = (facts, kind.column == LABEL, kind.digest, kind.aggregate)
+    return Candidate(window, bytes_kept, (*of_kind, len(grouping.by), grouping.distinct, grouping.digest, range_ms, kind.source))
 
 
 def groupings(schema: ModelSchema, train: pa.Table) -> list[Grouping]:

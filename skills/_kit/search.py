@@ -83,7 +83,8 @@ def search(question: Question, clock: WallClock) -> Found:
 
 
 def _spelled(question: Question) -> list[Candidate]:
-    return candidates(question.facts.schema, question.train, question.facts_per_ms, question.facts.skew_ms)
+    facts = question.facts
+    return candidates(facts.schema, question.train, question.facts_per_ms, facts.skew_ms, facts.looked_up)
 
 
 def _screen(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -47,7 +46,6 @@ Flags = Mapping[int, list[str]]
 _THREAD_ROWS = 64
 _NO_ROW = (int, Refusal)
 _NOTHING: list[Any] = []
-_KEY: Callable[[Record], bytes | None] = operator.attrgetter("key")
 
 
 class Places(NamedTuple):
@@ -119,6 +117,8 @@ class ServingTask:
         taken = await self._answerable(whats)
         answered = await self._answer(records[:taken], whats[:taken])
         outputs = self._outputs(records[:taken], whats[:taken], answered)
+        if self._places.protection is not None:
+            outputs = self._keyed(outputs, self._places.protection)
         told = self._teller(records[:taken], whats[:taken], answered)
         model = self._places.model
         self._telemetry.observe("driftwake_serving_batch_seconds", self._clock.monotonic() - began, model=model)
@@ -189,6 +189,9 @@ class ServingTask:
             self._hear(whats)
             windows = board.feed.values(times, columns)
         has_canary = any(share.deployment.canary is not None for share in shares)
+        if has_canary and self._places.protection is not None:
+            # By what stands in the log, so that who reads it can tell which keys a canary answers.
+            record_keys = tuple(map(self._places.protection.record_key, record_keys))
         keys = list(zip(record_keys, (row.id for row in rows), strict=True)) if has_canary else ()
         answering = Answering(board.slots.ready, self._shadows, is_lagging=len(records) >= board.config.max_records)
         batch = Batch(times, columns, windows, keys, foreign.scores)
@@ -201,16 +204,11 @@ class ServingTask:
 
     def _placed(self, records: Sequence[Record], whats: Sequence[What]) -> list[Any]:
         """Return the rows with where their requests stood, which are other records where another server has answered them."""
-        number, keyed = self._number, zip(records, self._keys(records), whats, strict=True)
+        number, pairs = self._number, zip(records, whats, strict=True)
         if self._places.versions is None:
-            return [(number, record.offset, key, what) for record, key, what in keyed if type(what) not in _NO_ROW]
-        answered: Iterable[tuple[Record, bytes | None, Any]] = keyed
-        return [(row.partition, row.offset, key, row) for _, key, row in answered if type(row) not in _NO_ROW]
-
-    def _keys(self, records: Sequence[Record]) -> Iterator[bytes | None]:
-        """Return what predictions have as their keys: the requests' own, or what protects them."""
-        keys, protection = map(_KEY, records), self._places.protection
-        return keys if protection is None else map(protection.record_key, keys)
+            return [(number, record.offset, record.key, what) for record, what in pairs if type(what) not in _NO_ROW]
+        answered: Iterable[tuple[Record, Any]] = pairs
+        return [(row.partition, row.offset, record.key, row) for record, row in answered if type(row) not in _NO_ROW]
 
     def _hear(self, whats: Sequence[What]) -> None:
         """Tell the windows how far this partition is complete: all rows before its watermarks have been folded."""
@@ -271,7 +269,7 @@ class ServingTask:
     def _outputs(self, records: Sequence[Record], whats: Sequence[What], answered: Sequence[Answered]) -> list[Output]:
         outputs: list[Output] = []
         topic, number, answers = self._places.predictions, self._number, iter(answered)
-        for record, key, what in zip(records, self._keys(records), whats, strict=True):
+        for record, what in zip(records, whats, strict=True):
             if isinstance(what, int):
                 outputs += self._watermark(what)
                 continue
@@ -285,12 +283,22 @@ class ServingTask:
             if deployment.generation > self._marked:
                 self._mark(deployment.generation)
                 outputs.append(marker_output(topic, deployment, number, record.offset))
-            outputs.append(Output(topic, number, key, value))
+            outputs.append(Output(topic, number, record.key, value))
         if not self._board.replay:
             if self._newest_ms != NEVER:
                 self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())
             outputs += self._live_watermark()
         return outputs
+
+    def _keyed(self, outputs: Sequence[Output], protection: Protection) -> list[Output]:
+        """Protect the keys of predictions. Watermarks and markers, which have headers, have keys of ours; refusals stay raw."""
+        topic = self._places.predictions
+        return [
+            Output(topic, output.partition, protection.record_key(output.key), output.value)
+            if output.topic == topic and not output.headers
+            else output
+            for output in outputs
+        ]
 
     def _mark(self, generation: int) -> None:
         self._marked = generation

@@ -109,3 +109,22 @@ def test_bad_input_says_what_to_do(run: Run, file: Path, arguments: tuple[str, .
     answer = run("features", *(str(file) if one == "FILE" else one for one in arguments))
     assert answer.code == 2
     assert why in answer.err
+
+
+def test_a_tagged_column_groups_and_is_not_shown(run: Run, file: Path, tmp_path: Path):
+    config = tmp_path / "config.yaml"
+    column = "{name: depot, kind: category, role: key, tags: [pii]}"
+    config.write_text(
+        "models:\n  - name: toys\n    skew: 1ms\n    log: {time: at}\n    schema:\n      columns:\n"
+        f"        - {{name: weight, kind: number}}\n        - {column}\n"
+    )
+    given = ("--config", str(config), "--data", str(file), "--json")
+    answer = run("features", "try", "count(requests) by depot over 2d", *given)
+    assert answer.code == 0, answer.err
+    assert [row["value"] for row in json.loads(answer.out)["last"]] == [0, 1, 0, 2]
+    assert "north" not in answer.out
+    for text in ("distinct(depot) over 1d", 'count(requests) over 1d where depot == "north"', 'depot == "north"'):
+        for command in ("try", "explain"):
+            refused = run("features", command, text, *(given if command == "try" else given[:2]))
+            assert refused.code != 0
+            assert "tagged pii" in refused.err

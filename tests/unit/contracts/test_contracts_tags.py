@@ -143,6 +143,8 @@ def test_workers_that_share_nothing_but_a_key_hash_alike(tmp_path: Path):
     here, there = settings(tmp_path / "here", card()), settings(tmp_path / "there", card())
     with pytest.raises(ConfigError, match="no key"):
         there.protection_of(there.models[0])
+    with pytest.raises(ConfigError, match="no key"):
+        settings(tmp_path / "there", card(), protection={"key_file": tmp_path / "gone"}).make_hash_key()
     here.make_hash_key()
     named = settings(tmp_path / "there", card(), protection={"key_file": tmp_path / "here" / "keys" / KEY_FILE})
     named.make_hash_key()

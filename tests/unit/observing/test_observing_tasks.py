@@ -14,6 +14,7 @@ from streams.dialects.base import Limits, Refusal, Written
 from streams.observing.note import Noting, Targets
 from streams.observing.pair import Pairing
 from streams.observing.reading import Read, Reader
+from streams.runtime.protection import Protection
 from streams.serving.reading import AnsweredDialect
 from streams.transport.records import Output, Record
 
@@ -150,3 +151,34 @@ async def test_what_nobody_of_us_has_written_counts_nowhere() -> None:
         Record("paired", 0, 4, b"r", b"{", (("dw_side", b"answer"),), NOW),
     ]
     assert (await task.process(strange, rebuilding=False)).outputs == []
+
+
+async def test_what_is_protected_is_written_into_no_topic_of_a_sidecar() -> None:
+    """Not into that where halves wait, nor into the answered ones, which serving reads as they are."""
+    schema = ModelSchema(columns=(*SCHEMA.columns, Column(name="card", kind="category", role="key", protect="hash")))
+    protection = Protection(schema, b"k" * 32)
+    read = Reader(
+        native.open_dialect(schema, Limits(), {}), native.open_answers(Limits(), {}), "binary", 3_600_000, protection=protection
+    )
+    columns = {**COLUMNS, "card": "raw-card"}
+    both = msgspec.json.encode({"id": "r", "time_ms": NOW, "features": columns, "score": 0.25})
+    noting = Noting(model="m", read=read.both, targets=TARGETS, protection=protection)
+    whole = (await noting.process([record(Written(both), key=b"raw-card")], rebuilding=False)).outputs
+    noting = Noting(model="m", read=read.request, targets=TARGETS, protection=protection)
+    asked = (await noting.process([record(native.example("r", NOW, columns), key=b"raw-card")], rebuilding=False)).outputs
+    told = await noted(read.answer, record(native.answer_example("r", 0.25)))
+    task = Pairing(asked[0].partition or 0, paired="paired", target="answered", patience_ms=1_000, most=10)
+    task.restore(None)
+    halves = [
+        Record("paired", one.partition or 0, place, one.key, one.value, tuple(one.headers), NOW)
+        for place, one in enumerate([*asked, *told])
+    ]
+    paired = (await task.process(halves, rebuilding=False)).outputs
+    (hashed,) = protection.texts(["raw-card"])
+    for output in (*whole, *asked, *paired):
+        assert b"raw-card" not in (output.key or b"") + (output.value or b"")
+    for output in (*whole, *paired):
+        row = AnsweredDialect(schema).decode(Written(output.value))
+        assert not isinstance(row, Refusal)
+        assert row.features.card == hashed
+        assert output.key == str(hashed).encode()
