@@ -67,11 +67,12 @@ def stage_of(
     worker: Worker | None = None,
     most_callers: int | None = None,
     snapshot: Path | None = None,
+    described: ServedModel | None = None,
     **config: float,
 ) -> ServingStage:
     """Build a stage; the name of its worker is also its epoch."""
     return ServingStage(
-        served(model, replay=replay),
+        described or served(model, replay=replay),
         bootstrap=bootstrap,
         store=BundleStore(registry),
         trials=Trials(),
