@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from daemon.replay.roles import read_log, read_requests
 from daemon.settings import DaemonSettings
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Expression, Feature, Source, Window, duration_text
-from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.schema import OWN_FACTS, Column, ModelSchema, SourceSchema
 from streams.features.evaluate import evaluate
 from streams.features.expressions import parse
 from streams.features.sql import compiled
@@ -42,11 +43,12 @@ FORMULA = "formula"
 
 
 class About(NamedTuple):
-    """Whose features: the columns, the allowed skew in ms, and which columns of a file hold what."""
+    """Whose features: the columns, the allowed skew in ms, which columns of a file hold what, and sources' files by name."""
 
     schema: ModelSchema
     skew_ms: int
     roles: LogConfig
+    sources: Mapping[str, Path] = {}
 
 
 class Explained(msgspec.Struct, frozen=True):
@@ -94,7 +96,13 @@ class Tried(NamedTuple):
         return [{str(name): None if pd.isna(value) else value for name, value in row.items()} for row in some.to_dict("records")]
 
 
-def about(config: DaemonSettings | None, model: str | None, file: Path | None, given: Mapping[str, str]) -> About:
+def about(
+    config: DaemonSettings | None,
+    model: str | None,
+    file: Path | None,
+    given: Mapping[str, str],
+    sources: Mapping[str, Path] = MappingProxyType({}),
+) -> About:
     """Return what a config says of a model, or a parquet file of itself.
 
     Args:
@@ -102,6 +110,7 @@ def about(config: DaemonSettings | None, model: str | None, file: Path | None, g
         model: which of the config's; its only one unless named.
         file: what is asked where there is no config.
         given: columns of a file by their role, which come before those of the config.
+        sources: files of registered sources by name; without a config that is what registers them.
 
     Raises:
         BadInputError: there is neither config nor file, or the model isn't clear.
@@ -109,10 +118,24 @@ def about(config: DaemonSettings | None, model: str | None, file: Path | None, g
     """
     if config is not None:
         of_model = _about_model(config, model)
-        return of_model._replace(roles=LogConfig.model_validate({**of_model.roles.model_dump(), **given}))
+        return of_model._replace(roles=LogConfig.model_validate({**of_model.roles.model_dump(), **given}), sources=sources)
     if file is None:
         raise BadInputError("which columns are there? Name the config of a model (--config), or a parquet file (--data)")
-    return _about_file(file, LogConfig.model_validate(given))
+    roles = LogConfig.model_validate(given)
+    registered = tuple(SourceSchema(name=name, columns=_columns_in(path, roles)) for name, path in sources.items())
+    return About(ModelSchema(columns=_columns_in(file, roles), sources=registered), 0, roles, sources)
+
+
+def files_of(given: Sequence[str]) -> dict[str, Path]:
+    """Return the files of sources by name, each written as `name=file`.
+
+    Raises:
+        BadInputError: one isn't.
+    """
+    pairs = [one.partition("=") for one in given]
+    if wrong := next((one for one, (name, _, file) in zip(given, pairs, strict=True) if not (name and file)), None):
+        raise BadInputError(f"--source {wrong}: say whose records a file holds, as --source weather=weather.parquet does")
+    return {name: Path(file) for name, _, file in pairs}
 
 
 def read_feature(text: str, schema: ModelSchema) -> Feature:
@@ -154,6 +177,8 @@ def try_on(text: str, about: About, file: Path) -> Tried:
     began = time.perf_counter()
     if isinstance(feature, Window):
         facts: dict[Source, pa.Table] = {"requests": _table(rows), "outcomes": _table(outcomes)}
+        if feature.source not in facts:
+            facts[feature.source] = _records(feature.source, about)
         ((_, values),) = window_values([feature], about.schema, about.skew_ms, facts["requests"], facts)
     else:
         tree = _tree(feature.text, about.schema)
@@ -161,8 +186,16 @@ def try_on(text: str, about: About, file: Path) -> Tried:
         values = evaluate(tree, columns, rows["time_ms"].to_numpy())
     seconds = time.perf_counter() - began
     # What is tagged may group rows here too, and is shown to nobody.
-    shown = [name for name in _reads(feature, about.schema) if name in rows and not _is_closed(name, about.schema)]
+    read = feature.by if isinstance(feature, Window) and feature.source not in OWN_FACTS else _reads(feature, about.schema)
+    shown = [name for name in read if name in rows and not _is_closed(name, about.schema)]
     return Tried(rows[["time_ms", *shown]], values, seconds)
+
+
+def _records(source: Source, about: About) -> pa.Table:
+    if source not in about.sources:
+        raise BadInputError(f"where are the records of {source}? Name a parquet file: --source {source}=FILE")
+    schema = ModelSchema(columns=about.schema.columns_of(source))
+    return _table(read_requests(about.sources[source], LogConfig(time=about.roles.time), schema))
 
 
 def _about_model(settings: DaemonSettings, model: str | None) -> About:
@@ -173,7 +206,7 @@ def _about_model(settings: DaemonSettings, model: str | None) -> About:
     return About(given.schema_contract(), given.skew.ms, given.log)
 
 
-def _about_file(file: Path, roles: LogConfig) -> About:
+def _columns_in(file: Path, roles: LogConfig) -> tuple[Column, ...]:
     """Its numbers and texts are columns, but for its time, id and label."""
     try:
         found = pq.read_schema(file)
@@ -183,12 +216,12 @@ def _about_file(file: Path, roles: LogConfig) -> About:
     columns = [column for field in found if field.name not in taken and (column := _column(field)) is not None]
     if not columns:
         raise LogRefusedError(file, [f"it has no column of numbers or text beside {', '.join(sorted(filter(None, taken)))}"])
-    return About(ModelSchema(columns=tuple(columns)), 0, roles)
+    return tuple(columns)
 
 
 def _window(window: Window, about: About) -> Explained:
     size, read = state_size(window, about.schema), _reads(window, about.schema)
-    some = _only(about.schema, read)
+    some = _only(about.schema, read if window.source in OWN_FACTS else window.by)
     graph = preprocessing_graph(some, [window], (), dict.fromkeys(some.categories, ()))
     near = window.delay_ms + about.skew_ms
     return Explained(
@@ -226,9 +259,8 @@ def _formula(formula: Expression, schema: ModelSchema) -> Explained:
 def _only(schema: ModelSchema, names: Sequence[str]) -> ModelSchema:
     """The columns read, as features; one at least, since a model must have one."""
     kept = [column for column in schema.columns if column.name in names] or list(schema.columns[:1])
-    return ModelSchema(
-        columns=tuple(Column(name=column.name, kind=column.kind, unit=column.unit) for column in kept), task=schema.task
-    )
+    columns = tuple(Column(name=column.name, kind=column.kind, unit=column.unit) for column in kept)
+    return ModelSchema(columns=columns, task=schema.task, sources=schema.sources)
 
 
 def _counted(graph: Any) -> dict[str, int]:

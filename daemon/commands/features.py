@@ -20,6 +20,10 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="The con
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where the config has several.")]
 TimeColumn = Annotated[str | None, typer.Option("--time", help="The file's column of times.")]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="The file's column of labels.")]
+SourceFiles = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="NAME=FILE", help="A parquet file of a source's records, with the same time column."),
+]
 LabelTime = Annotated[str | None, typer.Option("--label-time", help="The file's column of when labels were known.")]
 
 
@@ -30,12 +34,14 @@ def explain(
     *,
     model: ModelName = None,
     data: Annotated[Path | None, typer.Option(help="Without a config: a parquet file with the columns.")] = None,
+    source: SourceFiles = None,
     as_json: Json = False,
 ) -> None:
     """Show a feature as text, JSON, SQL and ONNX nodes, what it sees, and what its online state takes."""
     from daemon.commands import featured
 
-    found = featured.explain(spec, featured.about(settings_in(config) if config else None, model, data, {}))
+    files = featured.files_of(source or [])
+    found = featured.explain(spec, featured.about(settings_in(config) if config else None, model, data, {}, files))
     if as_json:
         screen().data(found)
         return
@@ -60,6 +66,7 @@ def try_feature(
     time: TimeColumn = None,
     label: LabelColumn = None,
     label_time: LabelTime = None,
+    source: SourceFiles = None,
     rows: Annotated[int, typer.Option(min=0, max=1_000, help="Show so many of the last rows.")] = 10,
     out: Annotated[Path | None, typer.Option(help="Write all values to this parquet file.")] = None,
     as_json: Json = False,
@@ -70,7 +77,8 @@ def try_feature(
 
     given = {"time": time, "label": label, "label_time": label_time}
     roles = {role: column for role, column in given.items() if column is not None}
-    about = featured.about(settings_in(config) if config else None, model, data, roles)
+    files = featured.files_of(source or [])
+    about = featured.about(settings_in(config) if config else None, model, data, roles, files)
     found = featured.try_on(spec, about, data)
     summary, last = found.summary(), found.last(rows)
     if out is not None:

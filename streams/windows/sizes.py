@@ -54,15 +54,17 @@ def _filled(spec: Window, schema: ModelSchema, facts: int, keys: int) -> WindowS
     plain = msgspec.structs.replace(spec, where=None)
     columns: dict[str, Any] = {
         name: (which.astype(np.float64) if name in spec.by else amounts)
-        if schema.column(name).kind == "number"
+        if schema.column_of(spec.source, name).kind == "number"
         else [texts[number] for number in which.tolist()]
         for name in {*spec.by, *columns_of(plain, schema)} - {LABEL}
     }
     state = WindowState([plain], schema, 0)
     if spec.source == "requests":
         state.add_requests(times, columns)
-    else:
+    elif spec.source == "outcomes":
         state.add_outcomes(times, columns, amounts)
+    else:
+        state.add_looked_up(spec.source, times, columns)
     # The first read sorts, and makes what reads need.
     state.arrays(times[:1], {name: values[:1] for name, values in columns.items()})
     return state

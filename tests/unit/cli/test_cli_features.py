@@ -46,6 +46,19 @@ def test_a_window_over_outcomes_counts_them_from_when_they_were_known(run: Run, 
     assert values(run, "count(outcomes) by depot over 2d", *given) == [0, 0, 0, 2]
 
 
+def test_a_source_is_looked_up(run: Run, file: Path, tmp_path: Path):
+    hours = pd.to_datetime([0, 1, 20], unit="h", utc=True)
+    wind = pd.DataFrame({"at": hours, "depot": ["north", "south", "north"], "wind": [10.0, 20.0, 90.0]})
+    wind.to_parquet(tmp_path / "wind.parquet")
+    given = ("--data", str(file), "--time", "at", "--source", f"weather={tmp_path / 'wind.parquet'}")
+    assert values(run, "last(weather.wind) by depot over 2d", *given) == [None, 10.0, 20.0, 90.0]
+    assert values(run, "count(weather) over 2d where wind > 15", *given) == [0, 0, 1, 2]
+    answer = run("features", "explain", "last(weather.wind) by depot over 2d", *given[:2], *given[4:])
+    assert answer.code == 0, answer.err
+    for text in ("reads depot, wind", "source_weather", "for a row at t: weather from t - 2d to before t"):
+        assert text in answer.out
+
+
 def test_a_formula_is_computed_for_every_row(run: Run, file: Path):
     given = ("--data", str(file), "--time", "at")
     assert values(run, "weight / (1 + hour(time))", *given) == [1.0, 1.0, None, 8 / 7]
@@ -101,6 +114,8 @@ def test_a_formula_is_explained(run: Run, file: Path):
         (("explain", "count(requests) by cart over 1d", "--data", "FILE"), "no column 'cart'"),
         (("explain", "sum(weight) over 1d where weight", "--data", "FILE"), "is a number, not true or false"),
         (("try", "weight", "--data", "FILE"), "log.time"),
+        (("explain", "weight", "--data", "FILE", "--source", "weather"), "--source weather=weather.parquet"),
+        (("explain", "last(weather.wind) over 1d", "--data", "FILE"), "no source 'weather' is registered"),
         (("try", "mean(outcome.label) over 1d", "--data", "FILE", "--time", "at"), "log.label"),
         (("try", "weight", "--data", "gone.parquet"), "isn't a readable parquet file"),
     ],
