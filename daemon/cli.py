@@ -16,7 +16,18 @@ import typer
 
 from daemon.commands import features, orders, quarantine, views
 from daemon.commands.errors import BadInputError
-from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, FAILED, Config, Json, Model, screen, settings_in
+from daemon.commands.options import (
+    BAD_INPUT,
+    DEFAULT_CONFIG,
+    FAILED,
+    Config,
+    Json,
+    Model,
+    SourceFiles,
+    files_of,
+    screen,
+    settings_in,
+)
 from daemon.errors import DaemonError, LogRefusedError
 from streams.contracts.errors import ConfigError, StreamsError
 
@@ -67,6 +78,7 @@ def replay(  # noqa: PLR0917 - the command's options, given by name
     report: Annotated[Path, typer.Option(help="The report's file.")] = Path("driftwake-replay.html"),
     train_days: Annotated[int, typer.Option(min=1, help="Days of the log that train the first champion.")] = 60,
     bucket_minutes: Annotated[int, typer.Option(min=1, help="Event time that is released at once.")] = 60,
+    source: SourceFiles = None,
 ) -> None:
     """Show what driftwake would have done on your own log: it runs the whole loop on it and reports."""
     from daemon.replay.run import Request
@@ -76,7 +88,8 @@ def replay(  # noqa: PLR0917 - the command's options, given by name
     chosen = model or names[0]
     if chosen not in names or (model is None and len(names) > 1):
         raise BadInputError(f"--model: name one of {', '.join(names)}")
-    request = Request(config, chosen, data, data_dir, report, train_days, bucket_minutes * 60_000)
+    files = files_of(source or [])
+    request = Request(config, chosen, data, files, data_dir, report, train_days, bucket_minutes * 60_000)
     raise typer.Exit(_call("daemon.replay.run:run_replay", request=request))
 
 

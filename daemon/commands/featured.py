@@ -126,18 +126,6 @@ def about(
     return About(ModelSchema(columns=_columns_in(file, roles), sources=registered), 0, roles, sources)
 
 
-def files_of(given: Sequence[str]) -> dict[str, Path]:
-    """Return the files of sources by name, each written as `name=file`.
-
-    Raises:
-        BadInputError: one isn't.
-    """
-    pairs = [one.partition("=") for one in given]
-    if wrong := next((one for one, (name, _, file) in zip(given, pairs, strict=True) if not (name and file)), None):
-        raise BadInputError(f"--source {wrong}: say whose records a file holds, as --source weather=weather.parquet does")
-    return {name: Path(file) for name, _, file in pairs}
-
-
 def read_feature(text: str, schema: ModelSchema) -> Feature:
     """Read a window or a formula.
 

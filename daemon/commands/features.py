@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from daemon.commands.options import Json, screen, settings_in
+from daemon.commands.options import Json, SourceFiles, files_of, screen, settings_in
 
 app = typer.Typer(no_args_is_help=True, help="Features are data: say what one is, and compute it on a file.")
 
@@ -20,10 +20,6 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", "-c", help="The con
 ModelName = Annotated[str | None, typer.Option("--model", "-m", help="Which model, where the config has several.")]
 TimeColumn = Annotated[str | None, typer.Option("--time", help="The file's column of times.")]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="The file's column of labels.")]
-SourceFiles = Annotated[
-    list[str] | None,
-    typer.Option("--source", metavar="NAME=FILE", help="A parquet file of a source's records, with the same time column."),
-]
 LabelTime = Annotated[str | None, typer.Option("--label-time", help="The file's column of when labels were known.")]
 
 
@@ -40,7 +36,7 @@ def explain(
     """Show a feature as text, JSON, SQL and ONNX nodes, what it sees, and what its online state takes."""
     from daemon.commands import featured
 
-    files = featured.files_of(source or [])
+    files = files_of(source or [])
     found = featured.explain(spec, featured.about(settings_in(config) if config else None, model, data, {}, files))
     if as_json:
         screen().data(found)
@@ -77,7 +73,7 @@ def try_feature(
 
     given = {"time": time, "label": label, "label_time": label_time}
     roles = {role: column for role, column in given.items() if column is not None}
-    files = featured.files_of(source or [])
+    files = files_of(source or [])
     about = featured.about(settings_in(config) if config else None, model, data, roles, files)
     found = featured.try_on(spec, about, data)
     summary, last = found.summary(), found.last(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,24 @@ def read_requests(file: Path, roles: LogConfig, schema: ModelSchema) -> pd.DataF
     if findings:
         raise LogRefusedError(file, findings)
     return _ordered(requests.astype({"time_ms": np.int64}))
+
+
+def read_sources(data: Path, files: Mapping[str, Path], roles: LogConfig, schema: ModelSchema) -> dict[str, pd.DataFrame]:
+    """Read the records of all registered sources by name: `id`, `time_ms` and their columns, sorted by time.
+
+    Raises:
+        LogRefusedError: one can't be read, lacks columns, or has values that make no sense; or the log `data` lacks a source's
+            file.
+    """
+    names = {source.name for source in schema.sources}
+    findings = [f"the source {name} has no file: name it with --source {name}=FILE" for name in sorted(names - files.keys())]
+    findings += [f"no source {name!r} is registered in the config" for name in sorted(files.keys() - names)]
+    if findings:
+        raise LogRefusedError(data, findings)
+    by_time = LogConfig(time=roles.time)
+    return {
+        source.name: read_requests(files[source.name], by_time, ModelSchema(columns=source.columns)) for source in schema.sources
+    }
 
 
 def read_scores(file: Path, roles: LogConfig, name: str) -> pd.DataFrame:

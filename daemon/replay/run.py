@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from daemon.replay.by_hand import ByHand
 from daemon.replay.delivery import check_delivery
 from daemon.replay.log import Log
 from daemon.replay.resources import MemoryWatch
-from daemon.replay.roles import read_log
+from daemon.replay.roles import read_log, read_sources
 from daemon.replay.showing import Progress, empty
 from daemon.replay.source import buckets
 from daemon.replay.stage import Stage, staged
@@ -47,11 +48,15 @@ _LOOK_EVERY = 24
 
 
 class Request(NamedTuple):
-    """What is replayed. `train_days` of the log train the first champion; one bucket of event time is released at a time."""
+    """What is replayed. `train_days` of the log train the first champion; one bucket of event time is released at a time.
+
+    `sources` are the files of the model's registered sources by name.
+    """
 
     config: Path
     model: str
     data: Path
+    sources: Mapping[str, Path]
     data_dir: Path
     report: Path
     train_days: int
@@ -81,6 +86,7 @@ def run_replay(request: Request) -> int:
     settings = load_config(DaemonSettings, request.config).settings
     model = next(one for one in settings.models if one.name == request.model)
     log = read_log(request.data, model.log, model.schema_contract())
+    log = log._replace(sources=read_sources(request.data, request.sources, model.log, model.schema_contract()))
     start_ms, end_ms = _span(log, request)
     empty(request.data_dir, CONFIG_FILE)
     with (
@@ -118,6 +124,10 @@ def _settings(request: Request, bundle: str) -> tuple[DaemonSettings, Path]:
     if named is not None:
         # The environment may have named it, which what is called by hand doesn't look at: all must hash by the same key.
         kept["protection"] = {"key_file": str(named.resolve())}
+    if "sources" in wanted:
+        # Written as driftwake writes them, whatever the log's own are.
+        plain = {"dialect": "native", "dialect_options": {}}
+        wanted["sources"] = {name: source | plain for name, source in wanted["sources"].items()}
     file = request.data_dir / CONFIG_FILE
     content = kept | {"data_dir": str(request.data_dir.resolve()), "models": [wanted]}
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
@@ -170,7 +180,8 @@ async def _play(request: Request, ready: Ready, stage: Stage, console: Console) 
     last_label_ms = int(ready.log.labels["time_ms"].max()) + 1 if len(ready.log.labels) else ready.end_ms
     horizon_ms = ready.settings.model(request.model).label_horizon.ms
     stop_ms = -(-min(max(last_label_ms, ready.end_ms), ready.end_ms + horizon_ms) // flush_ms) * flush_ms
-    cut = buckets(ready.log.requests, ready.log.labels, since_ms=ready.start_ms, until_ms=stop_ms, bucket_ms=request.bucket_ms)
+    span = {"since_ms": ready.start_ms, "until_ms": stop_ms, "bucket_ms": request.bucket_ms}
+    cut = buckets(ready.log.requests, ready.log.labels, ready.log.sources, **span)
     with (
         LiveView(console, ready.start_ms, ready.end_ms) as view,
         open_ledger(ready.settings.ledger_place, read_only=True) as ledger,

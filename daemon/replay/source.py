@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,23 +31,42 @@ class ReplayStalledError(DaemonError):
 
 
 class Bucket(NamedTuple):
-    """Rows of one bucket of virtual time, [start, end)."""
+    """Rows of one bucket of virtual time, [start, end); the first has older records of sources too."""
 
     start_ms: int
     end_ms: int
     requests: pd.DataFrame
     labels: pd.DataFrame
+    sources: Mapping[str, pd.DataFrame] = {}
+
+    @property
+    def tables(self) -> list[pd.DataFrame]:
+        """All of them."""
+        return [self.requests, self.labels, *self.sources.values()]
 
 
-def buckets(requests: pd.DataFrame, labels: pd.DataFrame, *, since_ms: int, until_ms: int, bucket_ms: int) -> Iterator[Bucket]:
-    """Cut requests and labels (both with `time_ms`, sorted) in [since, until) into buckets; those without any row are skipped."""
+def buckets(
+    requests: pd.DataFrame,
+    labels: pd.DataFrame,
+    sources: Mapping[str, pd.DataFrame] = MappingProxyType({}),
+    *,
+    since_ms: int,
+    until_ms: int,
+    bucket_ms: int,
+) -> Iterator[Bucket]:
+    """Cut requests and labels in [since, until), and records of sources before `until`, into buckets; empty ones are skipped.
+
+    All tables have `time_ms` and are sorted by it.
+    """
     edges = np.append(np.arange(since_ms, until_ms, bucket_ms), until_ms)
-    of_requests, of_labels = (np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (requests, labels))
+    tables = [requests, labels, *sources.values()]
+    cuts = [np.searchsorted(table["time_ms"].to_numpy(), edges) for table in tables]
+    for of_source in cuts[2:]:
+        of_source[0] = 0
     for i, (start, end) in enumerate(itertools.pairwise(edges.tolist())):
-        some_requests = requests.iloc[of_requests[i] : of_requests[i + 1]]
-        some_labels = labels.iloc[of_labels[i] : of_labels[i + 1]]
-        if len(some_requests) or len(some_labels):
-            yield Bucket(start, end, some_requests, some_labels)
+        some = [table.iloc[cut[i] : cut[i + 1]] for table, cut in zip(tables, cuts, strict=True)]
+        if any(map(len, some)):
+            yield Bucket(start, end, some[0], some[1], dict(zip(sources, some[2:], strict=True)))
 
 
 class Lockstep:
@@ -69,6 +89,7 @@ class Lockstep:
         model: str,
         requests_topic: str,
         labels_topic: str,
+        sources: Mapping[str, str] = MappingProxyType({}),
         partitions: int,
         step_ms: int | None = None,
         patience_seconds: float = 600.0,
@@ -79,6 +100,7 @@ class Lockstep:
         self._keys = {f"{stage}/{model}/0".encode(): stage for stage in ("daemon", "archiving")}
         self._generations = {f"serving/{model}/{partition}".encode(): 0 for partition in range(partitions)}
         self._topics = (requests_topic, labels_topic)
+        self._sources = sources
         self._partitions = partitions
         self._step_ms = step_ms
         self._patience_seconds = patience_seconds
@@ -99,21 +121,23 @@ class Lockstep:
         shortly before it, and only a watermark says that there are none.
         """
         await self.advance(bucket.start_ms)
-        requests, labels = list(self._requests(bucket.requests)), list(self._labels(bucket.labels))
+        written = [list(self._rows(self._topics[0], bucket.requests)), list(self._labels(bucket.labels))]
+        written += [list(self._rows(self._sources[name], table)) for name, table in bucket.sources.items()]
         outputs: list[Output] = []
-        for start_ms, asked, known in self._steps(bucket):
+        for start_ms, step in self._steps(bucket):
             outputs += self._watermarks(start_ms) if start_ms > bucket.start_ms else []
-            outputs += requests[asked] + labels[known]
+            outputs += [output for some, part in zip(written, step, strict=True) for output in some[part]]
         await self._publisher.send_many(outputs + self._watermarks(bucket.end_ms))
         await self._wait_for(bucket.end_ms)
 
-    def _steps(self, bucket: Bucket) -> Iterator[tuple[int, slice, slice]]:
-        """Cut a bucket where rows need facts from within it: the start of each step that has any row, its requests and labels."""
+    def _steps(self, bucket: Bucket) -> Iterator[tuple[int, list[slice]]]:
+        """Cut a bucket where rows need facts from within it: the start of each step that has any row, and which of each table."""
         length_ms = min(self._step_ms or bucket.end_ms, bucket.end_ms - bucket.start_ms)
         edges = np.arange(bucket.start_ms, bucket.end_ms + length_ms, length_ms)
-        asked, known = (np.searchsorted(table["time_ms"].to_numpy(), edges) for table in (bucket.requests, bucket.labels))
-        for i in np.flatnonzero((np.diff(asked) > 0) | (np.diff(known) > 0)).tolist():
-            yield int(edges[i]), slice(asked[i], asked[i + 1]), slice(known[i], known[i + 1])
+        cuts = np.stack([np.searchsorted(table["time_ms"].to_numpy(), edges) for table in bucket.tables])
+        cuts[:, 0] = 0
+        for i in np.flatnonzero((np.diff(cuts) > 0).any(axis=0)).tolist():
+            yield int(edges[i]), [slice(cut[i], cut[i + 1]) for cut in cuts]
 
     async def advance(self, watermark_ms: int) -> None:
         """Bring event time to a point without any row, and return when the daemon has reported it."""
@@ -121,8 +145,9 @@ class Lockstep:
             await self._publisher.send_many(self._watermarks(watermark_ms))
             await self._wait_for(watermark_ms)
 
-    def _requests(self, table: pd.DataFrame) -> Iterator[Output]:
-        topic, names = self._topics[0], [name for name in table.columns if name not in ("id", "time_ms")]
+    def _rows(self, topic: str, table: pd.DataFrame) -> Iterator[Output]:
+        """Write requests, or records of a source, which are written alike."""
+        names = [name for name in table.columns if name not in ("id", "time_ms")]
         columns = (table["id"].tolist(), table["time_ms"].tolist(), *(_values(table[name]) for name in names))
         for identity, time_ms, *row in zip(*columns, strict=True):
             key = str(identity).encode()
@@ -139,7 +164,8 @@ class Lockstep:
 
     def _watermarks(self, watermark_ms: int) -> list[Output]:
         key, value, headers = watermark_record(SOURCE, watermark_ms)
-        return [Output(topic, partition, key, value, headers) for topic in self._topics for partition in range(self._partitions)]
+        topics = (*self._topics, *self._sources.values())
+        return [Output(topic, partition, key, value, headers) for topic in topics for partition in range(self._partitions)]
 
     async def breathe(self) -> None:
         """Read the reports that are there, waiting a moment for the first."""

@@ -20,7 +20,7 @@ from streams.contracts.features import LABEL, Source, Window
 from streams.contracts.records import MARKER_HEADER
 from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.dialects.base import Dialect, Refusal, Row
-from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark
+from streams.runtime.watermark import NEVER, SOURCE, WatermarkTracker, read_watermark
 from streams.serving.own import OwnFacts
 from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
@@ -58,7 +58,8 @@ class Heard(NamedTuple):
 class FeedTopics(NamedTuple):
     """Where the facts come from: topic names, and how many partitions the first two have; partition p is written by task p alone.
 
-    `sources` names the registered sources that windows read and what decodes their records, by topic.
+    `sources` names the registered sources that windows read and what decodes their records, by topic, which has as many
+    in a replay.
     """
 
     predictions: str
@@ -100,6 +101,11 @@ class Feed:
         partitions = range(topics.partitions)
         self._of_requests = [WatermarkTracker([(position_key(topics.predictions, number), str(number))]) for number in partitions]
         self._of_outcomes = WatermarkTracker((position_key(topics.outcomes, number), str(number)) for number in partitions)
+        # In a replay alone: live, nobody says how far a source has come.
+        self._of_sources = {
+            name: WatermarkTracker((position_key(topic, number), SOURCE) for number in partitions)
+            for topic, (name, _) in topics.sources.items()
+        }
         self._own = remembered.own if remembered else OwnFacts()
         self._is_whole = True
         # How long before a row the newest fact of a source lies that any window reads.
@@ -207,7 +213,7 @@ class Feed:
             columns = {name: [getattr(row.features, name) for row in rows] for name in self._looked_up[source]}
             self.take(Facts(source, [row.time_ms for row in rows], columns))
         # Facts first: a watermark promises that what came before it is in.
-        for tracker in (*self._of_requests, self._of_outcomes):
+        for tracker in (*self._of_requests, self._of_outcomes, *self._of_sources.values()):
             for place, writer, watermark_ms in watermarks:
                 tracker.advance(place, writer, watermark_ms)
 
@@ -254,6 +260,8 @@ class Feed:
             logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error))
 
     def _reach_ms(self, source: Source, heard: Heard | None) -> int:
+        if source in self._of_sources:
+            return self._of_sources[source].current_ms
         if source == "outcomes":
             return max(self._reached_ms, self._of_outcomes.current_ms)
         reaches = []

@@ -7,7 +7,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from daemon.replay.source import Bucket, Lockstep, ReplayStalledError
+from daemon.replay.source import Bucket, Lockstep, ReplayStalledError, buckets
 from streams.contracts.records import WorkerReport
 from streams.runtime.clock import SystemClock
 from streams.runtime.watermark import read_watermark
@@ -39,7 +39,7 @@ def report(stage: str, partition: int = 0, *, generation: int = 0, watermark_ms:
     )
 
 
-def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = None) -> Lockstep:
+def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = None, **sources: str) -> Lockstep:
     return Lockstep(
         publisher=line,  # type: ignore[arg-type]
         reports=line,  # type: ignore[arg-type]
@@ -47,6 +47,7 @@ def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = No
         model="toys",
         requests_topic="requests",
         labels_topic="labels",
+        sources=sources,
         partitions=2,
         step_ms=step_ms,
         patience_seconds=patience_seconds,
@@ -55,11 +56,11 @@ def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = No
 
 async def test_event_time_goes_to_every_partition_and_waits_for_the_daemon():
     line = Line([report("archiving", watermark_ms=500), report("daemon", watermark_ms=100), report("daemon", watermark_ms=200)])
-    source = lockstep(line)
+    source = lockstep(line, weather="wind")
     await source.advance(200)
     assert source.reported_ms == 200
     assert {(output.topic, output.partition) for output in line.sent} == {
-        (topic, number) for topic in ("requests", "labels") for number in (0, 1)
+        (topic, number) for topic in ("requests", "labels", "wind") for number in (0, 1)
     }
 
 
@@ -99,14 +100,14 @@ def bucket(start_ms: int, end_ms: int, requests: Sequence[int], labels: Sequence
     return Bucket(start_ms, end_ms, asked, known)
 
 
-async def released(step_ms: int | None, cut: Bucket) -> list[str]:
-    """What is written to the requests, in order: times of rows, and watermarks in brackets (one of the two partitions')."""
+async def released(step_ms: int | None, cut: Bucket, topic: str = "requests") -> list[str]:
+    """What is written to a topic, in order: times of rows, and watermarks in brackets (one of the two partitions')."""
     line = Line([report("daemon", watermark_ms=cut.start_ms), report("daemon", watermark_ms=cut.end_ms)])
-    await lockstep(line, step_ms=step_ms).release(cut)
+    await lockstep(line, step_ms=step_ms, weather="wind").release(cut)
     told = []
     for output in line.sent:
         watermark = read_watermark(output.key, output.headers)
-        if output.topic == "requests" and (watermark is None or output.partition == 0):
+        if output.topic == topic and (watermark is None or output.partition == 0):
             told.append(str(msgspec.json.decode(output.value)["time_ms"]) if watermark is None else f"[{watermark[1]}]")
     return told
 
@@ -125,6 +126,15 @@ async def test_in_a_longer_bucket_event_time_goes_before_every_step_that_has_row
     assert await released(20, cut) == expected
     # A step may also leave something over at the bucket's end.
     assert await released(70, cut) == ["[100]", "100", "119", "120", "165", "[170]", "199", "[200]"]
+
+
+async def test_what_a_source_said_comes_in_its_time_and_what_it_said_before_at_once():
+    said = pd.DataFrame({"id": ["a", "b", "c", "d"], "time_ms": [10, 90, 130, 210], "wind": [1.0, None, 3.0, 4.0]})
+    empty, known = bucket(100, 200, [], []), {"weather": said}
+    first, second = buckets(empty.requests.astype({"time_ms": int}), empty.labels.astype({"time_ms": int}), known,
+                            since_ms=100, until_ms=300, bucket_ms=100)  # fmt: skip
+    assert await released(20, first, "wind") == ["[100]", "10", "90", "[120]", "130", "[200]"]
+    assert await released(20, second, "wind") == ["[200]", "210", "[300]"]
 
 
 async def test_no_row_is_lost_in_any_cut():

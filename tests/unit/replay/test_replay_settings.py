@@ -20,7 +20,7 @@ models:
 def request(folder: Path, text: str = CONFIG) -> Request:
     (folder / "config.yaml").write_text(text)
     (folder / "data").mkdir()
-    return Request(folder / "config.yaml", "payments", folder / "log", folder / "data", folder / "report", 30, 3_600_000)
+    return Request(folder / "config.yaml", "payments", folder / "log", {}, folder / "data", folder / "report", 30, 3_600_000)
 
 
 @pytest.mark.parametrize("by_environment", ["key_file", ""])
