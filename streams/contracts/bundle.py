@@ -80,7 +80,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> str:
-        """The bundle's address: 64 hex digits."""
+        """The address of a bundle with this manifest, 64 hex digits; of one that was read, hash the bytes that were read."""
         return hashlib.sha256(encode_manifest(self)).hexdigest()
 
 

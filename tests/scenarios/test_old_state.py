@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon.ledger.ledger import open_ledger
+from daemon.places import Places
 from streams.inference.session import load
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
@@ -39,6 +40,7 @@ def test_a_registrys_bundles_load_and_answer_as_they_did(state: Path) -> None:
     (folder,) = (state / "registry" / MODEL).iterdir()
     scorer = load(store, MODEL, folder.name)  # refuses a bundle whose golden rows come out differently
     assert scorer.manifest.windows
+    assert Places(MODEL, "", state / "registry", 1).manifest(folder.name) == scorer.manifest
 
 
 def test_a_lake_goes_on_behind_what_it_holds(state: Path) -> None:
