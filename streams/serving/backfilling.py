@@ -8,11 +8,16 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from streams.serving.config import ServedModel
+from streams.serving.feed import Feed
 from streams.serving.history import History
 from streams.serving.rebuilding import Follow, Progress, Reader, Wanted, caught_up, new_feed, rebuilt, topics_of
+from streams.serving.recording import Recording
 from streams.serving.remembering import Remembered, SnapshotFile
 
 logger = structlog.get_logger(__name__)
+
+_FEW = 4
+"""Batches that are folded at once, since more come while a thread is started."""
 
 Rebuild = Callable[[Wanted, Progress], Awaitable[Remembered | None]]
 """Has a feed made elsewhere, and returns what it left, None when that is of no use."""
@@ -47,8 +52,14 @@ class Backfill:
         self._snapshot = snapshot
         self._rebuild = rebuild
 
-    async def reader(self, wanted: Wanted, progress: Progress) -> Reader:
+    async def reader(self, wanted: Wanted, progress: Progress, recording: Recording) -> Reader:
         """Make a feed of these windows.
+
+        Args:
+            wanted: which.
+            progress: is told which share of the archived facts is in.
+            recording: of what is answered meanwhile. What is left in it at the end is still to be folded; where it isn't whole,
+                nothing is.
 
         Raises:
             TransportError: the log can't be read.
@@ -56,23 +67,26 @@ class Backfill:
             BackfillError: the process that rebuilds them failed.
         """
         kept = await asyncio.to_thread(self._snapshot.read, wanted.specs) if self._snapshot is not None else None
-        found = await self._restored(kept, wanted)
+        found = await self._restored(kept, wanted, recording)
         if found is None and self._rebuild is not None:
-            found = await self._restored(await self._rebuild(wanted, progress), wanted)
+            found = await self._restored(await self._rebuild(wanted, progress), wanted, recording)
         if found is None:
+            recording.give_up()  # the log has it too, and was read to its end
             follow, history, lookback = self._follow, self._history, self._lookback
             found = await rebuilt(self._model, wanted, follow=follow, history=history, lookback=lookback, progress=progress)
         await asyncio.to_thread(found.feed.warm)
+        await _relive(found.feed, recording)
         return found
 
-    async def _restored(self, remembered: Remembered | None, wanted: Wanted) -> Reader | None:
+    async def _restored(self, remembered: Remembered | None, wanted: Wanted, recording: Recording) -> Reader | None:
         model, specs = self._model, wanted.specs
         topics = topics_of(model, specs)
         if remembered is None or not {place.rpartition("/")[0] for place in remembered.positions} <= {*topics}:
             return None
         followers = self._follow(topics, remembered.positions)
         feed = new_feed(model, specs, remembered.positions, max(wanted.reached_ms, remembered.reached_ms), remembered)
-        records = await caught_up(feed, followers)
+        await _relive(feed, recording)
+        records = await caught_up(feed, followers, recording)
         if any(follower.lost for follower in followers):
             # The log has let go of what came since, or was made anew.
             logger.warning("SnapshotUnusable", model=model.name, reason="the log doesn't go on where it ends")
@@ -81,3 +95,10 @@ class Backfill:
             return None
         logger.info("WindowsRestored", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
         return Reader(feed, followers)
+
+
+async def _relive(feed: Feed, recording: Recording) -> None:
+    """Fold what was answered so far, but for what comes while the last of it is folded."""
+    while len(answered := recording.drain()) > _FEW:
+        await asyncio.to_thread(feed.relive, answered)
+    feed.relive(answered)

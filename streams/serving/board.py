@@ -14,6 +14,7 @@ from streams.serving.config import ServingConfig
 from streams.serving.door import Door
 from streams.serving.feed import Feed, Heard
 from streams.serving.progress import Progress
+from streams.serving.recording import Recording
 from streams.serving.slots import Slots
 from streams.serving.suspicion import Suspicion
 
@@ -46,6 +47,7 @@ class Board:
         own: the partitions that this process answers; None before it knows.
         watermarks: how far each of them has come in event time.
         heard: how far others said that theirs have come.
+        recording: keeps what is answered while a feed is made; None: none is.
     """
 
     def __init__(self, *, schema: ModelSchema, config: ServingConfig, slots: Slots, progress: Progress, replay: bool) -> None:
@@ -55,6 +57,7 @@ class Board:
         self.progress = progress
         self.replay = replay
         self.feed: Feed | None = None
+        self.recording: Recording | None = None
         self.door: Door | None = None
         self.own: frozenset[int] | None = None
         self.watermarks: dict[int, int] = {}

@@ -8,7 +8,7 @@ own partitions, which are folded when they are answered: a row needn't wait unti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
@@ -22,6 +22,7 @@ from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.watermark import NEVER, SOURCE, WatermarkTracker, read_watermark
 from streams.serving.own import OwnFacts
+from streams.serving.recording import Answered
 from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
 from streams.windows.facts import columns_of
@@ -107,6 +108,7 @@ class Feed:
             for topic, (name, _) in topics.sources.items()
         }
         self._own = remembered.own if remembered else OwnFacts()
+        self._brought = dict(remembered.brought) if remembered else {}
         self._is_whole = True
         # How long before a row the newest fact of a source lies that any window reads.
         self._near_ms = {
@@ -161,6 +163,31 @@ class Feed:
                 self.take(Facts("requests", rows.time_ms, columns))
             else:
                 self._take_some(rows, columns, [place for place in range(seen, len(offsets)) if place not in flagged])
+
+    def relive(self, answered: Iterable[Answered]) -> None:
+        """Fold what was answered since a recording began, as if this feed had been there."""
+        for some in answered:
+            if not some.offsets:
+                self.begin_again(some.partition)
+                continue
+            # What the log has brought before is folded already.
+            new = some.after(self._brought.get(some.partition, -1))
+            if new.offsets:
+                self.fold_own(new.partition, list(new.offsets), Rows(new.time_ms, new.columns), new.flagged)
+
+    def known(self, interrupted: Collection[int]) -> list[str]:
+        """Return the partitions of predictions, `topic/partition`, of which the log has nothing new up to its present end.
+
+        All that came since what the log has brought was answered here, without interruption, and folded or recorded.
+
+        Args:
+            interrupted: partitions of which more than the feed knows was restored.
+        """
+        return [position_key(self._topics.predictions, number) for number in self._own.met() if number not in interrupted]
+
+    def skip(self, places: Mapping[str, int]) -> None:
+        """Note that records below these offsets, keyed `topic/partition`, won't come, because they hold nothing new."""
+        self._next.update(places)
 
     def hear_own(self, heard: Heard) -> None:
         """Note a watermark whose rows before it were folded by `fold_own`."""
@@ -234,7 +261,7 @@ class Feed:
         """Return all that it is made of now, of which only keys are copied; None after a fold that failed."""
         if not self._is_whole:
             return None
-        return Kept(self.specs, self._state.image(), dict(self._next), self.watermark_ms, self._own.folded())
+        return Kept(self.specs, self._state.image(), dict(self._next), self.watermark_ms, self._own.folded(), dict(self._brought))
 
     def _look_up(self, record: Record, rows: dict[str, list[Row]]) -> None:
         source, dialect = self._topics.sources[record.topic]
@@ -249,6 +276,7 @@ class Feed:
         try:
             if record.topic == self._topics.predictions:
                 row = self._decode_prediction(record.value or b"")
+                self._brought[record.partition] = max(self._brought.get(record.partition, -1), row.offset)
                 is_ours = self._own.has(record.partition, row.offset)
                 if not row.flags and not is_ours:
                     predictions.append(row)

@@ -45,6 +45,14 @@ class OwnFacts:
         """Return what was folded and the log hasn't brought yet, by partition."""
         return {partition: [Folded(run.since, run.until, run.is_met) for run in runs] for partition, runs in self._runs.items()}
 
+    def met(self) -> list[int]:
+        """Return the partitions that were answered here alone, without interruption, since what the log has brought."""
+        return [
+            partition
+            for partition, runs in self._runs.items()
+            if len(runs) == 1 and runs[0].is_met and partition not in self._interrupted
+        ]
+
     def begin_again(self, partition: int) -> None:
         """A task was restored: another process may have answered requests in between, which come by the log."""
         self._interrupted.add(partition)

@@ -9,9 +9,10 @@ import msgspec
 import structlog
 
 from streams.contracts.bundle import Manifest
-from streams.contracts.errors import BundleRefused, ContractError
+from streams.contracts.errors import BackfillError, BundleRefused, ContractError
 from streams.contracts.features import Window
 from streams.contracts.records import WorkerReport
+from streams.contracts.schema import OWN_FACTS
 from streams.contracts.topics import topic_name
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
@@ -21,7 +22,9 @@ from streams.runtime.watermark import NEVER
 from streams.serving.backfilling import Backfill
 from streams.serving.board import Board
 from streams.serving.config import ServedModel
+from streams.serving.feed import fact_columns
 from streams.serving.rebuilding import Reader, Wanted
+from streams.serving.recording import Recording
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 from streams.windows.facts import grouped
@@ -95,8 +98,6 @@ class Preparer:
         specs = {*slots.windows(), *(window for scorer in loaded for window in scorer.manifest.windows)}
         held = board.feed.specs if board.feed is not None else ()
         reader = None if specs <= set(held) else await self._backfilled(specs)
-        if reader is not None:
-            board.feed = reader.feed
         for scorer in loaded:
             board.accept(scorer)
         board.ring()
@@ -167,7 +168,20 @@ class Preparer:
         reached_ms = board.feed.watermark_ms if board.feed is not None else NEVER
         # In an order that doesn't depend on what was loaded first, so that a snapshot fits after a restart.
         ordered = tuple(sorted(specs, key=lambda spec: spec.name))
-        reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms), self._tell)
+        names = (name for own in OWN_FACTS for name in fact_columns(ordered, self._model.schema, own))
+        recording = Recording(dict.fromkeys(names))
+        # A replay's rows wait for what they should see, and its feeds know how far the log has come.
+        board.recording = None if self._model.replay else recording
+        try:
+            reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms), self._tell, recording)
+        finally:
+            board.recording = None
+        if recording.is_lost:
+            for follower in reader.followers:
+                await follower.stop()
+            raise BackfillError(f"{self._model.name}: more was answered than is kept while windows catch up")
+        reader.feed.relive(recording.drain())
+        board.feed = reader.feed
         self._share = 1.0
         return reader
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from streams.contracts.features import Window
 from streams.serving.config import ServedModel
 from streams.serving.feed import Feed, FeedTopics
 from streams.serving.history import History
+from streams.serving.recording import Recording
 from streams.serving.remembering import Remembered
 from streams.transport.records import Record
 
@@ -26,6 +27,10 @@ class Follower(Protocol):
 
     def parts(self) -> AsyncGenerator[list[Record], None]:
         """Yield everything up to the end."""
+        ...
+
+    def skip(self, places: Collection[str]) -> dict[str, int]:
+        """Go to the ends of these."""
         ...
 
     async def poll(self, timeout_ms: int) -> list[Record]:
@@ -123,16 +128,22 @@ def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
     return (model.predictions, model.outcomes, *(source.topic for source in model.sources if source.name in read))
 
 
-async def caught_up(feed: Feed, followers: Followers) -> int:
+async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None) -> int:
     """Read the topics to their ends and fold what is there, part by part; return how many records that were.
+
+    What a recording has of a partition, without interruption, isn't read: it is in the feed, or will be.
 
     Raises:
         TransportError: the log can't be read.
     """
-    count = 0
+    count, skipped = 0, set[str]()
     for follower in followers:
         async with aclosing(follower.parts()) as parts:
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
+                if recording is not None and recording.is_whole:
+                    known = set(feed.known(recording.interrupted)) - skipped
+                    feed.skip(follower.skip(known) if known else {})
+                    skipped |= known
     return count

@@ -24,7 +24,7 @@ class Kept(NamedTuple):
     """What a feed is made of at a moment: nothing in it changes later.
 
     `positions` are the next offsets to fold, keyed `topic/partition`; `reached_ms` is the watermark before which all is in; `own`
-    is what of the process's own partitions was folded, by partition.
+    is what of the process's own partitions was folded, by partition, and `brought` the last request whose prediction the log had.
     """
 
     specs: Sequence[Window]
@@ -32,6 +32,7 @@ class Kept(NamedTuple):
     positions: dict[str, int]
     reached_ms: int
     own: dict[int, list[Folded]]
+    brought: dict[int, int]
 
 
 class Remembered(NamedTuple):
@@ -41,12 +42,14 @@ class Remembered(NamedTuple):
     own: OwnFacts
     positions: dict[str, int]
     reached_ms: int
+    brought: dict[int, int]
 
 
 class _Note(msgspec.Struct):
     positions: dict[str, int]
     reached_ms: int
     own: dict[int, list[Folded]]
+    brought: dict[int, int] = {}
 
 
 class SnapshotFile:
@@ -71,7 +74,7 @@ class SnapshotFile:
         Raises:
             OSError: it can't be written.
         """
-        note = msgspec.msgpack.encode(_Note(kept.positions, kept.reached_ms, kept.own))
+        note = msgspec.msgpack.encode(_Note(kept.positions, kept.reached_ms, kept.own, kept.brought))
         identity = snapshots.identity(kept.specs, self._schema, self._skew_ms)
         with self._lock:
             snapshots.write(self._path, kept.image, identity, note)
@@ -87,4 +90,4 @@ class SnapshotFile:
         except (SnapshotError, msgspec.MsgspecError) as error:
             logger.info("SnapshotUnusable", path=str(self._path), reason=str(error))
             return None
-        return Remembered(state, OwnFacts(said.own), said.positions, said.reached_ms)
+        return Remembered(state, OwnFacts(said.own), said.positions, said.reached_ms, said.brought)

@@ -100,6 +100,8 @@ class ServingTask:
         self._board.progress.resume(self._number, watermark_ms)
         if self._board.feed is not None:
             self._board.feed.begin_again(self._number)
+        if self._board.recording is not None:
+            self._board.recording.begin_again(self._number)
         for known in details.get("deployments", []):
             self._board.slots.learn(msgspec.convert(known, Deployment))
         self._board.ring()
@@ -188,6 +190,8 @@ class ServingTask:
             board.feed.fold_own(self._number, list(offsets), Rows(times, columns), flags)
             self._hear(whats)
             windows = board.feed.values(times, columns)
+        if board.recording is not None:
+            board.recording.note(self._number, offsets, times, columns, flags)
         has_canary = any(share.deployment.canary is not None for share in shares)
         if has_canary and self._places.protection is not None:
             # By what stands in the log, so that who reads it can tell which keys a canary answers.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -53,6 +53,7 @@ class Follower:
         self._start = dict(start or {})
         self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
+        self._ends: dict[TopicPartition, int] = {}
         self.lost: tuple[str, ...] = ()
         """The partitions, as `topic/partition`, that don't have the offset to begin at: it is gone, or never was."""
 
@@ -83,7 +84,7 @@ class Follower:
         try:
             async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
-                ends = await consumer.end_offsets(partitions)
+                ends = self._ends = await consumer.end_offsets(partitions)
                 await self._seek(consumer, ends)
             async for records in _parts_to(consumer, ends, START_SECONDS):
                 yield records
@@ -100,6 +101,23 @@ class Follower:
         self.lost = tuple(position_key(place.topic, place.partition) for place in lost)
         for place, offset in wanted.items():
             consumer.seek(place, max(offset, firsts[place]))
+
+    def skip(self, places: Collection[str]) -> dict[str, int]:
+        """Go to the ends of partitions as they were when `parts` was called.
+
+        Args:
+            places: which, as `topic/partition`.
+
+        Returns:
+            Where it goes on with each that it reads, by its name.
+        """
+        found = {}
+        for place, end in self._ends.items():
+            name = position_key(place.topic, place.partition)
+            if name in places and self._consumer is not None:
+                self._consumer.seek(place, end)
+                found[name] = end
+        return found
 
     async def poll(self, timeout_ms: int) -> list[Record]:
         """Return what came; an empty list when nothing came for `timeout_ms`.

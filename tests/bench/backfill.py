@@ -37,7 +37,7 @@ from tests.kit.bundles import make_bundle
 from tests.kit.serving import deploy
 
 LONGEST_SECONDS, LEAST_SHARE = 60.0, 0.8
-REQUESTS = 3_200_000
+REQUESTS = 4_800_000
 WARM_SECONDS, BEFORE_SECONDS = 6.0, 8.0
 GIVE_UP_SECONDS = 170.0
 WINDOWS = tuple(
