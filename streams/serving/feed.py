@@ -8,8 +8,10 @@ own partitions, which are folded when they are answered: a row needn't wait unti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import operator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -29,6 +31,9 @@ from streams.windows.facts import columns_of
 from streams.windows.online import WindowState
 
 logger = structlog.get_logger(__name__)
+
+_PLACE = operator.attrgetter("topic", "partition")
+_OFFSET, _COLUMNS = operator.attrgetter("offset"), operator.attrgetter("columns")
 
 _Number64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -224,17 +229,17 @@ class Feed:
         outcomes: list[Any] = []
         looked_up: dict[str, list[Row]] = {}
         watermarks: list[tuple[str, str, int]] = []
-        for record in records:
-            place = position_key(record.topic, record.partition)
-            self._next[place] = max(self._next.get(place, 0), record.offset + 1)
-            watermark = read_watermark(record.key, record.headers)
-            if watermark is not None:
-                watermarks.append((place, *watermark))
-            elif record.offset >= self._skip.get(place, 0) and not _is_marker(record):
-                if record.topic in self._topics.sources:
+        for (topic, number), group in groupby(records, key=_PLACE):
+            place, some = position_key(topic, number), list(group)
+            self._next[place] = max(self._next.get(place, 0), some[-1].offset + 1)
+            facts = self._facts(some, place, watermarks)
+            if topic in self._topics.sources:
+                for record in facts:
                     self._look_up(record, looked_up)
-                else:
-                    self._decode(record, predictions, outcomes)
+            elif topic == self._topics.predictions:
+                predictions += self._predictions(number, facts)
+            else:
+                outcomes += [one for one in self._decoded(facts, self._decode_outcome) if not one.prediction.flags]
         self._take_decoded(predictions, outcomes)
         for source, rows in looked_up.items():
             columns = {name: [getattr(row.features, name) for row in rows] for name in self._looked_up[source]}
@@ -272,20 +277,39 @@ class Feed:
         else:
             rows.setdefault(source, []).append(row)
 
-    def _decode(self, record: Record, predictions: list[Any], outcomes: list[Any]) -> None:
-        try:
-            if record.topic == self._topics.predictions:
-                row = self._decode_prediction(record.value or b"")
-                self._brought[record.partition] = max(self._brought.get(record.partition, -1), row.offset)
-                is_ours = self._own.has(record.partition, row.offset)
-                if not row.flags and not is_ours:
-                    predictions.append(row)
-            else:
-                outcome = self._decode_outcome(record.value or b"")
-                if not outcome.prediction.flags:
-                    outcomes.append(outcome)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error))
+    def _facts(self, records: Sequence[Record], place: str, watermarks: list[tuple[str, str, int]]) -> list[Record]:
+        """Return the records of a partition that may be facts, and note the watermarks among them."""
+        skip, facts = self._skip.get(place, 0), []
+        for record in records:
+            if record.headers:
+                watermark = read_watermark(record.key, record.headers)
+                if watermark is not None:
+                    watermarks.append((place, *watermark))
+                    continue
+                if _is_marker(record):
+                    continue
+            if record.offset >= skip:
+                facts.append(record)
+        return facts
+
+    def _predictions(self, partition: int, records: Sequence[Record]) -> list[Any]:
+        """Return those that are facts and not folded yet."""
+        rows = list(self._decoded(records, self._decode_prediction))
+        if rows:
+            self._brought[partition] = max(self._brought.get(partition, -1), *map(_OFFSET, rows))
+        if self._own.answers(partition):
+            # In the log's order, whether or not they are facts.
+            rows = [row for row in rows if not self._own.has(partition, row.offset)]
+        return [row for row in rows if not row.flags]
+
+    def _decoded(self, records: Sequence[Record], decode: Callable[[bytes], Any]) -> Iterator[Any]:
+        for record in records:
+            try:
+                yield decode(record.value or b"")
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                logger.warning(
+                    "FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=str(error)
+                )
 
     def _reach_ms(self, source: Source, heard: Heard | None) -> int:
         if source in self._of_sources:
@@ -307,11 +331,9 @@ class Feed:
             columns = self._transposed([outcome.prediction for outcome in outcomes])
             self.take(Facts("outcomes", known, columns, [outcome.label for outcome in outcomes]))
 
-    def _transposed(self, rows: list[Any]) -> dict[str, tuple[Any, ...]]:
-        if not self._columns:
-            return {}
-        table = zip(*(msgspec.structs.astuple(row.columns) for row in rows), strict=True)
-        return dict(zip(self._columns, table, strict=True))
+    def _transposed(self, rows: list[Any]) -> dict[str, list[Any]]:
+        columns = list(map(_COLUMNS, rows))
+        return {name: list(map(operator.attrgetter(name), columns)) for name in self._columns}
 
 
 def fact_columns(specs: Sequence[Window], schema: ModelSchema, source: Source) -> tuple[str, ...]:

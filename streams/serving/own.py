@@ -85,6 +85,10 @@ class OwnFacts:
         runs = self._runs.get(partition)
         return max(runs[-1].heard_ms, heard_ms) if runs and runs[-1].is_met else NEVER
 
+    def answers(self, partition: int) -> bool:
+        """Whether anything of a partition was folded here that the log may bring."""
+        return bool(self._runs.get(partition))
+
     def has(self, partition: int, offset: int) -> bool:
         """Whether a request, whose prediction the log has brought, was folded here. Called in the log's order."""
         runs = self._runs.get(partition)

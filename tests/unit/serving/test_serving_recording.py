@@ -1,0 +1,180 @@
+"""A feed that is made elsewhere, while rows are answered here, in the end holds each fact once."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.contracts.features import Window
+from streams.contracts.records import Prediction
+from streams.contracts.schema import Column, ModelSchema
+from streams.serving.feed import Feed, FeedTopics, Rows
+from streams.serving.own import OwnFacts
+from streams.serving.recording import Recording
+from streams.serving.remembering import Remembered
+from streams.transport.records import Record
+from streams.windows.online import WindowState
+
+SCHEMA = ModelSchema(
+    columns=(Column(name="size", kind="number"), Column(name="owner", kind="category", role="key")),
+)
+SUM = Window(aggregate="sum", source="requests", column="size", by=("owner",), range_ms=10**9)
+COUNT = Window(aggregate="count", source="requests", range_ms=10**9)
+SPECS = (SUM, COUNT)
+OWN, OTHER = 0, 1
+LATE_MS = 10**8
+
+
+def new_feed(remembered: Remembered | None = None) -> Feed:
+    skip = remembered.positions if remembered else None
+    return Feed(SPECS, skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 2), skip=skip, remembered=remembered)
+
+
+class Stream:
+    """Requests of two partitions and the log of what was predicted; request n has size 2**(n % 40), so that sums tell which."""
+
+    def __init__(self) -> None:
+        self.log: dict[int, list[Record]] = {OWN: [], OTHER: []}
+        self.asked = {OWN: 0, OTHER: 0}
+        self.waiting: list[list[Record]] = []
+
+    def batch(self, partition: int, size: int) -> tuple[list[int], Rows]:
+        """Answer some requests; `commit` writes their predictions."""
+        offsets = list(range(self.asked[partition], self.asked[partition] + size))
+        self.asked[partition] += size
+        values = [float(2 ** (offset % 40)) for offset in offsets]
+        owners = [f"o{offset % 3}" for offset in offsets]
+        times = [1_000 + offset for offset in offsets]
+        begin = len(self.log[partition]) + sum(len(batch) for batch in self.waiting if batch[0].partition == partition)
+        records = []
+        for place, offset in enumerate(offsets):
+            columns = {"size": values[place], "owner": owners[place]}
+            row = Prediction(
+                id=str(offset),
+                partition=partition,
+                offset=offset,
+                time_ms=times[place],
+                columns=columns,
+                windows={},
+                score=0.5,
+                digest="d",
+                generation=1,
+            )
+            records.append(Record("p", partition, begin + place, None, msgspec.json.encode(row), (), 0))
+        self.waiting.append(records)
+        return offsets, Rows(times, {"size": np.array(values), "owner": owners})
+
+    def commit(self) -> None:
+        """Write what was answered first and isn't written yet."""
+        if self.waiting:
+            records = self.waiting.pop(0)
+            self.log[records[0].partition] += records
+
+
+class Serving:
+    """A process that answers its own partition, among what another does, as drawn."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.stream = Stream()
+        self.recording = Recording(["size", "owner"])
+
+    def answer(self, *, is_recorded: bool, live: Feed | None = None) -> None:
+        for _ in range(self.draw(st.integers(0, 4))):
+            partition = self.draw(st.sampled_from([OWN, OTHER]))
+            offsets, rows = self.stream.batch(partition, self.draw(st.integers(1, 3)))
+            if partition == OWN and is_recorded:
+                self.recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+            if partition == OWN and live is not None:
+                live.fold_own(OWN, offsets, rows, {})
+            for _ in range(self.draw(st.integers(0, 2))):
+                self.stream.commit()
+
+    def rebuilt(self) -> Remembered:
+        """Read the log to some end, elsewhere, and return what is left of that."""
+        elsewhere = new_feed()
+        for log in self.stream.log.values():
+            elsewhere.fold(log)
+        kept = elsewhere.kept()
+        assert kept is not None
+        state = WindowState(SPECS, SCHEMA, 0)
+        state.restore(kept.image)
+        return Remembered(state, OwnFacts(kept.own), kept.positions, kept.reached_ms, kept.brought)
+
+    def read_on(self, fed: Feed, positions: dict[int, int]) -> None:
+        """Read the log to its end, in parts, and skip what is known of it."""
+        until = {partition: len(log) for partition, log in self.stream.log.items()}
+        for partition, log in self.stream.log.items():
+            while positions[partition] < until[partition]:
+                end = self.draw(st.integers(positions[partition] + 1, until[partition]))
+                fed.fold(log[positions[partition] : end])
+                is_known = f"p/{partition}" in fed.known(self.recording.interrupted)
+                positions[partition] = until[partition] if is_known else end
+                self.answer(is_recorded=True)
+                if self.draw(st.booleans()):
+                    fed.relive(self.recording.drain())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_each_fact_is_folded_once_wherever_everything_falls(data: st.DataObject) -> None:
+    serving = Serving(data.draw)
+    stream, recording = serving.stream, serving.recording
+    serving.answer(is_recorded=False)
+    serving.answer(is_recorded=False)
+    serving.answer(is_recorded=True)
+    remembered = serving.rebuilt()
+    serving.answer(is_recorded=True)
+    fed = new_feed(remembered)
+    fed.relive(recording.drain())
+    serving.answer(is_recorded=True)
+    positions = {partition: remembered.positions.get(f"p/{partition}", 0) for partition in stream.log}
+    serving.read_on(fed, positions)
+    fed.relive(recording.drain())
+    serving.answer(is_recorded=False, live=fed)
+    while stream.waiting:
+        stream.commit()
+    truth = new_feed()
+    for partition, log in stream.log.items():
+        fed.fold(log[positions[partition] :])
+        truth.fold(log)
+    asked = {"size": [None] * 3, "owner": ["o0", "o1", "o2"]}
+    assert fed.values([LATE_MS] * 3, asked) == truth.values([LATE_MS] * 3, asked)
+
+
+def test_what_is_interrupted_is_read_from_the_log() -> None:
+    stream, recording, fed = Stream(), Recording(["size", "owner"]), new_feed()
+    offsets, rows = stream.batch(OWN, 3)
+    recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+    fed.relive(recording.drain())
+    stream.commit()
+    fed.fold(stream.log[OWN][:1])
+    assert fed.known(recording.interrupted) == ["p/0"]
+    recording.begin_again(OWN)
+    assert fed.known(recording.interrupted) == []
+    stream.batch(OWN, 2)  # another worker's, while it had the partition
+    stream.commit()
+    offsets, rows = stream.batch(OWN, 2)
+    recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+    fed.relive(recording.drain())
+    stream.commit()
+    fed.fold(stream.log[OWN][1:])
+    assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [7.0]
+
+
+def test_too_much_is_let_go_and_said() -> None:
+    stream = Stream()
+    for is_folded in (False, True):
+        recording = Recording(["size", "owner"], most_rows=5)
+        for _ in range(3):
+            offsets, rows = stream.batch(OWN, 2)
+            recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+            assert recording.is_whole == (len(recording.drain()) == 1 if is_folded else recording.is_whole)
+        assert recording.is_whole is is_folded
+        assert not recording.is_lost
+    for _ in range(4):
+        recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+    assert recording.is_lost
+    assert recording.drain() == []
