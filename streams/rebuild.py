@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from streams.serving.history import lake_history, no_history
 from streams.serving.rebuilding import Followers, rebuilt
 from streams.serving.remembering import SnapshotFile
 from streams.transport.follower import Follower
+
+_SHARE = 1 / 6
 
 
 async def answer(question: Question, said: int) -> None:
@@ -42,13 +45,35 @@ async def answer(question: Question, said: int) -> None:
     async def progress(share: float) -> None:
         tell(said, share)
 
-    reader = await rebuilt(model, question.wanted, follow=follow, history=history, lookback=0, progress=progress)
+    reader = await rebuilt(
+        model, question.wanted, follow=follow, history=history, lookback=0, progress=progress, rest=Pace(_SHARE).rest
+    )
     for follower in reader.followers:
         await follower.stop()
     kept = reader.feed.kept()
     if kept is None:
         raise BackfillError("some facts couldn't be folded")
     SnapshotFile(Path(question.path), model.schema, model.skew_ms).write(kept)
+
+
+class Pace:
+    """Rests so long that this process takes only a share of all processors, where many must answer at the same time.
+
+    Less urgent isn't enough: two busy processors slow each other down, whoever goes first on each.
+
+    Args:
+        share: of all processors, above 0.
+    """
+
+    def __init__(self, share: float) -> None:
+        self._most = share * (os.cpu_count() or 1)
+        self._used_s = time.process_time()
+
+    async def rest(self) -> None:
+        """Wait as long as what was used since the last time asks for."""
+        used_s = time.process_time() - self._used_s
+        await asyncio.sleep(max(used_s / self._most - used_s, 0.0))
+        self._used_s = time.process_time()
 
 
 def tell(said: int, what: Any) -> None:

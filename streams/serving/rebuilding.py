@@ -43,6 +43,7 @@ class Follower(Protocol):
 
 
 Progress = Callable[[float], Awaitable[None]]
+Rest = Callable[[], Awaitable[None]]
 Followers = tuple[Follower, ...]
 """Of predictions, outcomes and each source that is read: apart, so that none waits for another's fetch."""
 Follow = Callable[[Sequence[str], Mapping[str, int]], Followers]
@@ -68,8 +69,19 @@ class Wanted(NamedTuple):
     watermark_ms: int
 
 
+async def no_rest() -> None:
+    """Go on at once."""
+
+
 async def rebuilt(
-    model: ServedModel, wanted: Wanted, *, follow: Follow, history: History, lookback: int, progress: Progress
+    model: ServedModel,
+    wanted: Wanted,
+    *,
+    follow: Follow,
+    history: History,
+    lookback: int,
+    progress: Progress,
+    rest: Rest = no_rest,
 ) -> Reader:
     """Make a feed, in this process.
 
@@ -80,6 +92,7 @@ async def rebuilt(
         history: archived facts.
         lookback: offsets before the archived position that are read again, for watermarks alone.
         progress: is told which share of the archived facts is in.
+        rest: is waited for after each part.
 
     Raises:
         TransportError: the log can't be read.
@@ -94,9 +107,10 @@ async def rebuilt(
         await asyncio.to_thread(feed.take, part)
         done += len(part.time_ms)
         await progress(done / past.rows)
+        await rest()
     starts = {place: max(offset - lookback, 0) for place, offset in past.positions.items()}
     followers = follow(topics_of(model, specs), starts)
-    records = await caught_up(feed, followers)
+    records = await caught_up(feed, followers, rest=rest)
     logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
     return Reader(feed, followers)
 
@@ -128,7 +142,7 @@ def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
     return (model.predictions, model.outcomes, *(source.topic for source in model.sources if source.name in read))
 
 
-async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None) -> int:
+async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None, rest: Rest = no_rest) -> int:
     """Read the topics to their ends and fold what is there, part by part; return how many records that were.
 
     What a recording has of a partition, without interruption, isn't read: it is in the feed, or will be.
@@ -142,6 +156,7 @@ async def caught_up(feed: Feed, followers: Followers, recording: Recording | Non
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
+                await rest()
                 if recording is not None and recording.is_whole:
                     known = set(feed.known(recording.interrupted)) - skipped
                     feed.skip(follower.skip(known) if known else {})
