@@ -26,7 +26,7 @@ from streams.serving.rebuilding import Followers, rebuilt
 from streams.serving.remembering import SnapshotFile
 from streams.transport.follower import Follower
 
-_SHARE = 1 / 6
+_SHARE = 1 / 4
 
 
 async def answer(question: Question, said: int) -> None:
