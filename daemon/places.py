@@ -26,7 +26,7 @@ class Places(NamedTuple):
     lake: str
     registry: Path
     archive_interval_ms: int
-    sources: tuple[SourceSchema, ...] = ()
+    sources: tuple[SourceSchema, ...] | None = None
 
     def until_ms(self, now_ms: int) -> int:
         """Return the last archive boundary at or before `now_ms`: no read of the lake goes further."""
@@ -38,7 +38,7 @@ class Places(NamedTuple):
 
     def looked_up(self) -> dict[str, Any]:
         """Return the argument of those skills that compute windows for a new bundle."""
-        return {"sources": [msgspec.to_builtins(source) for source in self.sources]} if self.sources else {}
+        return {} if self.sources is None else {"sources": [msgspec.to_builtins(source) for source in self.sources]}
 
     def manifest(self, digest: str) -> Manifest:
         """Read a bundle's manifest from the registry.

@@ -43,7 +43,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     windows: tuple[Window, ...] = ()
     schema: ModelSchema | None = None
     skew_ms: int = 0
-    sources: tuple[SourceSchema, ...] = ()
+    sources: tuple[SourceSchema, ...] | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):

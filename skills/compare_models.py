@@ -20,7 +20,7 @@ from skills._kit.metrics import Estimate, calibration_error, compared, metric_na
 from skills._kit.scoring import score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import Slice, ranges_of, slices_of
-from skills._kit.sources import facts_of, newest_known, shown, windows_of
+from skills._kit.sources import facts_of, keys_of, newest_known, shown, windows_of
 from streams.contracts.bundle import Interval
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
@@ -158,7 +158,8 @@ def _sealed(request: Input, champion: Scorer, challenger: Scorer) -> _Scored:
         time_ms, skew_ms = integers(rows, "time_ms"), challenger.manifest.skew_ms
         since_ms = max(0, int(time_ms.min()) - longest_reach_ms(missing, skew_ms))
         schema, lake = challenger.manifest.schema, Lake(request.lake)
-        facts = facts_of(lake, request.model, schema, skew_ms, since_ms=since_ms, until_ms=int(time_ms.max()) + 1)
+        until_ms, keys = int(time_ms.max()) + 1, keys_of(missing)
+        facts = facts_of(lake, request.model, schema, skew_ms, since_ms=since_ms, until_ms=until_ms, keys=keys)
         values = facts.columns(missing, rows)
         rows = with_columns(rows, [window.name for window in missing], [values[:, i] for i in range(len(missing))])
     if champion.manifest.is_stand_in:

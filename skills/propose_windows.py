@@ -31,7 +31,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until_ms: int
     seed: int = 0
     budget_seconds: float = 120.0
-    sources: tuple[SourceSchema, ...] = ()
+    sources: tuple[SourceSchema, ...] | None = None
 
 
 class AcceptedWindow(msgspec.Struct, frozen=True, kw_only=True):

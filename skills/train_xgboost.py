@@ -39,7 +39,7 @@ from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
-from skills._kit.sources import facts_of, manifest_of, schema_of
+from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
 from streams.contracts.bundle import Golden, Interval, Manifest, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema
@@ -73,7 +73,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     lineage: dict[str, Any] = {}
     schema: ModelSchema | None = None
     skew_ms: int = 0
-    sources: tuple[SourceSchema, ...] = ()
+    sources: tuple[SourceSchema, ...] | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +168,8 @@ def _rows(request: Input, inputs: Inputs, skew_ms: int) -> pa.Table:
     time_ms = integers(table, "time_ms")
     since_ms = max(0, int(time_ms.min()) - longest_reach_ms(missing, skew_ms))
     lake = Lake(request.lake)
-    facts = facts_of(lake, request.model, inputs.schema, skew_ms, since_ms=since_ms, until_ms=int(time_ms.max()) + 1)
+    until_ms, keys = int(time_ms.max()) + 1, keys_of(missing)
+    facts = facts_of(lake, request.model, inputs.schema, skew_ms, since_ms=since_ms, until_ms=until_ms, keys=keys)
     values = facts.columns(missing, table)
     return with_columns(table, [window.name for window in missing], [values[:, i] for i in range(len(missing))])
 

@@ -9,10 +9,12 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from streams.archiving.config import ArchivingConfig
 from streams.contracts.errors import ContractError
+from streams.contracts.features import LABEL
 from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.contracts.topics import topic_name
 from streams.declared import SchemaSettings, SourceSettings, TopicName
 from streams.dialects.base import Limits
+from streams.features.units import units_of_columns
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
@@ -27,6 +29,8 @@ from streams.sources.registered import Registered
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
 
 _LONGEST_BUCKETS = 10_000
+NOT_IN_SOURCES = frozenset({"id", "partition", "offset", "time_ms", "known_ms", "date", "row", LABEL})
+"""What tables of records and windows need themselves."""
 
 
 class TopicSettings(Section):
@@ -149,12 +153,29 @@ class ModelSettings(Section):
             if source.topic in taken:
                 raise ValueError(f"sources.{source.name}: {source.topic!r} is another topic of the model; a source has its own")
             taken.add(source.topic)
+            self._check_columns(source)
             if not any(column.role == "feature" for column in source.columns):
                 raise ValueError(f"sources.{source.name}: no column has the role 'feature', so there is nothing to look up")
             try:
                 source.open()
             except ContractError as error:
                 raise ValueError(f"sources.{source.name}: {error}") from error
+
+    def _check_columns(self, source: Registered) -> None:
+        own = {column.name: column for column in self.declared.contract().columns}
+        for column in source.columns:
+            if column.name in NOT_IN_SOURCES:
+                raise ValueError(f"sources.{source.name}: the name {column.name} is driftwake's own; map the column to another")
+            same = own.get(column.name)
+            if same is not None and (same.protect == "hash") != (column.protect == "hash"):
+                raise ValueError(
+                    f"sources.{source.name}: {column.name} is hashed here or in the requests, not in both, so that they would "
+                    "never be equal; give both the same tags"
+                )
+        try:
+            units_of_columns(source.columns)
+        except ContractError as error:
+            raise ValueError(f"sources.{source.name}: {error}") from error
 
     def _check_sidecar(self, sidecar: ObservingConfig) -> None:
         if self.replay:

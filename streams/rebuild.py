@@ -1,6 +1,6 @@
 """The process that rebuilds the windows of a model: `python -m streams.rebuild`, asked as `streams/serving/elsewhere.py` says.
 
-It ends with its standard output: who asked is gone then.
+It ends with its standard input: who asked is gone then.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,6 +82,13 @@ def tell(said: int, what: Any) -> None:
     os.write(said, msgspec.json.encode(what) + b"\n")
 
 
+def _end_with_input() -> None:
+    # Not by the buffer: its lock, held by a thread that waits, makes the interpreter's own end fail.
+    while os.read(sys.stdin.fileno(), 1_024):
+        continue
+    os._exit(1)
+
+
 def main() -> None:
     """Answer the question on standard input, with status 0, or 1 and a reason."""
     few_arenas()
@@ -89,6 +97,7 @@ def main() -> None:
     said = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     question = msgspec.json.decode(sys.stdin.buffer.readline(), type=Question)
+    threading.Thread(target=_end_with_input, daemon=True).start()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(answer(question, said))

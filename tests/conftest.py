@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from itertools import count
 
 import pytest
@@ -36,13 +36,6 @@ def pytest_collection_finish() -> None:
 def pytest_sessionfinish() -> None:
     """Let everything be collected at the end; libraries in C say otherwise what they hold."""
     gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left_open() -> Iterator[None]:
-    """Let a test that leaves a connection open fail itself, not whichever runs when that is collected."""
-    yield
-    gc.collect()
 
 
 @pytest_asyncio.fixture(scope="session")

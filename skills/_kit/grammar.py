@@ -114,7 +114,7 @@ def _kinds_of(source: SourceSchema, records: pa.Table) -> list[_Kind]:
 
 def _groups(schema: ModelSchema, source: Source, grouping: Grouping) -> bool:
     """Say whether facts have the keys of a grouping, as requests have them."""
-    kinds = {column.name: column.kind for column in schema.columns_of(source)}
+    kinds = {column.name: column.kind for column in schema.columns_of(source) if not column.is_hidden}
     return all(kinds.get(name) == schema.column(name).kind for name in grouping.by)
 
 

@@ -88,8 +88,8 @@ def source_tables(lake: Lake, model: str, schema: ModelSchema) -> list[str]:
     return [table for source in schema.sources if lake.exists(model, table := source_table(source.name))]
 
 
-def schema_of(manifest: Manifest | None, given: ModelSchema | None, sources: tuple[SourceSchema, ...]) -> ModelSchema:
-    """Return the champion's schema, or the given one before there is a champion, with sources that were registered since.
+def schema_of(manifest: Manifest | None, given: ModelSchema | None, sources: tuple[SourceSchema, ...] | None) -> ModelSchema:
+    """Return the champion's schema, or the given one before there is a champion, with the sources registered now, if said.
 
     Raises:
         InputError: neither is there.
@@ -97,7 +97,7 @@ def schema_of(manifest: Manifest | None, given: ModelSchema | None, sources: tup
     schema = manifest.schema if manifest is not None else given
     if schema is None:
         raise InputError("without a champion the schema must be given")
-    return msgspec.structs.replace(schema, sources=sources) if sources else schema
+    return schema if sources is None else msgspec.structs.replace(schema, sources=sources)
 
 
 def newest_known(outcomes: pa.Table, before_ms: int) -> pa.Table:

@@ -16,7 +16,7 @@ from streams.serving.remembering import Remembered, SnapshotFile
 
 logger = structlog.get_logger(__name__)
 
-_FEW = 4
+_ROUNDS, _FEW = 8, 4
 """Batches that are folded at once, since more come while a thread is started."""
 
 Rebuild = Callable[[Wanted, Progress], Awaitable[Remembered | None]]
@@ -81,7 +81,10 @@ class Backfill:
     async def _restored(self, remembered: Remembered | None, wanted: Wanted, recording: Recording) -> Reader | None:
         model, specs = self._model, wanted.specs
         topics = topics_of(model, specs)
-        if remembered is None or not {place.rpartition("/")[0] for place in remembered.positions} <= {*topics}:
+        if remembered is None:
+            return None
+        if not {place.rpartition("/")[0] for place in remembered.positions} <= {*topics}:
+            logger.warning("SnapshotUnusable", model=model.name, reason="it is of topics of other names")
             return None
         followers = self._follow(topics, remembered.positions)
         feed = new_feed(model, specs, remembered.positions, max(wanted.reached_ms, remembered.reached_ms), remembered)
@@ -99,6 +102,9 @@ class Backfill:
 
 async def _relive(feed: Feed, recording: Recording) -> None:
     """Fold what was answered so far, but for what comes while the last of it is folded."""
-    while len(answered := recording.drain()) > _FEW:
+    for _ in range(_ROUNDS):
+        if len(answered := recording.drain()) <= _FEW:
+            break
         await asyncio.to_thread(feed.relive, answered)
+        answered = recording.drain()
     feed.relive(answered)

@@ -13,6 +13,7 @@ from streams.contracts.errors import BackfillError
 from streams.serving.config import ServedModel
 from streams.serving.rebuilding import Progress, Wanted
 from streams.serving.remembering import Remembered, SnapshotFile
+from streams.windows.snapshots import draft_of
 
 _COMMAND = (sys.executable, "-m", "streams.rebuild")
 _LESS_URGENT = 10  # a tenth of a core that others want
@@ -20,6 +21,8 @@ _LESS_URGENT = 10  # a tenth of a core that others want
 
 class Question(msgspec.Struct, kw_only=True):
     """What the process is asked on its standard input, in one line; it answers with a share of the facts a line, and its end.
+
+    It also ends with its standard input: who asked is gone then.
 
     `path` is where the snapshot goes, `lake` where the archive lies; None: there is none.
     """
@@ -57,16 +60,24 @@ class Elsewhere:
         # What protects requests isn't needed for reading what is protected by now.
         plain = model._replace(protection=None)
         question = Question(bootstrap=self._bootstrap, lake=self._lake, model=plain, wanted=wanted, path=str(path))
+        try:
+            await self._ask(question, progress)
+            return await asyncio.to_thread(SnapshotFile(path, model.schema, model.skew_ms).read, wanted.specs)
+        except OSError as error:
+            raise BackfillError(f"{model.name}: rebuilding windows: {error}") from error
+        finally:
+            for left in (path, draft_of(path)):
+                left.unlink(missing_ok=True)
+
+    async def _ask(self, question: Question, progress: Progress) -> None:
         process = await asyncio.create_subprocess_exec(*_COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
         try:
             os.setpriority(os.PRIO_PROCESS, process.pid, max(_LESS_URGENT, os.getpriority(os.PRIO_PROCESS, 0)))
             await self._follow(process, question, progress)
-            return await asyncio.to_thread(SnapshotFile(path, model.schema, model.skew_ms).read, wanted.specs)
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-            path.unlink(missing_ok=True)
 
     async def _follow(self, process: asyncio.subprocess.Process, question: Question, progress: Progress) -> None:
         if process.stdin is None or process.stdout is None:

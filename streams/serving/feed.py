@@ -172,27 +172,27 @@ class Feed:
     def relive(self, answered: Iterable[Answered]) -> None:
         """Fold what was answered since a recording began, as if this feed had been there."""
         for some in answered:
-            if not some.offsets:
+            if not len(some.offsets):
                 self.begin_again(some.partition)
                 continue
             # What the log has brought before is folded already.
             new = some.after(self._brought.get(some.partition, -1))
-            if new.offsets:
-                self.fold_own(new.partition, list(new.offsets), Rows(new.time_ms, new.columns), new.flagged)
+            if len(new.offsets):
+                self.fold_own(new.partition, new.offsets.tolist(), Rows(new.time_ms, new.columns), new.flagged)
 
-    def known(self, interrupted: Collection[int]) -> list[str]:
-        """Return the partitions of predictions, `topic/partition`, of which the log has nothing new up to its present end.
+    @property
+    def predictions(self) -> str:
+        """The topic of predictions."""
+        return self._topics.predictions
 
-        All that came since what the log has brought was answered here, without interruption, and folded or recorded.
-
-        Args:
-            interrupted: partitions of which more than the feed knows was restored.
-        """
-        return [position_key(self._topics.predictions, number) for number in self._own.met() if number not in interrupted]
+    def known(self) -> set[int]:
+        """Return the partitions of which the log, where it goes on, has only what was answered here, as far as is known."""
+        return set(self._own.met())
 
     def skip(self, places: Mapping[str, int]) -> None:
         """Note that records below these offsets, keyed `topic/partition`, won't come, because they hold nothing new."""
-        self._next.update(places)
+        for place, offset in places.items():
+            self._next[place] = max(self._next.get(place, 0), offset)
 
     def hear_own(self, heard: Heard) -> None:
         """Note a watermark whose rows before it were folded by `fold_own`."""

@@ -179,7 +179,7 @@ class Preparer:
         if recording.is_lost:
             for follower in reader.followers:
                 await follower.stop()
-            raise BackfillError(f"{self._model.name}: more was answered than is kept while windows catch up")
+            raise BackfillError("too much was answered while windows caught up, or another worker took a partition over")
         reader.feed.relive(recording.drain())
         board.feed = reader.feed
         self._share = 1.0

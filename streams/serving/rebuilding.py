@@ -15,7 +15,7 @@ from streams.serving.feed import Feed, FeedTopics
 from streams.serving.history import History
 from streams.serving.recording import Recording
 from streams.serving.remembering import Remembered
-from streams.transport.records import Record
+from streams.transport.records import Record, position_key
 
 logger = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class Follower(Protocol):
         """Yield everything up to the end."""
         ...
 
-    def skip(self, places: Collection[str]) -> dict[str, int]:
+    async def skip(self, places: Collection[str]) -> dict[str, int]:
         """Go to the ends of these."""
         ...
 
@@ -98,18 +98,19 @@ async def rebuilt(
         TransportError: the log can't be read.
         LakeError: the archive can't be read.
     """
-    specs, watermark_ms = wanted.specs, wanted.watermark_ms
+    specs, watermark_ms, topics = wanted.specs, wanted.watermark_ms, topics_of(model, wanted.specs)
     horizon_ms = max(spec.range_ms + spec.delay_ms for spec in specs) + 2 * model.skew_ms
     past = await history(specs, watermark_ms - horizon_ms if watermark_ms > horizon_ms else None)
-    feed = new_feed(model, specs, past.positions, wanted.reached_ms)
+    # A table remembers the positions in topics of former names too.
+    positions = {place: offset for place, offset in past.positions.items() if place.rpartition("/")[0] in topics}
+    feed = new_feed(model, specs, positions, wanted.reached_ms)
     done = 0
     while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
         await asyncio.to_thread(feed.take, part)
         done += len(part.time_ms)
         await progress(done / past.rows)
         await rest()
-    starts = {place: max(offset - lookback, 0) for place, offset in past.positions.items()}
-    followers = follow(topics_of(model, specs), starts)
+    followers = follow(topics, {place: max(offset - lookback, 0) for place, offset in positions.items()})
     records = await caught_up(feed, followers, rest=rest)
     logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
     return Reader(feed, followers)
@@ -150,15 +151,17 @@ async def caught_up(feed: Feed, followers: Followers, recording: Recording | Non
     Raises:
         TransportError: the log can't be read.
     """
-    count, skipped = 0, set[str]()
+    count, predictions = 0, feed.predictions
     for follower in followers:
         async with aclosing(follower.parts()) as parts:
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
                 await rest()
-                if recording is not None and recording.is_whole:
-                    known = set(feed.known(recording.interrupted)) - skipped
-                    feed.skip(follower.skip(known) if known else {})
-                    skipped |= known
+                if recording is not None and recording.is_whole and feed.known() - recording.skipped:
+                    # All that lies below the ends was recorded by now, so that what comes behind them is next.
+                    await asyncio.to_thread(feed.relive, recording.drain())
+                    known = feed.known() - recording.interrupted
+                    feed.skip(await follower.skip({position_key(predictions, number) for number in known}))
+                    recording.skipped |= known
     return count

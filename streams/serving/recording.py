@@ -5,29 +5,28 @@ At full load the log grows as fast as one process can read it, so a feed that ha
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-MOST_ROWS: Final = 3_000_000
-"""What is kept at most, about 50 bytes a row; then all is let go, and read from the log after all."""
+MOST_BYTES: Final = 256 << 20
+"""What is kept at most; then all is let go, and read from the log after all. A row with two short keys takes about 50."""
 
 
 class Answered(NamedTuple):
     """Requests that were answered, as `Feed.fold_own` takes them; without offsets: their task was restored."""
 
     partition: int
-    offsets: Sequence[int] = ()
+    offsets: Any = ()
     time_ms: Any = ()
     columns: Mapping[str, Any] = {}
     flagged: frozenset[int] = frozenset()
 
     def after(self, offset: int) -> Answered:
         """Return those behind an offset; columns as they were noted, arrays of numbers and lists of texts."""
-        first = bisect.bisect_right(self.offsets, offset)
+        first = int(np.searchsorted(self.offsets, offset, side="right"))
         columns = {
             name: values[first:].to_pylist() if isinstance(values, pa.Array) else values[first:]
             for name, values in self.columns.items()
@@ -41,35 +40,36 @@ class Recording:
 
     Args:
         columns: those that the windows read.
-        most_rows: beyond these it gives up.
+        most_bytes: beyond these it gives up.
     """
 
-    def __init__(self, columns: Collection[str], most_rows: int = MOST_ROWS) -> None:
+    def __init__(self, columns: Collection[str], most_bytes: int = MOST_BYTES) -> None:
         self._columns = tuple(columns)
-        self._most_rows = most_rows
+        self._most_bytes = most_bytes
         self._kept: list[Answered] = []
-        self._rows = 0
+        self._bytes = 0
         self._is_drained = False
         self.is_whole = True
         """Whether all is here, or was drained, that was answered since it began."""
-        self.is_lost = False
-        """Whether some of it was folded, and then what followed became too much: who folded it knows too little."""
+        self._is_too_much = False
         self.interrupted: set[int] = set()
         """The partitions whose tasks were restored since."""
+        self.skipped: set[int] = set()
+        """The partitions of which something in the log was left out, because all of it was here."""
 
     def note(
         self, partition: int, offsets: Sequence[int], time_ms: Sequence[int], columns: Mapping[str, Any], flagged: Collection[int]
     ) -> None:
         """Keep a batch; see `Feed.fold_own`."""
-        if self._rows + len(offsets) > self._most_rows:
-            self.is_lost |= self._is_drained
-            self.give_up()
         if self.is_whole:
-            # As arrays: of texts, Python's objects take six times as much.
+            # As arrays: Python's objects take six times as much.
             kept = {name: _compact(columns[name]) for name in self._columns}
-            times = np.asarray(time_ms, np.int64)
-            self._kept.append(Answered(partition, tuple(offsets), times, kept, frozenset(flagged)))
-            self._rows += len(offsets)
+            times, numbers = np.asarray(time_ms, np.int64), np.asarray(offsets, np.int64)
+            self._kept.append(Answered(partition, numbers, times, kept, frozenset(flagged)))
+            self._bytes += numbers.nbytes + times.nbytes + sum(values.nbytes for values in kept.values())
+            if self._bytes > self._most_bytes:
+                self._is_too_much |= self._is_drained
+                self.give_up()
 
     def begin_again(self, partition: int) -> None:
         """Note that a partition's task was restored."""
@@ -85,8 +85,16 @@ class Recording:
     def drain(self) -> list[Answered]:
         """Return what is kept, and keep it no more."""
         self._is_drained = True
-        kept, self._kept, self._rows = self._kept, [], 0
+        kept, self._kept, self._bytes = self._kept, [], 0
         return kept
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether who folded it knows too little.
+
+        Some was folded and then what followed became too much, or another process answered where the log wasn't read.
+        """
+        return self._is_too_much or bool(self.skipped & self.interrupted)
 
 
 def _compact(values: Any) -> Any:

@@ -102,19 +102,19 @@ class Follower:
         for place, offset in wanted.items():
             consumer.seek(place, max(offset, firsts[place]))
 
-    def skip(self, places: Collection[str]) -> dict[str, int]:
-        """Go to the ends of partitions as they were when `parts` was called.
+    async def skip(self, places: Collection[str]) -> dict[str, int]:
+        """Go to the ends of partitions as they were when `parts` was called, but never back.
 
         Args:
             places: which, as `topic/partition`.
 
         Returns:
-            Where it goes on with each that it reads, by its name.
+            Where it goes on with each that it left something out of, by its name.
         """
         found = {}
         for place, end in self._ends.items():
             name = position_key(place.topic, place.partition)
-            if name in places and self._consumer is not None:
+            if name in places and self._consumer is not None and await self._consumer.position(place) < end:
                 self._consumer.seek(place, end)
                 found[name] = end
         return found

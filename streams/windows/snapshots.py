@@ -77,7 +77,7 @@ def write(path: Path, image: Image, windows: str, note: bytes) -> None:
         for place, run in enumerate(held.runs):
             arrays[f"at{number}_{place}"], arrays[f"values{number}_{place}"] = run.at, run.values
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.draft")
+    draft = draft_of(path)
     try:
         with draft.open("wb") as file:
             np.savez(file, **arrays)
@@ -86,6 +86,11 @@ def write(path: Path, image: Image, windows: str, note: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def draft_of(path: Path) -> Path:
+    """Return the file that is there while another is written."""
+    return path.with_name(f"{path.name}.draft")
 
 
 def read(path: Path, specs: Sequence[Window], schema: ModelSchema, skew_ms: int) -> tuple[WindowState, bytes]:

@@ -1,6 +1,8 @@
-from collections.abc import AsyncIterator, Callable
+import gc
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from streams.transport.broker import EmbeddedBroker
@@ -16,3 +18,10 @@ async def bench(broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: 
     yield bench
     await bench.watcher.stop()
     await bench.publisher.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open() -> Iterator[None]:
+    """Let a test that leaves a connection open fail itself, not whichever runs when that is collected."""
+    yield
+    gc.collect()

@@ -104,17 +104,23 @@ class Serving:
         return Remembered(state, OwnFacts(kept.own), kept.positions, kept.reached_ms, kept.brought)
 
     def read_on(self, fed: Feed, positions: dict[int, int]) -> None:
-        """Read the log to its end, in parts, and skip what is known of it."""
+        """Read the log to its end as it is now or further, in parts of any partition, and skip once what is known of it."""
         until = {partition: len(log) for partition, log in self.stream.log.items()}
-        for partition, log in self.stream.log.items():
-            while positions[partition] < until[partition]:
-                end = self.draw(st.integers(positions[partition] + 1, until[partition]))
-                fed.fold(log[positions[partition] : end])
-                is_known = f"p/{partition}" in fed.known(self.recording.interrupted)
-                positions[partition] = until[partition] if is_known else end
-                self.answer(is_recorded=True)
-                if self.draw(st.booleans()):
-                    fed.relive(self.recording.drain())
+        skipped: set[int] = set()
+        while any(positions[partition] < end for partition, end in until.items()):
+            self.answer(is_recorded=True)
+            partition = self.draw(st.sampled_from([OWN, OTHER]))
+            end = self.draw(st.integers(positions[partition], len(self.stream.log[partition])))
+            fed.fold(self.stream.log[partition][positions[partition] : end])
+            positions[partition] = end
+            self.answer(is_recorded=True)
+            if fed.known() - skipped:
+                fed.relive(self.recording.drain())
+                for known in fed.known() - skipped:
+                    positions[known] = max(positions[known], until[known])
+                    skipped.add(known)
+            elif self.draw(st.booleans()):
+                fed.relive(self.recording.drain())
 
 
 @settings(max_examples=300, deadline=None)
@@ -151,9 +157,10 @@ def test_what_is_interrupted_is_read_from_the_log() -> None:
     fed.relive(recording.drain())
     stream.commit()
     fed.fold(stream.log[OWN][:1])
-    assert fed.known(recording.interrupted) == ["p/0"]
+    assert fed.known() == {OWN}
     recording.begin_again(OWN)
-    assert fed.known(recording.interrupted) == []
+    fed.relive(recording.drain())
+    assert fed.known() == set()
     stream.batch(OWN, 2)  # another worker's, while it had the partition
     stream.commit()
     offsets, rows = stream.batch(OWN, 2)
@@ -166,15 +173,26 @@ def test_what_is_interrupted_is_read_from_the_log() -> None:
 
 def test_too_much_is_let_go_and_said() -> None:
     stream = Stream()
-    for is_folded in (False, True):
-        recording = Recording(["size", "owner"], most_rows=5)
-        for _ in range(3):
-            offsets, rows = stream.batch(OWN, 2)
-            recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
-            assert recording.is_whole == (len(recording.drain()) == 1 if is_folded else recording.is_whole)
-        assert recording.is_whole is is_folded
-        assert not recording.is_lost
-    for _ in range(4):
+    offsets, rows = stream.batch(OWN, 2)
+    recording = Recording(["size", "owner"], most_bytes=200)
+    for _ in range(9):
+        recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+    assert not recording.is_whole
+    assert not recording.is_lost, "nothing was folded, so the log has all of it"
+    assert recording.drain() == []
+    recording = Recording(["size", "owner"], most_bytes=200)
+    recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+    assert len(recording.drain()) == 1
+    for _ in range(9):
         recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
     assert recording.is_lost
-    assert recording.drain() == []
+
+
+def test_what_another_answered_where_the_log_was_not_read_is_lost() -> None:
+    recording = Recording(["size", "owner"])
+    recording.skipped.add(OWN)
+    assert not recording.is_lost
+    recording.begin_again(OTHER)
+    assert not recording.is_lost
+    recording.begin_again(OWN)
+    assert recording.is_lost
