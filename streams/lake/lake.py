@@ -100,6 +100,11 @@ class Lake:
         numbers = {_POSITION + key: offset for key, offset in positions.items()}
         with explained(model, table):
             handle = self._open(model, table) or self._create(model, table, rows.schema)
+            if new := sorted(set(rows.schema.names) - {field.name for field in handle.schema().fields}):
+                raise LakeError(
+                    f"{model}/{table}: the table that is there has no {', '.join(new)}, which the config declares now; move "
+                    f"{self.location(model, table)} away, so that a new one is begun, or leave the columns out"
+                )
             for name, offset in numbers.items():
                 stored = handle.transaction_version(name)
                 if stored is not None and offset <= stored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,9 +14,6 @@ from deltalake.exceptions import DeltaError
 
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import ModelSchema
-
-TableName = Literal["predictions", "outcomes", "labels"]
-"""Those that every model has; each registered source has one more."""
 
 PREDICTIONS: Final = "predictions"
 OUTCOMES: Final = "outcomes"

@@ -82,11 +82,6 @@ class WindowState:
         """Facts held, counted once per source, keys and filter."""
         return sum(len(store.runs) for store in self._stores)
 
-    @property
-    def horizon_ms(self) -> int:
-        """How far before a row the oldest fact can lie that it reads: what a backfill must cover."""
-        return max((store.horizon_ms for store in self._stores), default=0)
-
     def add_requests(self, time_ms: Sequence[int], columns: Columns) -> None:
         """Take valid requests as facts.
 

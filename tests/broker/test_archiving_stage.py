@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -88,21 +89,16 @@ def tables(model: str, label_writer: Writer | None) -> Tables:
 
 def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> ArchivingStage:
     config = ArchivingConfig(flush_every=Duration.of("1d"), flush_rows=40, max_records=16)
-    return ArchivingStage(
-        model=model,
-        bootstrap=bootstrap,
-        lake=lake,
-        **{
-            "tables": tables(model, "source"),
-            "config": config,
-            "spared": dict,
-            "replay": True,
-            "epoch": "e",
-            "clock": SystemClock(),
-            "telemetry": Telemetry([model]),
-        }
-        | changes,  # type: ignore[arg-type]  # each test's own arguments, of any type
-    )
+    given: dict[str, Any] = {
+        "tables": tables(model, "source"),
+        "config": config,
+        "spared": dict,
+        "replay": True,
+        "epoch": "e",
+        "clock": SystemClock(),
+        "telemetry": Telemetry([model]),
+    }
+    return ArchivingStage(model=model, bootstrap=bootstrap, lake=lake, **(given | changes))
 
 
 async def make_topics(bootstrap: str, model: str) -> None:

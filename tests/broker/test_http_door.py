@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -19,10 +18,8 @@ from streams.contracts.features import Window
 from streams.inference.session import load
 from streams.inference.store import BundleStore
 from streams.runtime.clock import SystemClock
-from streams.transport.broker import EmbeddedBroker
-from streams.transport.publisher import Publisher
 from tests.kit.bundles import SCHEMA, START_MS, make_bundle, rows_of
-from tests.kit.serving import PARTITIONS, SKEW_MS, Watcher, deploy, make_topics, running, stage_of
+from tests.kit.serving import PARTITIONS, SKEW_MS, Bench, deploy, running, stage_of
 
 COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
 ROWS = rows_of(200, seed=3)
@@ -31,12 +28,9 @@ ROWS = rows_of(200, seed=3)
 class Caller:
     """A model, its door, and a client."""
 
-    def __init__(self, bootstrap: str, model: str, registry: Path) -> None:
-        self.bootstrap = bootstrap
-        self.model = model
-        self.registry = registry
-        self.publisher = Publisher(bootstrap)
-        self.watcher = Watcher(bootstrap, model)
+    def __init__(self, bench: Bench) -> None:
+        self.bootstrap, self.model, self.registry = bench.bootstrap, bench.model, bench.registry
+        self.publisher, self.watcher = bench.publisher, bench.watcher
         self.url = ""
         self.session = aiohttp.ClientSession()
 
@@ -68,15 +62,10 @@ class Caller:
 
 
 @pytest_asyncio.fixture
-async def caller(broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path) -> AsyncIterator[Caller]:
-    caller = Caller(broker.bootstrap, unique("toys"), tmp_path / "registry")
-    await make_topics(broker.bootstrap, caller.model)
-    await caller.publisher.start()
-    await caller.watcher.start()
+async def caller(bench: Bench) -> AsyncIterator[Caller]:
+    caller = Caller(bench)
     yield caller
     await caller.session.close()
-    await caller.watcher.stop()
-    await caller.publisher.stop()
 
 
 def inputs(*rows: int) -> list[dict[str, Any]]:

@@ -189,15 +189,19 @@ async def test_what_is_protected_is_nowhere_and_groups_all_the_same(
     assert len(files) > 10
     assert {file.name: found for file in files if (found := leaks(file.read_bytes()))} == {}
 
+    rows = rows_to_train_on(settings, model, champion, tmp_path)
+    assert {row["id"]: row[COUNT.name] for row in rows} == {row["id"]: expected_counts()[row["id"]] for row in rows}
+    assert len(rows) > ROWS / 2
+    assert leaks(str(rows).encode()) == []
+
+
+def rows_to_train_on(settings: StreamsSettings, model: str, champion: str, folder: Path) -> list[dict]:
     request = build_dataset.Input(
         lake=settings.lake_place, registry=str(settings.folder("registry")), model=model, champion=champion,
         until_ms=START + DAY, train_ms=DAY, sealed_ms=DAY - HOUR,
     )  # fmt: skip
-    made = build_dataset.run(request, tmp_path)
-    rows = [row for file in (made.train, made.sealed) for row in pq.read_table(file).to_pylist()]
-    assert {row["id"]: row[COUNT.name] for row in rows} == {row["id"]: expected_counts()[row["id"]] for row in rows}
-    assert len(rows) > ROWS / 2
-    assert leaks(str(rows).encode()) == []
+    made = build_dataset.run(request, folder)
+    return [row for file in (made.train, made.sealed) for row in pq.read_table(file).to_pylist()]
 
 
 def hash_of(settings: StreamsSettings, card: str | None) -> str | None:
@@ -217,12 +221,7 @@ async def test_what_is_kept_and_not_granted_groups_and_is_handed_to_nobody(
     assert "street" not in lake.read(model, "outcomes").column_names
     with pytest.raises(LakeError, match="granted: true"):
         lake.read(model, "predictions", ["id", "street"])
-    request = build_dataset.Input(
-        lake=settings.lake_place, registry=str(settings.folder("registry")), model=model, champion=champion,
-        until_ms=START + DAY, train_ms=DAY, sealed_ms=DAY - HOUR,
-    )  # fmt: skip
-    made = build_dataset.run(request, tmp_path)
-    rows = [row for file in (made.train, made.sealed) for row in pq.read_table(file).to_pylist()]
+    rows = rows_to_train_on(settings, model, champion, tmp_path)
     served = {row["id"]: dict(row["windows"])[BY_STREET.name] for row in lake.read(model, "predictions").to_pylist()}
     assert {row["id"]: row[BY_STREET.name] for row in rows} == {row["id"]: served[row["id"]] for row in rows}
     assert max(served.values()) > 50

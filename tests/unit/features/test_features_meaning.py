@@ -63,7 +63,11 @@ def by_sql(text: str, rows: Sequence[Row], time_ms: Sequence[int]) -> Values:
         }
     )
     sql = compiled(parse(text, KINDS), {"a": "a", "b": "b", "colour": "colour"}, "t")
-    return run(f"SELECT {sql} AS out FROM given", {"given": given}).column("out").to_numpy()  # noqa: S608 - it is what is tested
+    return selected(sql, given).to_numpy()
+
+
+def selected(sql: str, given: pa.Table) -> pa.ChunkedArray:
+    return run(f"SELECT {sql} AS out FROM given", {"given": given}).column("out")  # noqa: S608 - compiled text is what is tested
 
 
 BACKENDS: dict[str, Callable[[str, Sequence[Row], Sequence[int]], Values]] = {"onnx": by_onnx, "numpy": by_numpy, "sql": by_sql}
@@ -122,7 +126,8 @@ BACKENDS: dict[str, Callable[[str, Sequence[Row], Sequence[int]], Values]] = {"o
     ],
 )
 def test_defined_results(backend: str, text: str, row: tuple[Any, ...], expected: float):
-    full: Row = (*row, "red")[:3]  # type: ignore[assignment]  # a row without a colour is red
+    a, b, colour = (*row, "red")[:3]  # a row without a colour is red
+    full: Row = (a, b, colour)
     np.testing.assert_array_equal(BACKENDS[backend](text, [full, full], [0, 0]), [expected, expected])
 
 
@@ -161,8 +166,7 @@ def test_a_deep_formula_is_no_long_statement():
 def test_columns_may_be_called_like_the_statement_s_own_names():
     tree = parse("y / x - min(x, y)", {"x": "number", "y": "number"})
     given = pa.table({"x": [2.0], "y": [3.0]})
-    found = run(f"SELECT {compiled(tree, {'x': 'x', 'y': 'y'}, '0')} AS out FROM given", {"given": given})  # noqa: S608 - tested
-    assert found.column("out").to_pylist() == [-0.5]
+    assert selected(compiled(tree, {"x": "x", "y": "y"}, "0"), given).to_pylist() == [-0.5]
 
 
 def interpreted(tree: Tree, columns: dict[str, Any], dtype: type[np.floating[Any]]) -> Values:

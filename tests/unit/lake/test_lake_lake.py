@@ -45,6 +45,15 @@ def test_positions_must_grow(tmp_path: Path):
     assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 3]}
 
 
+def test_a_column_that_the_table_lacks_is_refused_with_what_to_do(tmp_path: Path):
+    lake = Lake(tmp_path)
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    more = predictions(1).append_column("colour", pa.array(["red"] * predictions(1).num_rows))
+    with pytest.raises(LakeError, match=r"has no colour, which the config declares now; move .*m/predictions away"):
+        lake.append("m", "predictions", more, {"t/0": 2})
+    assert lake.positions("m", "predictions") == {"t/0": 1}
+
+
 def test_marks_never_fall(tmp_path: Path):
     lake = Lake(tmp_path)
     lake.append("m", "predictions", predictions(1), {"t/0": 1}, {"t/0/source": 50})

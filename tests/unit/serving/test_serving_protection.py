@@ -33,7 +33,7 @@ def record(value: bytes | None, headers: tuple[tuple[str, bytes], ...] = (), key
 
 @pytest.mark.parametrize("is_replay", [True, False])
 @pytest.mark.parametrize("headers", [(), ((HEADER, b"ticket"),)])
-def test_rows_are_protected_whatever_brought_them(is_replay: bool, headers: tuple):  # noqa: FBT001 - both kinds of stage
+def test_rows_are_protected_whatever_brought_them(*, is_replay: bool, headers: tuple):
     door, dialect = native.open_dialect(SCHEMA, Limits(), {}), mapped_json.open_dialect(SCHEMA, Limits(), {})
     read = reader(dialect, 10, door=door, is_replay=is_replay, protection=PROTECTION)
     writer = native if headers else mapped_json

@@ -56,7 +56,6 @@ def test_specs_of_one_kind_share_their_facts():
     state.add_requests([1], {"place": ["a"]})
     assert len(state.specs) == 2
     assert len(state) == 1
-    assert state.horizon_ms == 9 * HOUR + 3
 
 
 def test_memory_is_flat_and_eviction_changes_no_value():
