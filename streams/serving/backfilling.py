@@ -72,6 +72,7 @@ class Backfill:
             found = await self._restored(await self._rebuild(wanted, progress), wanted, recording)
         if found is None:
             recording.give_up()  # the log has it too, and was read to its end
+            wanted = wanted._replace(recorded=frozenset())
             follow, history, lookback = self._follow, self._history, self._lookback
             found = await rebuilt(self._model, wanted, follow=follow, history=history, lookback=lookback, progress=progress)
         await asyncio.to_thread(found.feed.warm)
@@ -89,6 +90,8 @@ class Backfill:
         followers = self._follow(topics, remembered.positions)
         feed = new_feed(model, specs, remembered.positions, max(wanted.reached_ms, remembered.reached_ms), remembered)
         await _relive(feed, recording)
+        for follower in followers:
+            await follower.open()
         records = await caught_up(feed, followers, recording)
         if any(follower.lost for follower in followers):
             # The log has let go of what came since, or was made anew.

@@ -24,11 +24,12 @@ from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.watermark import NEVER, SOURCE, WatermarkTracker, read_watermark
 from streams.serving.own import OwnFacts
-from streams.serving.recording import Answered
+from streams.serving.recording import Answered, joined
 from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
 from streams.windows.facts import columns_of
 from streams.windows.online import WindowState
+from streams.windows.texts import Texts
 
 logger = structlog.get_logger(__name__)
 
@@ -171,12 +172,15 @@ class Feed:
 
     def relive(self, answered: Iterable[Answered]) -> None:
         """Fold what was answered since a recording began, as if this feed had been there."""
-        for some in answered:
+        for some in joined(answered):
             if not len(some.offsets):
                 self.begin_again(some.partition)
                 continue
-            # What the log has brought before is folded already.
-            new = some.after(self._brought.get(some.partition, -1))
+            # What the log has brought before is folded already; where it has gone into what was recorded, nothing else follows.
+            brought = self._brought.get(some.partition, -1)
+            if some.offsets[0] <= brought:
+                self._own.meet(some.partition)
+            new = some.after(brought)
             if len(new.offsets):
                 self.fold_own(new.partition, new.offsets.tolist(), Rows(new.time_ms, new.columns), new.flagged)
 
@@ -344,7 +348,7 @@ def fact_columns(specs: Sequence[Window], schema: ModelSchema, source: Source) -
 
 
 def _at(values: Any, places: list[int]) -> Any:
-    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
+    return values[places] if isinstance(values, np.ndarray | Texts) else [values[place] for place in places]
 
 
 def _is_marker(record: Record) -> bool:

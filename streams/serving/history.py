@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +16,7 @@ from streams.lake.lake import Lake
 from streams.lake.tables import fact_table
 from streams.serving.feed import Facts, fact_columns
 from streams.windows.facts import time_column
+from streams.windows.texts import Texts
 
 
 class Past(NamedTuple):
@@ -90,9 +90,7 @@ def _facts(source: Source, rows: pa.Table, columns: Sequence[str]) -> Facts:
 
 
 def _values(column: pa.ChunkedArray) -> Any:
-    """Return numbers as float64 with NaN for null, texts as a list with None; a text that repeats is one object."""
+    """Return numbers as float64 with NaN for null, or texts."""
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         return column.cast(pa.float64()).to_numpy()
-    encoded = pa.chunked_array([column.combine_chunks()]).dictionary_encode().combine_chunks()
-    texts = np.array([*encoded.dictionary.to_pylist(), None], object)
-    return texts[encoded.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)].tolist()
+    return Texts.of(column.combine_chunks())

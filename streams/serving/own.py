@@ -40,6 +40,7 @@ class OwnFacts:
         self._runs = {partition: [_run(folded) for folded in runs] for partition, runs in (folded or {}).items()}
         # Another process may have answered requests since.
         self._interrupted = set(self._runs)
+        self._next_is_met: set[int] = set()
 
     def folded(self) -> dict[int, list[Folded]]:
         """Return what was folded and the log hasn't brought yet, by partition."""
@@ -56,6 +57,15 @@ class OwnFacts:
     def begin_again(self, partition: int) -> None:
         """A task was restored: another process may have answered requests in between, which come by the log."""
         self._interrupted.add(partition)
+        self._next_is_met.discard(partition)
+
+    def meet(self, partition: int) -> None:
+        """Note that the log has brought everything that lies before the last run; before the first, if there is none yet."""
+        runs = self._runs.get(partition)
+        if runs:
+            runs[-1].is_met = True
+        else:
+            self._next_is_met.add(partition)
 
     def note(self, partition: int, offsets: list[int]) -> int:
         """Note a batch (at least one offset, ascending); return how many of its first requests were folded before."""
@@ -66,6 +76,7 @@ class OwnFacts:
         has_gap = partition in self._interrupted and seen == 0
         if not runs or has_gap:
             runs.append(_Run(offsets[0]))
+            runs[-1].is_met = partition in self._next_is_met
         self._interrupted.discard(partition)
         runs[-1].until = offsets[-1]
         return seen

@@ -172,8 +172,9 @@ class Preparer:
         recording = Recording(dict.fromkeys(names))
         # A replay's rows wait for what they should see, and its feeds know how far the log has come.
         board.recording = None if self._model.replay else recording
+        recorded = (board.own or frozenset()) if board.recording is not None else frozenset()
         try:
-            reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms), self._tell, recording)
+            reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms, recorded), self._tell, recording)
         finally:
             board.recording = None
         if recording.is_lost:

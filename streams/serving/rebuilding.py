@@ -25,8 +25,16 @@ class Follower(Protocol):
 
     lost: tuple[str, ...]
 
+    async def open(self) -> None:
+        """Connect, and note the ends."""
+        ...
+
+    async def look_again(self, besides: Collection[str]) -> None:
+        """Note the ends anew."""
+        ...
+
     def parts(self) -> AsyncGenerator[list[Record], None]:
-        """Yield everything up to the end."""
+        """Yield everything up to the ends."""
         ...
 
     async def skip(self, places: Collection[str]) -> dict[str, int]:
@@ -61,12 +69,14 @@ class Wanted(NamedTuple):
     """Which windows, and from when on.
 
     `reached_ms` is a watermark before which all facts are in the log by now; `watermark_ms` how far the rows have come that
-    will be answered, `NEVER` if that isn't known.
+    will be answered, `NEVER` if that isn't known. `recorded` are the partitions whose answers are kept from now on by who wants
+    them, so that their predictions needn't be read any further than to now.
     """
 
     specs: tuple[Window, ...]
     reached_ms: int
     watermark_ms: int
+    recorded: frozenset[int] = frozenset()
 
 
 async def no_rest() -> None:
@@ -104,14 +114,23 @@ async def rebuilt(
     # A table remembers the positions in topics of former names too.
     positions = {place: offset for place, offset in past.positions.items() if place.rpartition("/")[0] in topics}
     feed = new_feed(model, specs, positions, wanted.reached_ms)
-    done = 0
-    while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
-        await asyncio.to_thread(feed.take, part)
-        done += len(part.time_ms)
-        await progress(done / past.rows)
-        await rest()
     followers = follow(topics, {place: max(offset - lookback, 0) for place, offset in positions.items()})
-    records = await caught_up(feed, followers, rest=rest)
+    try:
+        for follower in followers:
+            await follower.open()
+        done = 0
+        while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
+            await asyncio.to_thread(feed.take, part)
+            done += len(part.time_ms)
+            await progress(done / past.rows)
+            await rest()
+        for follower in followers:
+            await follower.look_again({position_key(model.predictions, number) for number in wanted.recorded})
+        records = await caught_up(feed, followers, rest=rest)
+    except BaseException:
+        for follower in followers:
+            await follower.stop()
+        raise
     logger.info("WindowsBackfilled", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
     return Reader(feed, followers)
 
@@ -144,24 +163,30 @@ def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
 
 
 async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None, rest: Rest = no_rest) -> int:
-    """Read the topics to their ends and fold what is there, part by part; return how many records that were.
+    """Read open topics to their noted ends and fold what is there, part by part; return how many records that were.
 
     What a recording has of a partition, without interruption, isn't read: it is in the feed, or will be.
 
     Raises:
         TransportError: the log can't be read.
     """
-    count, predictions = 0, feed.predictions
+    count = 0
     for follower in followers:
+        await _skip_recorded(feed, follower, recording)
         async with aclosing(follower.parts()) as parts:
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
                 await rest()
-                if recording is not None and recording.is_whole and feed.known() - recording.skipped:
-                    # All that lies below the ends was recorded by now, so that what comes behind them is next.
-                    await asyncio.to_thread(feed.relive, recording.drain())
-                    known = feed.known() - recording.interrupted
-                    feed.skip(await follower.skip({position_key(predictions, number) for number in known}))
-                    recording.skipped |= known
+                await _skip_recorded(feed, follower, recording)
     return count
+
+
+async def _skip_recorded(feed: Feed, follower: Follower, recording: Recording | None) -> None:
+    if recording is None or not recording.is_whole or not feed.known() - recording.skipped:
+        return
+    # All that lies below the ends was recorded by now, so that what comes behind them is next.
+    await asyncio.to_thread(feed.relive, recording.drain())
+    known = feed.known() - recording.interrupted
+    feed.skip(await follower.skip({position_key(feed.predictions, number) for number in known}))
+    recording.skipped |= known

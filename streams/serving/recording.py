@@ -5,14 +5,19 @@ At full load the log grows as fast as one process can read it, so a feed that ha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from streams.windows.texts import Texts
+
 MOST_BYTES: Final = 256 << 20
 """What is kept at most; then all is let go, and read from the log after all. A row with two short keys takes about 50."""
+
+_MOST_ROWS: Final = 65_536
+"""What is folded at once, unless one batch has more."""
 
 
 class Answered(NamedTuple):
@@ -25,10 +30,10 @@ class Answered(NamedTuple):
     flagged: frozenset[int] = frozenset()
 
     def after(self, offset: int) -> Answered:
-        """Return those behind an offset; columns as they were noted, arrays of numbers and lists of texts."""
+        """Return those behind an offset; columns of texts as such."""
         first = int(np.searchsorted(self.offsets, offset, side="right"))
         columns = {
-            name: values[first:].to_pylist() if isinstance(values, pa.Array) else values[first:]
+            name: Texts.of(values[first:]) if isinstance(values, pa.Array) else values[first:]
             for name, values in self.columns.items()
         }
         flagged = frozenset(place - first for place in self.flagged if place >= first)
@@ -95,6 +100,33 @@ class Recording:
         Some was folded and then what followed became too much, or another process answered where the log wasn't read.
         """
         return self._is_too_much or bool(self.skipped & self.interrupted)
+
+
+def joined(answered: Iterable[Answered]) -> Iterator[Answered]:
+    """Yield the same in few parts: what follows on another in its partition is one, where neither was restored in between."""
+    waiting: dict[int, list[Answered]] = {}
+    for some in answered:
+        before = waiting.setdefault(some.partition, [])
+        if len(some.offsets):
+            before.append(some)
+        if before and (not len(some.offsets) or sum(len(one.offsets) for one in before) >= _MOST_ROWS):
+            yield _in_one(before)
+            before.clear()
+        if not len(some.offsets):
+            yield some
+    yield from (_in_one(left) for left in waiting.values() if left)
+
+
+def _in_one(parts: Sequence[Answered]) -> Answered:
+    columns = {name: _after_another([part.columns[name] for part in parts]) for name in parts[0].columns}
+    starts = np.cumsum([0, *(len(part.offsets) for part in parts)]).tolist()
+    flagged = {start + place for start, part in zip(starts, parts, strict=False) for place in part.flagged}
+    offsets, times = (np.concatenate(values) for values in zip(*((part.offsets, part.time_ms) for part in parts), strict=True))
+    return Answered(parts[0].partition, offsets, times, columns, frozenset(flagged))
+
+
+def _after_another(values: Sequence[Any]) -> Any:
+    return pa.concat_arrays(values) if isinstance(values[0], pa.Array) else np.concatenate(values)
 
 
 def _compact(values: Any) -> Any:

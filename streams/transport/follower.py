@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -70,8 +71,8 @@ class Follower:
         """
         return [record async for part in self.parts() for record in part]
 
-    async def parts(self) -> AsyncGenerator[list[Record], None]:
-        """Connect, and yield everything up to the ends as they were at the time of the call, as it comes.
+    async def open(self) -> None:
+        """Connect, and note the ends as they are now. It reads ahead from then on.
 
         Raises:
             TransportError: a topic isn't there, or no broker answers.
@@ -81,13 +82,40 @@ class Follower:
             partitions += [TopicPartition(topic, number) for number in range(await topic_partitions(self._bootstrap, topic))]
         self._consumer = consumer = new_consumer(self._bootstrap, "driftwake.follower", fetch_wait_ms=self._fetch_wait_ms)
         consumer.assign(partitions)
-        try:
+        async with self._closing_on_error():
             async with asyncio.timeout(START_SECONDS):
                 await consumer.start()
-                ends = self._ends = await consumer.end_offsets(partitions)
-                await self._seek(consumer, ends)
-            async for records in _parts_to(consumer, ends, START_SECONDS):
-                yield records
+                self._ends = await consumer.end_offsets(partitions)
+                await self._seek(consumer, self._ends)
+
+    async def look_again(self, besides: Collection[str]) -> None:
+        """Note the ends of all partitions anew but of these, named `topic/partition`.
+
+        Raises:
+            TransportError: no broker answers.
+        """
+        others = [place for place in self._ends if position_key(place.topic, place.partition) not in besides]
+        if self._consumer is not None and others:
+            async with self._closing_on_error(), asyncio.timeout(START_SECONDS):
+                self._ends |= await self._consumer.end_offsets(others)
+
+    async def parts(self) -> AsyncGenerator[list[Record], None]:
+        """Yield everything up to the ends that were noted, as it comes; connect first, unless that was done.
+
+        Raises:
+            TransportError: a topic isn't there, or no broker answers.
+        """
+        if self._consumer is None:
+            await self.open()
+        if self._consumer is not None:
+            async with self._closing_on_error():
+                async for records in _parts_to(self._consumer, self._ends, START_SECONDS):
+                    yield records
+
+    @asynccontextmanager
+    async def _closing_on_error(self) -> AsyncIterator[None]:
+        try:
+            yield
         except BaseException as error:
             await self.stop()
             if isinstance(error, KafkaError | TimeoutError | OSError):
@@ -103,7 +131,7 @@ class Follower:
             consumer.seek(place, max(offset, firsts[place]))
 
     async def skip(self, places: Collection[str]) -> dict[str, int]:
-        """Go to the ends of partitions as they were when `parts` was called, but never back.
+        """Go to the ends of partitions as they were noted, but never back.
 
         Args:
             places: which, as `topic/partition`.
@@ -145,17 +173,20 @@ async def _parts_to(
 ) -> AsyncGenerator[list[Record], None]:
     """Read until every position has reached its end. Positions count: records have gaps (markers, compaction).
 
+    A partition that has reached its end isn't read on while others haven't.
     A long topic may take its time; from a broker that is silent for so long comes a TimeoutError.
     """
     clock = asyncio.get_running_loop().time
     heard_s = clock()
-    while [partition for partition, end in ends.items() if await consumer.position(partition) < end]:
+    while left := {partition for partition, end in ends.items() if await consumer.position(partition) < end}:
+        consumer.pause(*ends.keys() - left)
         fetched = await consumer.getmany(timeout_ms=50)
         if fetched:
             yield [from_wire(message) for messages in fetched.values() for message in messages]
             heard_s = clock()
         elif clock() - heard_s > patience_s:
             raise TimeoutError(f"nothing came for {patience_s:.0f} s")
+    consumer.resume(*ends)
 
 
 async def read_partition(bootstrap: str, topic: str, partition: int, back: int) -> tuple[list[Record], bool]:

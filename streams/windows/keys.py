@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streams.contracts.errors import ContractError
 from streams.windows.facts import TIME_BITS, Columns, Integers, is_missing
+from streams.windows.texts import Texts
 
 MISSING: Final = -1
 UNKNOWN: Final = -2
@@ -61,12 +62,22 @@ class KeyCodes:
         if not self.by:
             return np.zeros(rows, dtype=np.int64)
         keys = self._keys(columns, rows)
+        if not isinstance(keys, Texts):
+            return self._given(keys)
+        is_used = np.zeros(len(keys.distinct), dtype=bool)
+        is_used[keys.which] = True
+        used = np.flatnonzero(is_used)
+        codes = np.full(len(is_used), MISSING)
+        codes[used] = self._given([keys.distinct[place] for place in used.tolist()])
+        return codes[keys.which]
+
+    def _given(self, keys: Sequence[Any]) -> Integers:
         # Each distinct key is looked at once, in order of first sight; whatever has no code afterwards is missing.
         for key in dict.fromkeys(keys):
             if key not in self._codes and not self._is_missing(key):
                 self._codes[key] = self._free.pop() if self._free else self._fresh()
         known = self._codes.get
-        return np.fromiter((known(key, MISSING) for key in keys), dtype=np.int64, count=rows)
+        return np.fromiter((known(key, MISSING) for key in keys), dtype=np.int64, count=len(keys))
 
     def keep(self, alive: NDArray[np.bool_]) -> None:
         """Forget the keys whose code isn't marked in `alive` (shape (codes,)); their codes are given out again."""

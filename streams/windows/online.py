@@ -31,6 +31,7 @@ from streams.windows.facts import (
 )
 from streams.windows.keys import MISSING, Coded, KeyCodes
 from streams.windows.runs import Run, Runs, places
+from streams.windows.texts import Texts
 
 
 class Held(NamedTuple):
@@ -186,7 +187,7 @@ class WindowState:
 def _at(values: Any, places: Integers, rows: int) -> Any:
     if len(values) != rows:
         raise ContractError(f"windows: a key column has {len(values)} rows, not {rows}")
-    return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places.tolist()]
+    return values[places] if isinstance(values, np.ndarray | Texts) else [values[place] for place in places.tolist()]
 
 
 class _Given:

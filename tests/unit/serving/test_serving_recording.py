@@ -96,7 +96,7 @@ class Serving:
         """Read the log to some end, elsewhere, and return what is left of that."""
         elsewhere = new_feed()
         for log in self.stream.log.values():
-            elsewhere.fold(log)
+            elsewhere.fold(log[: self.draw(st.integers(0, len(log)))])
         kept = elsewhere.kept()
         assert kept is not None
         state = WindowState(SPECS, SCHEMA, 0)
@@ -107,6 +107,8 @@ class Serving:
         """Read the log to its end as it is now or further, in parts of any partition, and skip once what is known of it."""
         until = {partition: len(log) for partition, log in self.stream.log.items()}
         skipped: set[int] = set()
+        self.answer(is_recorded=True)
+        self.skip(fed, positions, until, skipped)
         while any(positions[partition] < end for partition, end in until.items()):
             self.answer(is_recorded=True)
             partition = self.draw(st.sampled_from([OWN, OTHER]))
@@ -114,13 +116,17 @@ class Serving:
             fed.fold(self.stream.log[partition][positions[partition] : end])
             positions[partition] = end
             self.answer(is_recorded=True)
-            if fed.known() - skipped:
-                fed.relive(self.recording.drain())
-                for known in fed.known() - skipped:
-                    positions[known] = max(positions[known], until[known])
-                    skipped.add(known)
-            elif self.draw(st.booleans()):
-                fed.relive(self.recording.drain())
+            self.skip(fed, positions, until, skipped)
+
+    def skip(self, fed: Feed, positions: dict[int, int], until: dict[int, int], skipped: set[int]) -> None:
+        """Skip what is known of the log; relive what was recorded, or not yet."""
+        if fed.known() - skipped:
+            fed.relive(self.recording.drain())
+            for known in fed.known() - skipped:
+                positions[known] = max(positions[known], until[known])
+                skipped.add(known)
+        elif self.draw(st.booleans()):
+            fed.relive(self.recording.drain())
 
 
 @settings(max_examples=300, deadline=None)
@@ -169,6 +175,22 @@ def test_what_is_interrupted_is_read_from_the_log() -> None:
     stream.commit()
     fed.fold(stream.log[OWN][1:])
     assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [7.0]
+
+
+def test_what_the_log_brought_beyond_the_recordings_beginning_tells_what_follows() -> None:
+    stream, recording, fed = Stream(), Recording(["size", "owner"]), new_feed()
+    for size in (3, 2):
+        offsets, rows = stream.batch(OWN, size)
+        recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+        stream.commit()
+    fed.fold(stream.log[OWN][:3])
+    assert fed.known() == set()
+    fed.relive(recording.drain())
+    assert fed.known() == {OWN}, "no record of the log has to be read for that"
+    assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [5.0]
+    recording.begin_again(OWN)
+    fed.relive(recording.drain())
+    assert fed.known() == set()
 
 
 def test_too_much_is_let_go_and_said() -> None:
