@@ -29,6 +29,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python -m tests.bench.features
 	$(BIN)/python -m tests.bench.serving_throughput
+	$(BIN)/python -m tests.bench.backfill
 
 bench-latency: $(READY)
 	$(BIN)/python -m tests.bench.serving_latency

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -46,8 +47,7 @@ class KeyCodes:
         if not self.by:
             return np.zeros(rows, dtype=np.int64)
         keys = self._keys(columns, rows)
-        known = self._codes.get
-        codes = np.fromiter((known(key, UNKNOWN) for key in keys), dtype=np.int64, count=rows)
+        codes = self._known(keys)
         for index in np.flatnonzero(codes == UNKNOWN).tolist():
             if self._is_missing(keys[index]):
                 codes[index] = MISSING
@@ -72,12 +72,16 @@ class KeyCodes:
         return codes[keys.which]
 
     def _given(self, keys: Sequence[Any]) -> Integers:
-        # Each distinct key is looked at once, in order of first sight; whatever has no code afterwards is missing.
-        for key in dict.fromkeys(keys):
+        codes = self._known(keys)
+        for index in np.flatnonzero(codes == UNKNOWN).tolist():
+            key = keys[index]
             if key not in self._codes and not self._is_missing(key):
                 self._codes[key] = self._free.pop() if self._free else self._fresh()
-        known = self._codes.get
-        return np.fromiter((known(key, MISSING) for key in keys), dtype=np.int64, count=len(keys))
+            codes[index] = self._codes.get(key, MISSING)
+        return codes
+
+    def _known(self, keys: Sequence[Any]) -> Integers:
+        return np.fromiter(map(self._codes.get, keys, repeat(UNKNOWN)), dtype=np.int64, count=len(keys))
 
     def keep(self, alive: NDArray[np.bool_]) -> None:
         """Forget the keys whose code isn't marked in `alive` (shape (codes,)); their codes are given out again."""

@@ -12,6 +12,8 @@ pandas' rolling windows, rows parsed one by one. Seconds are of the processor. E
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import json
 import sys
 import tempfile
@@ -31,6 +33,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from skills import build_dataset, import_history
+from streams.app import spare_collector
 from streams.archiving.decoding import Decoder
 from streams.contracts.records import Prediction
 from streams.contracts.schema import Column, ModelSchema
@@ -232,6 +235,8 @@ def _prediction(number: int) -> bytes:
 def main() -> int:
     """Measure everything; return the exit status."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    spare_collector()  # as every process of the product does
+    atexit.register(gc.unfreeze)  # else DuckDB lists what was never let go of
     bars = [online()]
     with tempfile.TemporaryDirectory(prefix="driftwake-features-") as folder:
         bars.append(archiving(Path(folder)))

@@ -314,7 +314,7 @@ async def test_history_is_the_lakes_rows_without_suspects(tmp_path: Path) -> Non
     by_source = {facts.source: facts for facts in past.parts}
     assert past.rows == 4
     assert list(by_source["requests"].time_ms) == [200, 300]
-    assert by_source["requests"].columns["owner"] == ["b", "a"]
+    assert list(by_source["requests"].columns["owner"]) == ["b", "a"]
     np.testing.assert_array_equal(by_source["requests"].columns["size"], [np.nan, 3.0])
     assert list(by_source["outcomes"].time_ms) == [150, 350]
     assert list(by_source["outcomes"].label) == [1.0, 0.0]
