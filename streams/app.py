@@ -182,10 +182,7 @@ def archived(model: ModelSettings, foreign: Foreign, key: bytes | None) -> Table
     them. In a replay they do, so that each run makes the same files.
     """
     schema = model.schema_contract()
-    ours = {
-        table: Filed(model.topic(table), model.partitions, Decoder(schema, table), hidden=schema.hidden)
-        for table in (PREDICTIONS, OUTCOMES)
-    }
+    ours = {table: Filed(model.topic(table), model.partitions, Decoder(schema, table)) for table in (PREDICTIONS, OUTCOMES)}
     writer: Writer | None = "source" if model.replay else None
     told = Filed(model.topic(LABELS), foreign.labels, LabelDecoder(schema), writer)
     looked_up = {
@@ -194,7 +191,6 @@ def archived(model: ModelSettings, foreign: Foreign, key: bytes | None) -> Table
             foreign.sources[source.name],
             SourceDecoder(schema, source.name, source.open()),
             writer,
-            frozenset(column.name for column in source.columns if column.is_hidden),
         )
         for source in model.registered(key)
     }

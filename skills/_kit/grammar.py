@@ -9,7 +9,7 @@ their names or positions, so renaming or reordering columns gives the same searc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import combinations, zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -89,14 +89,17 @@ def candidates(
         for digest, name in sorted(columns)
         for aggregate in _MEAN_AND_SUM
     ]
-    spelled = []
+    spelled: dict[Source, list[Candidate]] = {}
     keys = groupings(schema, train)
     for kind in kinds:
         for grouping in keys:
             if _groups(schema, kind.source, grouping):
                 lengths = ranges if kind.source in OWN_FACTS else LOOKUP_RANGES_MS
-                spelled += [_candidate(kind, grouping, range_ms) for range_ms in lengths if range_ms >= skew_ms]
-    return sorted(spelled[:MOST_CANDIDATES], key=lambda candidate: candidate.order)
+                mine = spelled.setdefault(kind.source, [])
+                mine += [_candidate(kind, grouping, range_ms) for range_ms in lengths if range_ms >= skew_ms]
+    # In turn, so that a source of many columns leaves room for the others.
+    in_turn = [one for turn in zip_longest(*spelled.values()) for one in turn if one is not None]
+    return sorted(in_turn[:MOST_CANDIDATES], key=lambda candidate: candidate.order)
 
 
 _MEAN_AND_SUM: tuple[Aggregate, ...] = ("mean", "sum")

@@ -38,7 +38,13 @@ class Decoded(NamedTuple):
 
 
 class Decodes(Protocol):
-    """Decodes the records of one table."""
+    """Decodes the records of one table.
+
+    Attributes:
+        schema: of its rows, as `table_schema` says.
+    """
+
+    schema: pa.Schema
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Decode records without watermarks and markers; never raises for what is in them."""
@@ -50,7 +56,7 @@ class Decoder:
 
     def __init__(self, schema: ModelSchema, table: str) -> None:
         self._names = [column.name for column in schema.columns]
-        self._arrow = table_schema(schema, table)
+        self.schema = table_schema(schema, table)
         self._is_outcome = table == OUTCOMES
         prediction = _prediction_type(schema)
         decoder: Any = msgspec.json.Decoder(_outcome_type(prediction) if self._is_outcome else prediction)
@@ -60,7 +66,7 @@ class Decoder:
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Decode records without watermarks and markers; never raises for what is in them."""
         # Some at a time: of many more the garbage collector takes as long as the decoding.
-        parts, undecodable = [self._arrow.empty_table()], list[Undecodable]()
+        parts, undecodable = [self.schema.empty_table()], list[Undecodable]()
         for first in range(0, len(records), _AT_ONCE):
             decoded, refused = self._structs(records[first : first + _AT_ONCE])
             parts.append(self._table(decoded))
@@ -92,10 +98,10 @@ class Decoder:
         lists |= {name: [getattr(row, name) for row in predictions] for name in _PLAIN}
         if self._is_outcome:
             lists |= {name: [getattr(row, name) for row in decoded] for name in ("label", "known_ms", "revision")}
-        arrays: dict[str, pa.Array] = {name: pa.array(values, self._arrow.field(name).type) for name, values in lists.items()}
+        arrays: dict[str, pa.Array] = {name: pa.array(values, self.schema.field(name).type) for name, values in lists.items()}
         arrays["windows"] = _maps([row.windows for row in predictions])
-        arrays["shadows"] = _shadows([row.shadows for row in predictions], self._arrow.field("shadows").type)
-        return pa.table([arrays[name] for name in self._arrow.names], schema=self._arrow)
+        arrays["shadows"] = _shadows([row.shadows for row in predictions], self.schema.field("shadows").type)
+        return pa.table([arrays[name] for name in self.schema.names], schema=self.schema)
 
 
 class _Shadow(msgspec.Struct, gc=False):

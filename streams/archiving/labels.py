@@ -18,7 +18,7 @@ class LabelDecoder:
 
     def __init__(self, schema: ModelSchema) -> None:
         self._task = schema.task
-        self._arrow = table_schema(schema, LABELS)
+        self.schema = table_schema(schema, LABELS)
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """Decode records without watermarks; never raises for what is in them."""
@@ -28,6 +28,6 @@ class LabelDecoder:
             for record, label in read
             if isinstance(label, LabelHead)
         ]
-        columns = list(zip(*rows, strict=True)) or [()] * len(self._arrow)
-        arrays = [pa.array(values, field.type) for values, field in zip(columns, self._arrow, strict=True)]
-        return Decoded(pa.table(arrays, schema=self._arrow), [])
+        columns = list(zip(*rows, strict=True)) or [()] * len(self.schema)
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, self.schema, strict=True)]
+        return Decoded(pa.table(arrays, schema=self.schema), [])

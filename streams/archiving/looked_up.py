@@ -25,7 +25,7 @@ class SourceDecoder:
 
     def __init__(self, schema: ModelSchema, source: str, dialect: Dialect) -> None:
         self._names = [column.name for column in schema.columns_of(source)]
-        self._arrow = table_schema(schema, source_table(source))
+        self.schema = table_schema(schema, source_table(source))
         self._dialect = dialect
 
     def decode(self, records: Sequence[Record]) -> Decoded:
@@ -44,4 +44,4 @@ class SourceDecoder:
             "time_ms": [row.time_ms for _, row in rows],
         }
         lists |= {name: [getattr(row.features, name) for _, row in rows] for name in self._names}
-        return Decoded(pa.table([pa.array(lists[field.name], field.type) for field in self._arrow], self._arrow), undecodable)
+        return Decoded(pa.table([pa.array(lists[field.name], field.type) for field in self.schema], self.schema), undecodable)

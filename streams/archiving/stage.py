@@ -158,7 +158,7 @@ class ArchivingStage(Service):
         stored: dict[str, int] = {}
         marks: dict[str, dict[str, int]] = {}
         for table, filed in self._tables.items():
-            await asyncio.to_thread(self._lake.hide, self._model, table, filed.hidden)
+            await asyncio.to_thread(self._lake.fit, self._model, table, filed.decoder.schema)
             stored |= await asyncio.to_thread(self._lake.positions, self._model, table)
             marks[filed.topic] = await asyncio.to_thread(self._lake.marks, self._model, table)
         await self._seek(stored)

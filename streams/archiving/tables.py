@@ -16,15 +16,13 @@ class Filed(NamedTuple):
     """A table's topic and its number of partitions, and what decodes its records.
 
     `writer` says whose watermarks count in it: `task` is the task of the stage before with the partition's number, `source` that
-    of a replay. None: nobody's do, as in a topic of the user's, and no boundary waits for it. `hidden` are
-    columns that nobody is handed.
+    of a replay. None: nobody's do, as in a topic of the user's, and no boundary waits for it.
     """
 
     topic: str
     partitions: int
     decoder: Decodes
     writer: Writer | None = "task"
-    hidden: frozenset[str] = frozenset()
 
     @property
     def places(self) -> list[tuple[str, int]]:

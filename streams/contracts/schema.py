@@ -128,11 +128,6 @@ class ModelSchema(msgspec.Struct, frozen=True, kw_only=True):
         """Whether anything is hashed or dropped where it comes in."""
         return bool(self.protected) or self.protects_sources
 
-    @property
-    def hidden(self) -> frozenset[str]:
-        """Names of the columns whose values are nobody's to see."""
-        return frozenset(column.name for column in self.columns if column.is_hidden)
-
     def reads_like(self, other: ModelSchema) -> bool:
         """Say whether what is written for one can be read as the other.
 

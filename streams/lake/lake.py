@@ -1,4 +1,4 @@
-"""The lake: each model's predictions, outcomes and labels as Delta tables, every row once.
+"""The lake: each model's predictions, outcomes, labels and looked-up facts as Delta tables, every row once.
 
 One process writes a model's tables; any number of others read them meanwhile (Delta readers see whole commits).
 """
@@ -19,7 +19,7 @@ from streams.contracts.schema import ModelSchema
 from streams.lake.files import chosen, data_set, file_system
 from streams.lake.history import HISTORY_MARK, as_tables
 from streams.lake.place import checked, folder_of
-from streams.lake.tables import DATE, dated, event_time, explained, hidden_in, hide_in, read_time
+from streams.lake.tables import DATE, as_in, dated, event_time, explained, hidden_in, mark_in, read_time, widen
 from streams.lake.transactions import commit, transactions
 
 _POSITION: Final = "position:"
@@ -80,11 +80,11 @@ class Lake:
     def append(
         self, model: str, table: str, rows: pa.Table, positions: Mapping[str, int], marks: Mapping[str, int] | None = None
     ) -> int:
-        """Store rows and how far their sources were read, in one commit. The first append makes the table.
+        """Store rows and how far their sources were read, in one commit. The first append makes the table, new columns widen it.
 
         Args:
             model: the model's name.
-            table: `predictions`, `outcomes` or `labels`.
+            table: `predictions`, `outcomes`, `labels`, or `source_NAME` of a registered source.
             rows: as `table_schema` says; the date is added here.
             positions: next offset to read, keyed `topic/partition`; at least one, each greater than the stored one.
             marks: further numbers to remember with the rows that may stand still but not fall, such as watermarks.
@@ -100,11 +100,6 @@ class Lake:
         numbers = {_POSITION + key: offset for key, offset in positions.items()}
         with explained(model, table):
             handle = self._open(model, table) or self._create(model, table, rows.schema)
-            if new := sorted(set(rows.schema.names) - {field.name for field in handle.schema().fields}):
-                raise LakeError(
-                    f"{model}/{table}: the table that is there has no {', '.join(new)}, which the config declares now; move "
-                    f"{self.location(model, table)} away, so that a new one is begun, or leave the columns out"
-                )
             for name, offset in numbers.items():
                 stored = handle.transaction_version(name)
                 if stored is not None and offset <= stored:
@@ -115,7 +110,8 @@ class Lake:
                 stored = handle.transaction_version(_MARK + key)
                 if stored is None or value > stored:
                     numbers[_MARK + key] = value
-            return commit(handle, dated(rows, table), numbers)
+            widen(handle, rows.schema)
+            return commit(handle, as_in(handle, dated(rows, table)), numbers)
 
     def import_history(self, model: str, schema: ModelSchema, rows: pa.Table, name: str) -> bool:
         """Store rows that were collected before driftwake served the model, once per `name`.
@@ -137,7 +133,8 @@ class Lake:
             with explained(model, table):
                 handle = self._open(model, table) or self._create(model, table, part.schema)
                 if handle.transaction_version(HISTORY_MARK + name) is None:
-                    commit(handle, dated(part, table), {HISTORY_MARK + name: 1})
+                    widen(handle, part.schema)
+                    commit(handle, as_in(handle, dated(part, table)), {HISTORY_MARK + name: 1})
                     stored = True
         return stored
 
@@ -160,7 +157,7 @@ class Lake:
 
         Args:
             model: the model's name.
-            table: `predictions`, `outcomes` or `labels`.
+            table: `predictions`, `outcomes`, `labels`, or `source_NAME` of a registered source.
             columns: which, in this order; all but the date and hidden ones when None.
             since_ms: inclusive, None for from the beginning.
             until_ms: exclusive, None for to the end.
@@ -197,16 +194,25 @@ class Lake:
             handle = self._open(model, table)
             return hidden_in(handle) if handle is not None else frozenset()
 
-    def hide(self, model: str, table: str, columns: Collection[str]) -> None:
-        """Hide exactly these columns from now on, in all versions of a table; one that isn't there yet is made with its marks.
+    def fit(self, model: str, table: str, schema: pa.Schema) -> None:
+        """Bring a table that is there to what is declared now; one that isn't is made so.
+
+        It gets the columns that it lacks, and from now on hides, in all versions, of the declared columns exactly those that
+        nobody is handed. Columns that are declared no more stay as they are, and are null in new rows.
+
+        Args:
+            model: the model's name.
+            table: its name.
+            schema: as `table_schema` says.
 
         Raises:
-            LakeError: the table can't be read or written.
+            LakeError: a column is there with another type, or the table can't be read or written.
         """
         with explained(model, table):
             handle = self._open(model, table)
             if handle is not None:
-                hide_in(handle, columns)
+                widen(handle, schema)
+                mark_in(handle, schema)
 
     def positions(self, model: str, table: str, version: int | None = None) -> dict[str, int]:
         """Return the next offset to read per `topic/partition`; empty when nothing was stored yet.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError
 
 from streams.contracts.errors import LakeError
@@ -84,11 +84,37 @@ def hidden_in(handle: DeltaTable) -> frozenset[str]:
     return frozenset(field.name for field in handle.schema().fields if field.metadata.get(_HIDDEN) == "true")
 
 
-def hide_in(handle: DeltaTable, hidden: Collection[str]) -> None:
-    """Let the table say of exactly these columns, and no others, that nobody is handed them; a commit for each that changes."""
+def widen(handle: DeltaTable, schema: pa.Schema) -> None:
+    """Add the columns that a table lacks, in one commit; its rows have null in them.
+
+    Raises:
+        ValueError: a column is there with another type.
+    """
+    there = pa.schema(handle.schema().to_arrow())
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        if name in there.names and (held := there.field(name).type) != kind:
+            raise ValueError(f"column {name} holds {held} in the table that is there, and {kind} now; give it another name")
+    if new := [field for field in schema if field.name not in there.names]:
+        handle.alter.add_columns(Schema.from_arrow(pa.schema(new)).fields)
+
+
+def mark_in(handle: DeltaTable, schema: pa.Schema) -> None:
+    """Let a table say what the schema says of who is handed its columns; a commit for each that changes.
+
+    A column that is declared no more stays as it is: what was hidden doesn't come to light that way.
+    """
     before = hidden_in(handle)
-    for name in sorted(before ^ ({field.name for field in handle.schema().fields} & {*hidden})):
-        handle.alter.set_column_metadata(name, {_HIDDEN: "false" if name in before else "true"})
+    for field in schema:
+        is_hidden = (field.metadata or {}).get(_HIDDEN.encode()) == b"true"
+        if is_hidden != (field.name in before):
+            handle.alter.set_column_metadata(field.name, {_HIDDEN: "true" if is_hidden else "false"})
+
+
+def as_in(handle: DeltaTable, rows: pa.Table) -> pa.Table:
+    """Return rows with a table's columns in its order, null where they have none."""
+    there = pa.schema(handle.schema().to_arrow())
+    arrays = [rows.column(one.name) if one.name in rows.column_names else pa.nulls(len(rows), one.type) for one in there]
+    return pa.table(arrays, schema=there)
 
 
 def source_table(source: str) -> str:

@@ -19,6 +19,9 @@ TAGGED = ModelSchema(
 )
 
 
+TAGGED_TABLE, OPEN_TABLE = table_schema(TAGGED, PREDICTIONS), table_schema(SCHEMA, PREDICTIONS)
+
+
 def history(count: int) -> pa.Table:
     return pa.table({
         "id": [f"h{number}" for number in range(count)],
@@ -46,26 +49,28 @@ def test_a_tag_hides_what_was_stored_before_it_and_a_grant_shows_it_again(tmp_pa
     lake, other = Lake(tmp_path), Lake(tmp_path)
     version = many_commits(lake, 1, 8)
     assert lake.hidden(MODEL, PREDICTIONS) == frozenset()
-    lake.hide(MODEL, PREDICTIONS, TAGGED.hidden)
+    lake.fit(MODEL, PREDICTIONS, TAGGED_TABLE)
     for asked in ({}, {"version": version}):
         with pytest.raises(LakeError, match="place"):
             other.read(MODEL, PREDICTIONS, ["place"], **asked)
         assert "place" not in other.read(MODEL, PREDICTIONS, **asked).column_names
     hidden = lake.version(MODEL, PREDICTIONS)
-    lake.hide(MODEL, PREDICTIONS, TAGGED.hidden)
+    lake.fit(MODEL, PREDICTIONS, TAGGED_TABLE)
     assert lake.version(MODEL, PREDICTIONS) == hidden > version, "only a change is a commit"
     assert many_commits(lake, 1, 1) == hidden + 1, "the writer goes on where it was"
     assert compact(lake, MODEL, PREDICTIONS, left_ms=2 * DAY).merged
     assert lake.hidden(MODEL, PREDICTIONS) == {"place"}
-    lake.hide(MODEL, PREDICTIONS, SCHEMA.hidden)
+    lake.fit(MODEL, PREDICTIONS, OPEN_TABLE)
     assert other.read(MODEL, PREDICTIONS, ["place"]).num_rows == 18
 
 
-def test_what_is_not_there_is_nobody_s_to_hide(tmp_path: Path):
+def test_a_column_that_is_declared_no_more_stays_hidden(tmp_path: Path):
     lake = Lake(tmp_path)
-    lake.hide(MODEL, PREDICTIONS, {"place"})
-    assert lake.hidden(MODEL, PREDICTIONS) == frozenset()
+    lake.fit(MODEL, PREDICTIONS, TAGGED_TABLE)
+    assert not lake.exists(MODEL, PREDICTIONS), "it will be made so"
     many_commits(lake, 1, 1)
+    lake.fit(MODEL, PREDICTIONS, TAGGED_TABLE)
     version = lake.version(MODEL, PREDICTIONS)
-    lake.hide(MODEL, PREDICTIONS, {"gone"})
+    lake.fit(MODEL, PREDICTIONS, table_schema(ModelSchema(columns=TAGGED.columns[1:]), PREDICTIONS))
+    assert lake.hidden(MODEL, PREDICTIONS) == {"place"}
     assert lake.version(MODEL, PREDICTIONS) == version

@@ -16,6 +16,7 @@ from deltalake import DeltaTable
 
 from streams.contracts.errors import LakeError
 from streams.contracts.schema import Column, ModelSchema
+from streams.lake.compaction import compact
 from streams.lake.lake import _REOPEN_AFTER, Lake
 from streams.lake.tables import RESERVED, table_schema
 from tests.kit.lakes import DAY, SCHEMA, outcomes, predictions
@@ -45,12 +46,34 @@ def test_positions_must_grow(tmp_path: Path):
     assert lake.read("m", "predictions", ["time_ms"]).to_pydict() == {"time_ms": [1, 3]}
 
 
-def test_a_column_that_the_table_lacks_is_refused_with_what_to_do(tmp_path: Path):
+def test_a_table_takes_new_columns_and_goes_on_without_old_ones(tmp_path: Path):
+    lake, reader = Lake(tmp_path), Lake(tmp_path)
+    before = lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    assert reader.read("m", "predictions").num_rows == 1
+    more = predictions(2).append_column("colour", pa.array(["red"]))
+    lake.append("m", "predictions", more.drop_columns(["place"]), {"t/0": 2})
+    for offset in (3, 4, 5):
+        lake.append("m", "predictions", predictions(offset), {"t/0": offset})
+    wanted = ["time_ms", "place", "colour"]
+    for one in (lake, reader, Lake(tmp_path)):
+        assert one.read("m", "predictions", wanted, until_ms=4).to_pylist() == [
+            {"time_ms": 1, "place": "a", "colour": None},
+            {"time_ms": 2, "place": None, "colour": "red"},
+            {"time_ms": 3, "place": "a", "colour": None},
+        ]
+        assert one.read("m", "predictions", among={"colour": ["red"]}).num_rows == 1
+        assert one.positions("m", "predictions") == {"t/0": 5}
+        assert one.read("m", "predictions", version=before).column_names == predictions(1).column_names
+    assert compact(lake, "m", "predictions", left_ms=2 * DAY).merged
+    assert reader.read("m", "predictions", ["colour"]).column("colour").to_pylist() == [None, "red", None, None, None]
+
+
+def test_a_column_that_is_there_keeps_its_type(tmp_path: Path):
     lake = Lake(tmp_path)
     lake.append("m", "predictions", predictions(1), {"t/0": 1})
-    more = predictions(1).append_column("colour", pa.array(["red"] * predictions(1).num_rows))
-    with pytest.raises(LakeError, match=r"has no colour, which the config declares now; move .*m/predictions away"):
-        lake.append("m", "predictions", more, {"t/0": 2})
+    texts = predictions(2).set_column(5, "size", pa.array(["large"]))
+    with pytest.raises(LakeError, match=r"m/predictions: column size holds double .*, and string now; give it another name"):
+        lake.append("m", "predictions", texts, {"t/0": 2})
     assert lake.positions("m", "predictions") == {"t/0": 1}
 
 
@@ -235,7 +258,7 @@ def test_clear_errors(tmp_path: Path):
         lake.append("../m", "predictions", predictions(1), {"t/0": 1})
     lake.append("m", "predictions", predictions(1), {"t/0": 1})
     with pytest.raises(LakeError, match="m/predictions"):
-        lake.append("m", "predictions", predictions(2).append_column("more", pa.array([1])), {"t/0": 2})
+        lake.append("m", "predictions", predictions(2).drop_columns(["time_ms"]), {"t/0": 2})
     with pytest.raises(LakeError, match="nowhere"):
         lake.read("m", "predictions", ["nowhere"])
     (name,) = {"label"} & RESERVED
