@@ -11,6 +11,7 @@ from streams.contracts.features import LABEL
 from streams.contracts.schema import DEFAULTS, Column, Kind, ModelSchema, Protect, Role, Tag, Task, strictest
 from streams.features.units import units_of
 from streams.runtime.config import Section, known_kind
+from streams.runtime.durations import Duration
 from streams.sources.registered import Registered
 
 TopicName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
@@ -117,6 +118,10 @@ class SourceSettings(Section):
     dialect_options: dict[str, Any] = Field(default_factory=dict)
     """What the dialect wants to know, for instance where `mapped_json` finds the columns."""
 
+    ahead: Duration = Duration.of("7d")
+    """How far after the broker got it a record's time may lie, for what is told before it is so. Those further ahead go to
+    quarantine: they would be held in memory until then."""
+
     @field_validator("dialect")
     @classmethod
     def _check_dialect(cls, kind: str) -> str:
@@ -129,8 +134,13 @@ class SourceSettings(Section):
             raise ValueError(f"{topic!r} is a name that driftwake keeps for its own topics; take one without that prefix")
         return topic
 
-    def registered(self, name: str, key: bytes | None) -> Registered:
-        """Return the source as the rest of the data plane knows it; `key` is that of protected columns."""
+    def registered(self, name: str, key: bytes | None, *, is_replay: bool) -> Registered:
+        """Return the source as the rest of the data plane knows it; `key` is that of protected columns.
+
+        A replay's records are written now, whenever they were.
+        """
         columns = tuple(column.contract() for column in self.columns)
         is_protected = any(column.protect in {"hash", "drop"} for column in columns)
-        return Registered(name, self.topic, columns, self.dialect, self.dialect_options, key if is_protected else None)
+        ahead_ms = None if is_replay else self.ahead.ms
+        own_key = key if is_protected else None
+        return Registered(name, self.topic, columns, self.dialect, self.dialect_options, ahead_ms, own_key)

@@ -196,7 +196,7 @@ class ModelSettings(Section):
 
     def registered(self, key: bytes | None) -> tuple[Registered, ...]:
         """Return the registered sources; `key` is that of protected columns."""
-        return tuple(source.registered(name, key) for name, source in self.sources.items())
+        return tuple(source.registered(name, key, is_replay=self.replay) for name, source in self.sources.items())
 
     def served(self, protection: Protection | None, key: bytes | None = None) -> ServedModel:
         """Return what the serving stage needs to know of the model; where another stage decodes requests, that one protects.

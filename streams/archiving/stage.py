@@ -17,15 +17,16 @@ from streams.archiving.maintenance import Maintenance, Spared
 from streams.archiving.parity import Parity
 from streams.archiving.progress import Progress
 from streams.archiving.tables import Tables, expected
-from streams.contracts.errors import BundleRefused, ContractError, LakeError, cause_of
+from streams.contracts.errors import BundleRefused, ContractError, LakeError, TransportError, cause_of
 from streams.contracts.events import encode_event
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
 from streams.lake.lake import Lake
+from streams.lake.tables import LABELS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
-from streams.transport.inputs import Inputs
+from streams.transport.inputs import Inputs, Place
 from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
 from streams.transport.quarantine import refused
@@ -80,6 +81,10 @@ class ArchivingStage(Service):
         self._parity = parity
         self._boundary_ms = NEVER
         self._has_boundary = asyncio.Event()
+        # No boundary waits for these, so what is compared has to.
+        self._unsaid = {filed.topic for table, filed in tables.items() if filed.writer is None and table != LABELS}
+        self._stored: dict[Place, int] = {}
+        self._has_stored = asyncio.Event()
         self._tables = tables
         self._table_of = {filed.topic: table for table, filed in tables.items()}
         self._lake = lake
@@ -192,9 +197,12 @@ class ArchivingStage(Service):
             await self._flush(buffers)
 
     async def _flush(self, buffers: Buffers) -> None:
+        stored = {place: await self._inputs.position(place) for place in self._inputs.places if place[0] in self._unsaid}
         batches, boundary_ms = buffers.drain(self._clock.monotonic())
         for batch in batches:
             await self._store(batch)
+        self._stored = stored
+        self._has_stored.set()
         if boundary_ms is not None:
             # Before the report, which lets a replay's daemon read: its tables have the same versions in every run.
             if self._maintenance.is_due(boundary_ms):
@@ -229,15 +237,22 @@ class ArchivingStage(Service):
         while True:
             await self._has_boundary.wait()
             self._has_boundary.clear()
-            await self._compare(self._boundary_ms)
+            if self._parity is not None and self._parity.is_due(boundary_ms := self._boundary_ms):
+                await self._compare(self._parity, boundary_ms)
 
-    async def _compare(self, boundary_ms: int) -> None:
+    async def _until_stored(self) -> None:
+        """Wait until what registered sources have said by now is in the lake too."""
+        ends = {place: end for place, (_, end) in (await self._inputs.bounds()).items() if place[0] in self._unsaid}
+        while any(self._stored.get(place, 0) < end for place, end in ends.items()):
+            self._has_stored.clear()
+            await self._has_stored.wait()
+
+    async def _compare(self, parity: Parity, boundary_ms: int) -> None:
         """Say where what served differs from what is archived; where that can't be seen, archiving goes on."""
-        if self._parity is None or not self._parity.is_due(boundary_ms):
-            return
         try:
-            checked = await asyncio.to_thread(self._parity.look, boundary_ms)
-        except (LakeError, BundleRefused, ContractError) as error:
+            await self._until_stored()
+            checked = await asyncio.to_thread(parity.look, boundary_ms)
+        except (LakeError, BundleRefused, ContractError, TransportError) as error:
             log.warning("ParityUnknown", model=self._model, error=str(error))
             return
         for result, count in (("same", checked.values - checked.different), ("different", checked.different)):

@@ -89,16 +89,16 @@ class Backfill:
             return None
         followers = self._follow(topics, remembered.positions)
         feed = new_feed(model, specs, remembered.positions, max(wanted.reached_ms, remembered.reached_ms), remembered)
-        await _relive(feed, recording)
         for follower in followers:
             await follower.open()
-        records = await caught_up(feed, followers, recording)
         if any(follower.lost for follower in followers):
             # The log has let go of what came since, or was made anew.
             logger.warning("SnapshotUnusable", model=model.name, reason="the log doesn't go on where it ends")
             for follower in followers:
                 await follower.stop()
             return None
+        await _relive(feed, recording)
+        records = await caught_up(feed, followers, recording)
         logger.info("WindowsRestored", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
         return Reader(feed, followers)
 

@@ -116,6 +116,7 @@ class Feed:
         self._own = remembered.own if remembered else OwnFacts()
         self._brought = dict(remembered.brought) if remembered else {}
         self._is_whole = True
+        self._refused = 0
         # How long before a row the newest fact of a source lies that any window reads.
         self._near_ms = {
             source: skew_ms + min(spec.delay_ms for spec in specs if spec.source == source)
@@ -275,11 +276,20 @@ class Feed:
     def _look_up(self, record: Record, rows: dict[str, list[Row]]) -> None:
         source, dialect = self._topics.sources[record.topic]
         row = dialect.decode(record)
-        if isinstance(row, Refusal):
-            # Archiving puts it into quarantine.
-            logger.warning("FactSkipped", topic=record.topic, partition=record.partition, offset=record.offset, error=row.detail)
-        else:
+        if not isinstance(row, Refusal):
             rows.setdefault(source, []).append(row)
+            return
+        # Archiving puts it into quarantine, so that saying how many there are is enough.
+        self._refused += 1
+        if self._refused & (self._refused - 1) == 0:
+            logger.warning(
+                "FactSkipped",
+                topic=record.topic,
+                partition=record.partition,
+                offset=record.offset,
+                error=row.detail,
+                skipped=self._refused,
+            )
 
     def _facts(self, records: Sequence[Record], place: str, watermarks: list[tuple[str, str, int]]) -> list[Record]:
         """Return the records of a partition that may be facts, and note the watermarks among them."""

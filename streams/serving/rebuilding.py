@@ -25,6 +25,11 @@ class Follower(Protocol):
 
     lost: tuple[str, ...]
 
+    @property
+    def ahead(self) -> int:
+        """How much there was to read when it was opened."""
+        ...
+
     async def open(self) -> None:
         """Connect, and note the ends."""
         ...
@@ -52,6 +57,7 @@ class Follower(Protocol):
 
 Progress = Callable[[float], Awaitable[None]]
 Rest = Callable[[], Awaitable[None]]
+After = Callable[[int], Awaitable[None]]
 Followers = tuple[Follower, ...]
 """Of predictions, outcomes and each source that is read: apart, so that none waits for another's fetch."""
 Follow = Callable[[Sequence[str], Mapping[str, int]], Followers]
@@ -101,7 +107,7 @@ async def rebuilt(
         follow: makes what reads the log.
         history: archived facts.
         lookback: offsets before the archived position that are read again, for watermarks alone.
-        progress: is told which share of the archived facts is in.
+        progress: is told which share is in of the facts that there were at the beginning.
         rest: is waited for after each part.
 
     Raises:
@@ -118,15 +124,20 @@ async def rebuilt(
     try:
         for follower in followers:
             await follower.open()
-        done = 0
+        done, total = 0, past.rows + sum(follower.ahead for follower in followers)
+
+        async def went_on(facts: int) -> None:
+            nonlocal done
+            done += facts
+            await progress(min(done / max(total, 1), 1.0))
+            await rest()
+
         while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
             await asyncio.to_thread(feed.take, part)
-            done += len(part.time_ms)
-            await progress(done / past.rows)
-            await rest()
+            await went_on(len(part.time_ms))
         for follower in followers:
             await follower.look_again({position_key(model.predictions, number) for number in wanted.recorded})
-        records = await caught_up(feed, followers, rest=rest)
+        records = await caught_up(feed, followers, after=went_on)
     except BaseException:
         for follower in followers:
             await follower.stop()
@@ -162,7 +173,11 @@ def topics_of(model: ServedModel, specs: Sequence[Window]) -> tuple[str, ...]:
     return (model.predictions, model.outcomes, *(source.topic for source in model.sources if source.name in read))
 
 
-async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None, rest: Rest = no_rest) -> int:
+async def no_more(records: int) -> None:
+    """Go on at once."""
+
+
+async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None, after: After = no_more) -> int:
     """Read open topics to their noted ends and fold what is there, part by part; return how many records that were.
 
     What a recording has of a partition, without interruption, isn't read: it is in the feed, or will be.
@@ -177,7 +192,7 @@ async def caught_up(feed: Feed, followers: Followers, recording: Recording | Non
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
-                await rest()
+                await after(len(records))
                 await _skip_recorded(feed, follower, recording)
     return count
 

@@ -55,6 +55,7 @@ class Follower:
         self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: dict[TopicPartition, int] = {}
+        self._ahead = 0
         self.lost: tuple[str, ...] = ()
         """The partitions, as `topic/partition`, that don't have the offset to begin at: it is gone, or never was."""
 
@@ -127,8 +128,15 @@ class Follower:
         wanted = {place: self._start.get(position_key(place.topic, place.partition), firsts[place]) for place in ends}
         lost = [place for place, offset in wanted.items() if not firsts[place] <= offset <= ends[place]]
         self.lost = tuple(position_key(place.topic, place.partition) for place in lost)
-        for place, offset in wanted.items():
-            consumer.seek(place, max(offset, firsts[place]))
+        begins = {place: max(offset, firsts[place]) for place, offset in wanted.items()}
+        self._ahead = sum(max(ends[place] - begin, 0) for place, begin in begins.items())
+        for place, begin in begins.items():
+            consumer.seek(place, begin)
+
+    @property
+    def ahead(self) -> int:
+        """How many offsets there were between where it began and the ends, when it was opened."""
+        return self._ahead
 
     async def skip(self, places: Collection[str]) -> dict[str, int]:
         """Go to the ends of partitions as they were noted, but never back.

@@ -79,7 +79,8 @@ def write(path: Path, image: Image, windows: str, note: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = draft_of(path)
     try:
-        with draft.open("wb") as file:
+        # Only for who runs this: keys are values of the model's rows.
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             np.savez(file, **arrays)
             file.flush()
             os.fsync(file.fileno())

@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -19,37 +18,27 @@ from deltalake import DeltaTable
 
 from streams.archiving.config import ArchivingConfig
 from streams.archiving.decoding import Decoder
-from streams.archiving.labels import LabelDecoder
-from streams.archiving.parity import Parity
-from streams.archiving.stage import ArchivingStage
-from streams.archiving.tables import Filed, Tables, Writer
-from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.errors import LakeError
-from streams.contracts.events import decode_event
-from streams.contracts.features import Window
-from streams.contracts.records import Label, Outcome, Prediction, Rejected, WorkerReport
-from streams.contracts.schema import Column, ModelSchema
-from streams.contracts.topics import TABLE, topic_name
+from streams.contracts.records import Label, Rejected
+from streams.contracts.topics import topic_name
 from streams.lake.compaction import FEW
 from streams.lake.lake import Lake
-from streams.runtime.clock import SystemClock
-from streams.runtime.durations import Duration
-from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import watermark_record
-from streams.transport.admin import ensure_topics
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
 from streams.transport.membership import Worker
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
-
-DAY = 86_400_000
-FIRST = 15_000 * DAY
-"""Labels aren't from before 1980; the other tables' days may be."""
-
-PARTITIONS = 2
-LABEL_PARTITIONS = 3
-SCHEMA = ModelSchema(columns=(Column(name="place", kind="category"), Column(name="size", kind="number")))
+from tests.kit.archives import (
+    DAY,
+    FIRST,
+    SCHEMA,
+    make_topics,
+    stage,
+    tables,
+    until_reported,
+    write_day,
+)
 
 
 class DyingLake(Lake):
@@ -81,77 +70,6 @@ class DyingKeeperLake(Lake):
         return super().handle(model, table)
 
 
-def tables(model: str, label_writer: Writer | None) -> Tables:
-    """Labels have a partition more than the others, as a user's topic may."""
-    ours = {kind: Filed(topic_name(kind, model), PARTITIONS, Decoder(SCHEMA, kind)) for kind in ("predictions", "outcomes")}
-    return {**ours, "labels": Filed(topic_name("labels", model), LABEL_PARTITIONS, LabelDecoder(SCHEMA), label_writer)}
-
-
-def stage(bootstrap: str, model: str, lake: Lake, **changes: object) -> ArchivingStage:
-    config = ArchivingConfig(flush_every=Duration.of("1d"), flush_rows=40, max_records=16)
-    given: dict[str, Any] = {
-        "tables": tables(model, "source"),
-        "config": config,
-        "spared": dict,
-        "replay": True,
-        "epoch": "e",
-        "clock": SystemClock(),
-        "telemetry": Telemetry([model]),
-    }
-    return ArchivingStage(model=model, bootstrap=bootstrap, lake=lake, **(given | changes))
-
-
-async def make_topics(bootstrap: str, model: str) -> None:
-    names = {topic_name(kind, model): TABLE[kind] for kind in ("predictions", "outcomes", "workers", "quarantine")}
-    await ensure_topics(bootstrap, names, PARTITIONS)
-    await ensure_topics(bootstrap, {topic_name("labels", model): TABLE["labels"]}, LABEL_PARTITIONS)
-
-
-async def write_day(publisher: Publisher, model: str, day: int, rows: int = 30) -> None:
-    """Write one day of predictions, their outcomes and labels, and the watermark at its end."""
-    for number in range(rows):
-        time_ms = day * DAY + number
-        prediction = Prediction(
-            id=f"{day}-{number}",
-            partition=number % PARTITIONS,
-            offset=number,
-            time_ms=time_ms,
-            columns={"place": "a", "size": 1.0},
-            score=0.5,
-            digest="d",
-            generation=1,
-        )
-        outcome = Outcome(prediction=prediction, label=1.0, known_ms=time_ms + 5, label_partition=0, label_offset=number)
-        for kind, record in (("predictions", prediction), ("outcomes", outcome)):
-            await publisher.send(Output(topic_name(kind, model), number % PARTITIONS, b"k", msgspec.json.encode(record)))
-        label = msgspec.json.encode(Label(f"{day}-{number}", 1.0, FIRST + time_ms))
-        await publisher.send(Output(topic_name("labels", model), number % LABEL_PARTITIONS, None, label))
-    for partition in range(LABEL_PARTITIONS):
-        key, value, headers = watermark_record("source", (day + 1) * DAY)
-        await publisher.send(Output(topic_name("labels", model), partition, key, value, headers))
-    for kind in ("predictions", "outcomes"):
-        for partition in range(PARTITIONS):
-            key, value, headers = watermark_record(str(partition), (day + 1) * DAY)
-            await publisher.send(Output(topic_name(kind, model), partition, key, value, headers))
-
-
-async def until_reported(bootstrap: str, model: str, boundary_ms: int) -> None:
-    follower = Follower(bootstrap, [topic_name("workers")])
-    records = await follower.start()
-    try:
-        async with asyncio.timeout(60):
-            while not any(_reports(record.key, record.value, model, boundary_ms) for record in records):
-                records = await follower.poll(500)
-    finally:
-        await follower.stop()
-
-
-def _reports(key: bytes | None, value: bytes | None, model: str, boundary_ms: int) -> bool:
-    if key != f"archiving/{model}/0".encode():
-        return False
-    return msgspec.json.decode(value or b"", type=WorkerReport).watermark_ms >= boundary_ms
-
-
 def ids(lake: Lake, model: str, table: str) -> Counter[str]:
     return Counter(lake.read(model, table, ["id"]).column("id").to_pylist())
 
@@ -178,31 +96,6 @@ async def test_at_a_boundary_everything_before_it_is_in_the_lake(
             assert archived(lake, model) == [expected_ids(day + 1)] * 3
     await publisher.stop()
     assert sum(lake.positions(model, "predictions").values()) >= 90
-
-
-async def test_what_served_and_the_lake_denies_is_an_event(broker: EmbeddedBroker, unique: Callable[[str], str], tmp_path: Path):
-    """The predictions say nothing of the window that their bundle reads."""
-    model, lake = unique("p"), Lake(tmp_path)
-    await make_topics(broker.bootstrap, model)
-    await ensure_topics(broker.bootstrap, {topic_name("events"): TABLE["events"]}, PARTITIONS)
-    count = Window(aggregate="count", source="requests", by=("place",), range_ms=DAY)
-    golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
-    manifests = {"d": Manifest(model=model, schema=SCHEMA, windows=(count,), golden=golden)}
-    telemetry, config = Telemetry([model]), ArchivingConfig(parity_every=Duration.of("1d"))
-    parity = Parity(model, SCHEMA, lake=lake, manifest=manifests.__getitem__, config=config)
-    publisher, follower = Publisher(broker.bootstrap), Follower(broker.bootstrap, [topic_name("events")])
-    events = [record for record in await follower.start() if record.key == model.encode()]
-    async with stage(broker.bootstrap, model, lake, parity=parity, telemetry=telemetry), asyncio.timeout(60):
-        await write_day(publisher, model, 0)
-        while not events:
-            events += [record for record in await follower.poll(500) if record.key == model.encode()]
-    await follower.stop()
-    await publisher.stop()
-    event = decode_event(events[0].value or b"", list(events[0].headers))
-    assert (event.kind, event.transition, event.model, event.rows) == ("serving", "confirmed", model, 30)
-    assert [evidence.watched for evidence in event.evidence] == [count.name]
-    told = {"model": model, "result": "different"}
-    assert telemetry.registry.get_sample_value("driftwake_archiving_parity_total", told) == 30
 
 
 @pytest.mark.parametrize("dies_after", [1, 2, 3])

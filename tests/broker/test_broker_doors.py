@@ -76,6 +76,24 @@ async def test_a_follower_reads_to_the_end_then_what_comes(broker: EmbeddedBroke
     await follower.stop()
 
 
+async def test_a_follower_reads_a_partition_no_further_than_it_was_told(broker: EmbeddedBroker, unique: Unique) -> None:
+    (topic,) = await make_topics(broker.bootstrap, unique("noted"), partitions=2)
+    await publish(broker.bootstrap, [Output(topic, i % 2, None, b"%d" % i) for i in range(20)])
+    follower = Follower(broker.bootstrap, [topic], start={f"{topic}/1": 4})
+    await follower.open()
+    assert follower.ahead == 10 + 6
+    await publish(broker.bootstrap, [Output(topic, i % 2, None, b"%d" % i) for i in range(20, 400)])
+    await follower.look_again({f"{topic}/0"})
+    records = [record async for part in follower.parts() for record in part]
+    other = [int(record.value or b"") for record in records if record.partition == 1]
+    assert other == list(range(9, 400, 2))
+    left = [record.value for record in records if record.partition == 0]
+    while len(left) < 200:
+        left += [record.value for record in await follower.poll(5_000)]
+    assert [int(value or b"") for value in left] == list(range(0, 400, 2)), "it goes on where it was left"
+    await follower.stop()
+
+
 async def test_keys_choose_partitions_as_other_clients_do(broker: EmbeddedBroker, unique: Unique) -> None:
     (topic,) = await make_topics(broker.bootstrap, unique("keyed"), partitions=4)
     # What the Java client's Utils.toPositive(Utils.murmur2(key)) gives, from its own unit test.

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Window
+from streams.dialects import native
+from streams.dialects.base import Refusal, Written
 from streams.features.text import parse_window
 from streams.model import ModelSettings
 from streams.windows.facts import grouped
@@ -69,6 +71,24 @@ def test_what_makes_no_sense_is_refused(name: str, given: dict[str, Any], why: s
 def test_a_window_that_can_t_be_looked_up_is_refused(text: str, why: str):
     with pytest.raises(ContractError, match=why):
         grouped([parse_window(text)], settings(accounts=source(CARD, LIMIT)).schema_contract())
+
+
+@pytest.mark.parametrize(("ahead", "is_taken"), [({}, False), ({"ahead": "30d"}, True)])
+def test_what_lies_far_ahead_is_refused_unless_it_may(ahead: dict[str, str], is_taken: bool):  # noqa: FBT001 - a parameter
+    model = settings(accounts=source(LIMIT, **ahead))
+    now_ms, day_ms = 1_700_000_000_000, 86_400_000
+    tomorrow, far = (native.example("a", now_ms + days * day_ms, {"limit": 5.0}).value for days in (1, 8))
+    decode = model.registered(None)[0].open().decode
+    assert not isinstance(decode(Written(tomorrow, timestamp_ms=now_ms)), Refusal)
+    assert isinstance(decode(Written(far, timestamp_ms=now_ms)), Refusal) is not is_taken
+    replayed = model.model_copy(update={"replay": True}).registered(None)[0]
+    assert not isinstance(replayed.open().decode(Written(far)), Refusal), "what is replayed was written at another time"
+
+
+def test_a_source_s_key_is_not_shown():
+    (accounts,) = settings(accounts=source(CARD, LIMIT)).registered(b"k" * 32)
+    assert accounts.key == b"k" * 32
+    assert "kkk" not in f"{accounts!r} {accounts} {settings(accounts=source(CARD, LIMIT)).served(None, b'k' * 32)}"
 
 
 def test_a_row_has_nothing_of_a_source_of_its_own():

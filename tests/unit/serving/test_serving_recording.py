@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from streams.serving.feed import Feed, FeedTopics, Rows
 from streams.serving.own import OwnFacts
 from streams.serving.recording import Recording
 from streams.serving.remembering import Remembered
+from streams.sources.registered import Registered
 from streams.transport.records import Record
 from streams.windows.online import WindowState
 
@@ -191,6 +193,15 @@ def test_what_the_log_brought_beyond_the_recordings_beginning_tells_what_follows
     recording.begin_again(OWN)
     fed.relive(recording.drain())
     assert fed.known() == set()
+
+
+def test_a_source_that_is_all_wrong_does_not_flood_the_log() -> None:
+    source = Registered("weather", "w", (Column(name="wind", kind="number"),))
+    fed = Feed(SPECS, skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 1, {"w": ("weather", source.open())}))
+    with structlog.testing.capture_logs() as logs:
+        for offset in range(100):
+            fed.fold([Record("w", 0, offset, None, b"{", (), 0)])
+    assert [entry["skipped"] for entry in logs] == [1, 2, 4, 8, 16, 32, 64]
 
 
 def test_too_much_is_let_go_and_said() -> None:

@@ -1,15 +1,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from skills._kit.errors import NoDataError
-from skills._kit.grammar import candidates, groupings
+from skills._kit.grammar import MOST_CANDIDATES, candidates, groupings
 from skills._kit.screening import binned, gains, moved, residuals
 from skills._kit.search import Found, Question, search
 from streams.contracts.features import Window
-from streams.contracts.schema import Column, ModelSchema, Task
+from streams.contracts.schema import Column, ModelSchema, SourceSchema, Task
 from tests.kit.shops import BURSTS, DAY_MS, HOUR_MS, SCHEMA, Orders, orders, renamed
 
 
@@ -127,6 +129,17 @@ def test_ranges_fit_the_span_of_the_data_and_the_skew():
     ranges = {one.window.range_ms for one in candidates(SCHEMA, given.table, 1e-6, 2 * HOUR_MS)}
     assert min(ranges) == 2 * HOUR_MS
     assert max(ranges) == DAY_MS
+
+
+def test_a_source_of_many_columns_leaves_room_for_others():
+    given, names = orders(2_000, 1), [f"n{number}" for number in range(400)]
+    source = SourceSchema(name="wide", columns=tuple(Column(name=name, kind="number") for name in names))
+    schema = msgspec.structs.replace(SCHEMA, sources=(source,))
+    records = pa.table({"time_ms": [0, DAY_MS], **{name: [0.0, 1.0] for name in names}})
+    own = {one.window.name for one in candidates(SCHEMA, given.table, 1e-6, 0)}
+    spelled = candidates(schema, given.table, 1e-6, 0, {"wide": records})
+    assert len(spelled) == MOST_CANDIDATES
+    assert own < {one.window.name for one in spelled}
 
 
 def test_more_facts_cost_more_state():

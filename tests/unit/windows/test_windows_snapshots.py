@@ -55,6 +55,7 @@ def test_a_restored_state_gives_the_same_values_to_the_last_bit(tmp_path: Path):
         feed(state, step)
     written(path, state, b"so far")
     restored, note = read(path, SPECS, SCHEMA, SKEW_MS)
+    assert path.stat().st_mode & 0o077 == 0, "keys are values of rows"
     assert note == b"so far"
     assert len(restored) == len(state)
     for step in range(40, 80):
