@@ -17,7 +17,7 @@ from streams.archiving.maintenance import Maintenance, Spared
 from streams.archiving.parity import Parity
 from streams.archiving.progress import Progress
 from streams.archiving.tables import Tables, expected
-from streams.contracts.errors import BundleRefused, ContractError, LakeError, TransportError, cause_of
+from streams.contracts.errors import BundleRefused, ContractError, LakeError, cause_of
 from streams.contracts.events import encode_event
 from streams.contracts.records import WorkerReport
 from streams.contracts.topics import topic_name
@@ -26,6 +26,7 @@ from streams.lake.tables import LABELS
 from streams.runtime.clock import WallClock
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
+from streams.transport.commits import LIBRARY_ERRORS
 from streams.transport.inputs import Inputs, Place
 from streams.transport.membership import Assigned, Membership, Worker
 from streams.transport.publisher import Publisher
@@ -252,7 +253,7 @@ class ArchivingStage(Service):
         try:
             await self._until_stored()
             checked = await asyncio.to_thread(parity.look, boundary_ms)
-        except (LakeError, BundleRefused, ContractError, TransportError) as error:
+        except (LakeError, BundleRefused, ContractError, *LIBRARY_ERRORS) as error:
             log.warning("ParityUnknown", model=self._model, error=str(error))
             return
         for result, count in (("same", checked.values - checked.different), ("different", checked.different)):
