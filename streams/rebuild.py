@@ -51,6 +51,7 @@ async def answer(question: Question, said: int) -> None:
     )
     for follower in reader.followers:
         await follower.stop()
+    reader.feed.warm()  # its large merges, which the one who asked needn't make then
     kept = reader.feed.kept()
     if kept is None:
         raise BackfillError("some facts couldn't be folded")

@@ -12,31 +12,33 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
-from typing import Annotated, Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import structlog
 
-from streams.contracts.features import LABEL, Source, Window
+from streams.contracts.features import Source, Window
 from streams.contracts.records import MARKER_HEADER
 from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.runtime.watermark import NEVER, SOURCE, WatermarkTracker, read_watermark
+from streams.serving.columns import decoders_of, fact_columns
 from streams.serving.own import OwnFacts
 from streams.serving.recording import Answered, joined
 from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
-from streams.windows.facts import columns_of
+from streams.windows.merging import Merge
 from streams.windows.online import WindowState
 from streams.windows.texts import Texts
 
 logger = structlog.get_logger(__name__)
 
+MERGED_AT_ONCE: Final = 1 << 17
+"""Facts that are merged while rows wait: that takes about 20 ms."""
+
 _PLACE = operator.attrgetter("topic", "partition")
 _OFFSET, _COLUMNS = operator.attrgetter("offset"), operator.attrgetter("columns")
-
-_Number64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Facts(NamedTuple):
@@ -86,6 +88,8 @@ class Feed:
         skip: offsets below which facts were taken from the lake already, keyed `topic/partition`.
         reached_ms: a watermark that was reached before, with all its facts among those given.
         remembered: the facts to go on with; None: there are none yet.
+        is_live: whether nothing may take long, so that someone else does what is `due`; a replay's values are the same to the
+            last bit in each run.
     """
 
     def __init__(
@@ -98,8 +102,11 @@ class Feed:
         skip: Mapping[str, int] | None = None,
         reached_ms: int = NEVER,
         remembered: Remembered | None = None,
+        is_live: bool = False,
     ) -> None:
         self._state = remembered.state if remembered else WindowState(specs, schema, skew_ms)
+        if is_live:
+            self._state.defer_merges(MERGED_AT_ONCE)
         self._skew_ms = skew_ms
         self._topics = topics
         self._skip = dict(skip or {})
@@ -124,7 +131,7 @@ class Feed:
         }
         self._columns = tuple(dict.fromkeys(name for own in OWN_FACTS for name in fact_columns(specs, schema, own)))
         self._looked_up = {source: fact_columns(specs, schema, source) for source, _ in topics.sources.values()}
-        self._decode_prediction, self._decode_outcome = _decoders(self._columns, schema)
+        self._decode_prediction, self._decode_outcome = decoders_of(self._columns, schema)
 
     def __len__(self) -> int:
         """Facts held."""
@@ -256,7 +263,14 @@ class Feed:
 
     def warm(self) -> None:
         """Make ready for reading; before, the first batch would wait for it."""
+        while (merge := self._state.due()) is not None:
+            merge.make()
+            merge.settle()
         self._state.warm()
+
+    def due(self) -> Merge | None:
+        """Return work on the facts that may be made in another thread, None when there is none."""
+        return self._state.due()
 
     def values(self, time_ms: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> dict[str, list[float | None]]:
         """Return every window's value for each row, by spec name."""
@@ -350,37 +364,9 @@ class Feed:
         return {name: list(map(operator.attrgetter(name), columns)) for name in self._columns}
 
 
-def fact_columns(specs: Sequence[Window], schema: ModelSchema, source: Source) -> tuple[str, ...]:
-    """Name the columns that the windows read of facts, beside an outcome's label: keys, values, and those of filters."""
-    some = [spec for spec in specs if spec.source == source]
-    values = [name for spec in some for name in columns_of(spec, schema) if not (source == "outcomes" and name == LABEL)]
-    return tuple(dict.fromkeys([*(key for spec in some for key in spec.by), *sorted(values)]))
-
-
 def _at(values: Any, places: list[int]) -> Any:
     return values[places] if isinstance(values, np.ndarray | Texts) else [values[place] for place in places]
 
 
 def _is_marker(record: Record) -> bool:
     return any(name == MARKER_HEADER for name, _ in record.headers)
-
-
-def _decoders(columns: Sequence[str], schema: ModelSchema) -> tuple[Any, Any]:
-    """Build decoders that read only what windows need: the rest of a record is skipped, not built.
-
-    `offset` is that of the request, -1 in records of writers that don't say it.
-    """
-    kinds = {name: (float if schema.column(name).kind == "number" else str) | None for name in columns}
-    needed = msgspec.defstruct("Columns", [(name, kind, None) for name, kind in kinds.items()], gc=False)
-    prediction = msgspec.defstruct(
-        "PredictionFact",
-        [
-            ("time_ms", _Number64),
-            ("columns", needed),
-            ("offset", _Number64, -1),
-            ("flags", list[str], msgspec.field(default_factory=list)),
-        ],
-        gc=False,
-    )
-    outcome = msgspec.defstruct("OutcomeFact", [("known_ms", _Number64), ("label", float), ("prediction", prediction)], gc=False)
-    return msgspec.json.Decoder(prediction).decode, msgspec.json.Decoder(outcome).decode

@@ -14,7 +14,8 @@ from streams.contracts.features import Source, Window
 from streams.contracts.schema import OWN_FACTS, ModelSchema
 from streams.lake.lake import Lake
 from streams.lake.tables import fact_table
-from streams.serving.feed import Facts, fact_columns
+from streams.serving.columns import fact_columns
+from streams.serving.feed import Facts
 from streams.windows.facts import time_column
 from streams.windows.texts import Texts
 

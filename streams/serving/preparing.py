@@ -21,8 +21,8 @@ from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER
 from streams.serving.backfilling import Backfill
 from streams.serving.board import Board
+from streams.serving.columns import fact_columns
 from streams.serving.config import ServedModel
-from streams.serving.feed import fact_columns
 from streams.serving.rebuilding import Reader, Wanted
 from streams.serving.recording import Recording
 from streams.transport.publisher import Publisher

@@ -164,6 +164,7 @@ def new_feed(
         skip=skip,
         reached_ms=reached_ms,
         remembered=remembered,
+        is_live=not model.replay,
     )
 
 

@@ -48,6 +48,7 @@ _POLL_MS = 200
 _OWN_TOPICS = 2
 _REPORT_SECONDS = 5.0
 _RETRY_SECONDS = 15.0
+_MERGE_SECONDS = 0.5
 _FETCH_WAIT_MS, _REPLAY_FETCH_WAIT_MS = 100, 4
 
 
@@ -205,6 +206,15 @@ class ServingStage(Service):
         while not self.should_stop:
             await self.sleep(self._config.snapshot_s)
             await self._keep()
+
+    @Service.task
+    async def _merge_windows(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_MERGE_SECONDS)
+            feed = self._board.feed
+            while feed is not None and (merge := feed.due()) is not None and not self.should_stop:
+                await asyncio.to_thread(merge.make)
+                merge.settle()
 
     async def _keep(self) -> None:
         """Write what the windows hold; where that fails they are only rebuilt later."""

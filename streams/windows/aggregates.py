@@ -40,6 +40,10 @@ class Sorted(Protocol):
         """Their times, shape (facts,)."""
         ...
 
+    def times_at(self, places: Integers) -> Integers:
+        """The times of some of them, by their index; shape (places,)."""
+        ...
+
     def elapsed(self) -> Floats:
         """Their times in ms since a moment that all runs of a store share, which floats hold exactly; shape (facts,)."""
         ...
@@ -175,8 +179,7 @@ class Since:
         """Look at the end."""
         if not len(run.at):
             return np.full(len(start), NONE)
-        times: Integers = run.times()[np.maximum(stop - 1, 0)]
-        return np.where(stop > start, times, NONE)
+        return np.where(stop > start, run.times_at(np.maximum(stop - 1, 0)), NONE)
 
     def both(self, one: Integers, other: Integers) -> Integers:
         """Keep the newer."""

@@ -141,6 +141,10 @@ class _Made:
         """The facts' times, shape (facts,)."""
         return self._line.times
 
+    def times_at(self, places: Integers) -> Integers:
+        """The times of some facts, by their index; shape (places,)."""
+        return self._line.times[places]
+
     def elapsed(self) -> Floats:
         """The facts' times in ms since the first of them, shape (facts,)."""
         return (self._line.times - self._line.first).astype(np.float64)

@@ -30,6 +30,7 @@ from streams.windows.facts import (
     own_columns,
 )
 from streams.windows.keys import MISSING, Coded, KeyCodes
+from streams.windows.merging import Merge
 from streams.windows.runs import Run, Runs, places
 from streams.windows.texts import Texts
 
@@ -138,6 +139,15 @@ class WindowState:
         """Make what the first read would make of the facts there are, which takes it long."""
         names = {*(name for by in self._keys for name in by), *self._own}
         self.arrays([0], {name: [None] for name in names})
+
+    def defer_merges(self, most_at_once: int) -> None:
+        """Leave merges of more facts than these to who asks which are `due`; reads are a little slower until they are done."""
+        for store in self._stores:
+            store.runs.most_at_once = most_at_once
+
+    def due(self) -> Merge | None:
+        """Return a merge that was left, None when there is none."""
+        return next((merge for store in self._stores if (merge := store.due()) is not None), None)
 
     def image(self) -> Image:
         """Return what the state is made of now. Only keys are copied, so it is quick."""
@@ -285,6 +295,16 @@ class _Store:
             spans = [(empty, np.zeros((len(self._offsets), count), np.int64))]
         found = functools.reduce(family.both, (family.of(run, column, at[far].ravel(), at[near].ravel()) for run, at in spans))
         return family.results(found, len(which) * count)
+
+    def due(self) -> Merge | None:
+        """Return a merge that was left."""
+        pair = self.runs.due()
+        return Merge(self.runs, *pair, self._warm) if pair is not None else None
+
+    def _warm(self, run: Run) -> None:
+        nowhere = np.zeros(1, np.int64)
+        for family, column in self._groups:
+            family.of(run, column, nowhere, nowhere)
 
     def image(self) -> Held:
         """Return what is held now."""

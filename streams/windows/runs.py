@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,10 @@ class Run:
         """The facts' times, shape (facts,)."""
         return self.at & END_MS
 
+    def times_at(self, places: Integers) -> Integers:
+        """The times of some facts, by their index; shape (places,)."""
+        return self.at[places] & END_MS
+
     def elapsed(self) -> Floats:
         """The facts' times in ms since the origin, shape (facts,)."""
         return (self.times() - self.origin_ms).astype(np.float64)
@@ -74,6 +79,10 @@ class Runs:
     New facts wait unsorted until the next read, then become a run; a run is merged into the one below it unless that is more
     than 8 times larger. So a read searches O(log n) runs and a fact is moved O(log n) times. Memory per fact: 8 bytes and,
     for each value column, 8 for the value and what its aggregates make of it (see `ranges`), plus its share of the largest merge.
+
+    Attributes:
+        most_at_once: facts of a merge that is done at once; larger ones wait for someone to ask what is `due`, and reads search
+            more runs until then. None: all are done at once.
     """
 
     def __init__(self, columns: int) -> None:
@@ -82,6 +91,7 @@ class Runs:
         self._pending: list[tuple[Integers, Floats]] = []
         self._waiting = 0
         self._origin_ms: int | None = None
+        self.most_at_once: int | None = None
 
     def __len__(self) -> int:
         return self._waiting + sum(map(len, self._runs))
@@ -112,6 +122,17 @@ class Runs:
         for run in kept:
             self._push(run)
 
+    def due(self) -> tuple[Run, Run] | None:
+        """Return two neighbours that are to be merged, None when none are."""
+        return next((pair for pair in pairwise(self._runs) if _is_near(*pair)), None)
+
+    def replace(self, below: Run, above: Run, merged: Run) -> None:
+        """Put what two neighbours became in their place; nothing if they aren't there any more."""
+        for place, pair in enumerate(pairwise(self._runs)):
+            if pair[0] is below and pair[1] is above:
+                self._runs[place : place + 2] = [merged]
+                return
+
     def codes(self) -> Iterable[Integers]:
         """Yield the key codes in use, with repetitions."""
         for run in self.settled():
@@ -127,7 +148,14 @@ class Runs:
         self._push(Run(at[order], values[:, order], self._origin_ms))
 
     def _push(self, run: Run) -> None:
-        while self._runs and len(self._runs[-1]) <= max(_RATIO * len(run), _SMALL):
+        while self._runs and _is_near(self._runs[-1], run) and self._is_quick(len(self._runs[-1]) + len(run)):
             run = self._runs.pop().merged(run)
         if len(run):
             self._runs.append(run)
+
+    def _is_quick(self, facts: int) -> bool:
+        return self.most_at_once is None or facts <= self.most_at_once
+
+
+def _is_near(below: Run, above: Run) -> bool:
+    return len(below) <= max(_RATIO * len(above), _SMALL)
