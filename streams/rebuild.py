@@ -28,6 +28,9 @@ from streams.serving.remembering import SnapshotFile
 from streams.transport.follower import Follower
 
 _SHARE = 1 / 4
+_LOOKBACK = 2_048
+"""Offsets before the archived ones that are read again, to see which request was archived last. What the one who asked has
+answered since it asked may be archived by now; an idle partition has two offsets a second, a watermark and its transaction's."""
 
 
 async def answer(question: Question, said: int) -> None:
@@ -47,11 +50,10 @@ async def answer(question: Question, said: int) -> None:
         tell(said, share)
 
     reader = await rebuilt(
-        model, question.wanted, follow=follow, history=history, lookback=0, progress=progress, rest=Pace(_SHARE).rest
+        model, question.wanted, follow=follow, history=history, lookback=_LOOKBACK, progress=progress, rest=Pace(_SHARE).rest
     )
     for follower in reader.followers:
         await follower.stop()
-    reader.feed.warm()  # its large merges, which the one who asked needn't make then
     kept = reader.feed.kept()
     if kept is None:
         raise BackfillError("some facts couldn't be folded")

@@ -57,7 +57,7 @@ class Backfill:
 
         Args:
             wanted: which.
-            progress: is told which share of the archived facts is in.
+            progress: is told which share of the facts is in.
             recording: of what is answered meanwhile. What is left in it at the end is still to be folded; where it isn't whole,
                 nothing is.
 

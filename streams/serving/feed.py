@@ -9,6 +9,7 @@ own partitions, which are folded when they are answered: a row needn't wait unti
 from __future__ import annotations
 
 import operator
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -88,8 +89,6 @@ class Feed:
         skip: offsets below which facts were taken from the lake already, keyed `topic/partition`.
         reached_ms: a watermark that was reached before, with all its facts among those given.
         remembered: the facts to go on with; None: there are none yet.
-        is_live: whether nothing may take long, so that someone else does what is `due`; a replay's values are the same to the
-            last bit in each run.
     """
 
     def __init__(
@@ -102,11 +101,9 @@ class Feed:
         skip: Mapping[str, int] | None = None,
         reached_ms: int = NEVER,
         remembered: Remembered | None = None,
-        is_live: bool = False,
     ) -> None:
         self._state = remembered.state if remembered else WindowState(specs, schema, skew_ms)
-        if is_live:
-            self._state.defer_merges(MERGED_AT_ONCE)
+        self._is_live = False
         self._skew_ms = skew_ms
         self._topics = topics
         self._skip = dict(skip or {})
@@ -144,9 +141,10 @@ class Feed:
 
     @property
     def watermark_ms(self) -> int:
-        """All facts before this time have come by the log (or lay in the lake)."""
-        log_ms = min(tracker.current_ms for tracker in (*self._of_requests, self._of_outcomes))
-        return max(self._reached_ms, log_ms)
+        """All facts before this time are in; in a replay, have come by the log (or lay in the lake)."""
+        by_log_ms = min(tracker.current_ms for tracker in self._of_requests)
+        requests_ms = self._requests_reach_ms(None) if self._is_live else by_log_ms
+        return max(self._reached_ms, min(self._of_outcomes.current_ms, requests_ms))
 
     def covers(self, time_ms: int, heard: Heard | None = None) -> bool:
         """Whether every fact that a row at this time may see has been folded in.
@@ -172,7 +170,9 @@ class Feed:
         """
         columns = {name: rows.columns[name] for name in self._columns}
         with self._changing():
-            seen = self._own.note(partition, offsets)
+            # Another worker may have answered them, while this one doesn't know yet that it has taken over.
+            brought = bisect_right(offsets, self._brought.get(partition, -1))
+            seen = max(self._own.note(partition, offsets), brought)
             if not seen and not flagged:
                 self.take(Facts("requests", rows.time_ms, columns))
             else:
@@ -263,10 +263,15 @@ class Feed:
 
     def warm(self) -> None:
         """Make ready for reading; before, the first batch would wait for it."""
-        while (merge := self._state.due()) is not None:
-            merge.make()
-            merge.settle()
         self._state.warm()
+
+    def go_live(self) -> None:
+        """From now on rows wait for nothing that takes long: someone else does what is `due`.
+
+        In a replay this isn't called, so that its values are the same to the last bit in each run.
+        """
+        self._is_live = True
+        self._state.defer_merges(MERGED_AT_ONCE)
 
     def due(self) -> Merge | None:
         """Return work on the facts that may be made in another thread, None when there is none."""
@@ -307,7 +312,7 @@ class Feed:
 
     def _facts(self, records: Sequence[Record], place: str, watermarks: list[tuple[str, str, int]]) -> list[Record]:
         """Return the records of a partition that may be facts, and note the watermarks among them."""
-        skip, facts = self._skip.get(place, 0), []
+        skip, facts, archived = self._skip.get(place, 0), list[Record](), None
         for record in records:
             if record.headers:
                 watermark = read_watermark(record.key, record.headers)
@@ -318,17 +323,25 @@ class Feed:
                     continue
             if record.offset >= skip:
                 facts.append(record)
+            else:
+                archived = record
+        if archived is not None and archived.topic == self._topics.predictions:
+            # It is folded by the lake, which doesn't say how far that went.
+            self._bring(archived.partition, list(self._decoded([archived], self._decode_prediction)))
         return facts
 
     def _predictions(self, partition: int, records: Sequence[Record]) -> list[Any]:
         """Return those that are facts and not folded yet."""
         rows = list(self._decoded(records, self._decode_prediction))
-        if rows:
-            self._brought[partition] = max(self._brought.get(partition, -1), *map(_OFFSET, rows))
+        self._bring(partition, rows)
         if self._own.answers(partition):
             # In the log's order, whether or not they are facts.
             rows = [row for row in rows if not self._own.has(partition, row.offset)]
         return [row for row in rows if not row.flags]
+
+    def _bring(self, partition: int, rows: Sequence[Any]) -> None:
+        if rows:
+            self._brought[partition] = max(self._brought.get(partition, -1), *map(_OFFSET, rows))
 
     def _decoded(self, records: Sequence[Record], decode: Callable[[bytes], Any]) -> Iterator[Any]:
         for record in records:
@@ -344,11 +357,14 @@ class Feed:
             return self._of_sources[source].current_ms
         if source == "outcomes":
             return max(self._reached_ms, self._of_outcomes.current_ms)
+        return max(self._reached_ms, self._requests_reach_ms(heard))
+
+    def _requests_reach_ms(self, heard: Heard | None) -> int:
         reaches = []
         for number, tracker in enumerate(self._of_requests):
             heard_ms = heard.watermark_ms if heard is not None and heard.partition == number else NEVER
             reaches.append(max(tracker.current_ms, self._own.reach_ms(number, heard_ms)))
-        return max(self._reached_ms, min(reaches))
+        return min(reaches)
 
     def _take_decoded(self, predictions: list[Any], outcomes: list[Any]) -> None:
         if predictions:

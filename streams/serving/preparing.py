@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from streams.contracts.bundle import Manifest
-from streams.contracts.errors import BackfillError, BundleRefused, ContractError
+from streams.contracts.errors import BundleRefused, ContractError
 from streams.contracts.features import Window
 from streams.contracts.records import WorkerReport
 from streams.contracts.schema import OWN_FACTS
@@ -177,11 +177,13 @@ class Preparer:
             reader = await self._backfill.reader(Wanted(ordered, reached_ms, board.watermark_ms, recorded), self._tell, recording)
         finally:
             board.recording = None
-        if recording.is_lost:
-            for follower in reader.followers:
-                await follower.stop()
-            raise BackfillError("too much was answered while windows caught up, or another worker took a partition over")
         reader.feed.relive(recording.drain())
+        if not recording.is_whole:
+            # What was let go comes by the log.
+            for partition in board.own or ():
+                reader.feed.begin_again(partition)
+        if not self._model.replay:
+            reader.feed.go_live()
         board.feed = reader.feed
         self._share = 1.0
         return reader

@@ -24,18 +24,18 @@ class Follower(Protocol):
     """Reads a topic; see `streams.transport.follower`."""
 
     lost: tuple[str, ...]
-
-    @property
-    def ahead(self) -> int:
-        """How much there was to read when it was opened."""
-        ...
+    ahead: int
 
     async def open(self) -> None:
         """Connect, and note the ends."""
         ...
 
-    async def look_again(self, besides: Collection[str]) -> None:
-        """Note the ends anew."""
+    async def look_again(self, is_wanted: Callable[[str], bool]) -> None:
+        """Note ends anew."""
+        ...
+
+    def pause(self, places: Collection[str]) -> None:
+        """Read these no further."""
         ...
 
     def parts(self) -> AsyncGenerator[list[Record], None]:
@@ -135,8 +135,9 @@ async def rebuilt(
         while (part := await asyncio.to_thread(next, past.parts, None)) is not None:
             await asyncio.to_thread(feed.take, part)
             await went_on(len(part.time_ms))
+        recorded = {position_key(model.predictions, number) for number in wanted.recorded}
         for follower in followers:
-            await follower.look_again({position_key(model.predictions, number) for number in wanted.recorded})
+            await follower.look_again(lambda name: name not in recorded)
         records = await caught_up(feed, followers, after=went_on)
     except BaseException:
         for follower in followers:
@@ -164,7 +165,6 @@ def new_feed(
         skip=skip,
         reached_ms=reached_ms,
         remembered=remembered,
-        is_live=not model.replay,
     )
 
 
@@ -181,28 +181,24 @@ async def no_more(records: int) -> None:
 async def caught_up(feed: Feed, followers: Followers, recording: Recording | None = None, after: After = no_more) -> int:
     """Read open topics to their noted ends and fold what is there, part by part; return how many records that were.
 
-    What a recording has of a partition, without interruption, isn't read: it is in the feed, or will be.
+    Of a partition of which the log goes on with what a recording has, nothing more is read: it is in the feed, or will be.
 
     Raises:
         TransportError: the log can't be read.
     """
     count = 0
     for follower in followers:
-        await _skip_recorded(feed, follower, recording)
+        _leave_recorded(feed, follower, recording)
         async with aclosing(follower.parts()) as parts:
             async for records in parts:
                 await asyncio.to_thread(feed.fold, records)
                 count += len(records)
                 await after(len(records))
-                await _skip_recorded(feed, follower, recording)
+                _leave_recorded(feed, follower, recording)
     return count
 
 
-async def _skip_recorded(feed: Feed, follower: Follower, recording: Recording | None) -> None:
-    if recording is None or not recording.is_whole or not feed.known() - recording.skipped:
-        return
-    # All that lies below the ends was recorded by now, so that what comes behind them is next.
-    await asyncio.to_thread(feed.relive, recording.drain())
-    known = feed.known() - recording.interrupted
-    feed.skip(await follower.skip({position_key(feed.predictions, number) for number in known}))
-    recording.skipped |= known
+def _leave_recorded(feed: Feed, follower: Follower, recording: Recording | None) -> None:
+    if recording is not None:
+        known = feed.known() if recording.is_whole else ()
+        follower.pause({position_key(feed.predictions, number) for number in known})

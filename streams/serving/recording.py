@@ -53,14 +53,8 @@ class Recording:
         self._most_bytes = most_bytes
         self._kept: list[Answered] = []
         self._bytes = 0
-        self._is_drained = False
         self.is_whole = True
         """Whether all is here, or was drained, that was answered since it began."""
-        self._is_too_much = False
-        self.interrupted: set[int] = set()
-        """The partitions whose tasks were restored since."""
-        self.skipped: set[int] = set()
-        """The partitions of which something in the log was left out, because all of it was here."""
 
     def note(
         self, partition: int, offsets: Sequence[int], time_ms: Sequence[int], columns: Mapping[str, Any], flagged: Collection[int]
@@ -73,12 +67,10 @@ class Recording:
             self._kept.append(Answered(partition, numbers, times, kept, frozenset(flagged)))
             self._bytes += numbers.nbytes + times.nbytes + sum(values.nbytes for values in kept.values())
             if self._bytes > self._most_bytes:
-                self._is_too_much |= self._is_drained
                 self.give_up()
 
     def begin_again(self, partition: int) -> None:
         """Note that a partition's task was restored."""
-        self.interrupted.add(partition)
         if self.is_whole:
             self._kept.append(Answered(partition))
 
@@ -89,32 +81,25 @@ class Recording:
 
     def drain(self) -> list[Answered]:
         """Return what is kept, and keep it no more."""
-        self._is_drained = True
         kept, self._kept, self._bytes = self._kept, [], 0
         return kept
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether who folded it knows too little.
-
-        Some was folded and then what followed became too much, or another process answered where the log wasn't read.
-        """
-        return self._is_too_much or bool(self.skipped & self.interrupted)
 
 
 def joined(answered: Iterable[Answered]) -> Iterator[Answered]:
     """Yield the same in few parts: what follows on another in its partition is one, where neither was restored in between."""
     waiting: dict[int, list[Answered]] = {}
+    rows: dict[int, int] = {}
     for some in answered:
-        before = waiting.setdefault(some.partition, [])
-        if len(some.offsets):
-            before.append(some)
-        if before and (not len(some.offsets) or sum(len(one.offsets) for one in before) >= _MOST_ROWS):
-            yield _in_one(before)
-            before.clear()
-        if not len(some.offsets):
+        partition, count = some.partition, len(some.offsets)
+        if count:
+            waiting.setdefault(partition, []).append(some)
+            rows[partition] = rows.get(partition, 0) + count
+        if partition in waiting and (not count or rows[partition] >= _MOST_ROWS):
+            yield _in_one(waiting.pop(partition))
+            rows[partition] = 0
+        if not count:
             yield some
-    yield from (_in_one(left) for left in waiting.values() if left)
+    yield from map(_in_one, waiting.values())
 
 
 def _in_one(parts: Sequence[Answered]) -> Answered:

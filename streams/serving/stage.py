@@ -34,6 +34,7 @@ from streams.serving.reading import AnsweredDialect
 from streams.serving.rebuilding import Reader
 from streams.serving.remembering import SnapshotFile
 from streams.serving.slots import Slots
+from streams.serving.sparing import Sparing
 from streams.serving.task import Places, ServingTask
 from streams.transport.deployments import DeploymentReader
 from streams.transport.follower import Follower
@@ -48,7 +49,7 @@ _POLL_MS = 200
 _OWN_TOPICS = 2
 _REPORT_SECONDS = 5.0
 _RETRY_SECONDS = 15.0
-_MERGE_SECONDS = 0.5
+_TIDY_SECONDS = 0.5
 _FETCH_WAIT_MS, _REPLAY_FETCH_WAIT_MS = 100, 4
 
 
@@ -134,6 +135,7 @@ class ServingStage(Service):
         self._is_shared = worker is not None
         self._tasks = self._make_tasks(clock)
         self.runner = self._make_runner(worker)
+        self._sparing = self._make_sparing()
 
     async def on_start(self) -> None:
         """Connect what writes reports, and callers' requests."""
@@ -208,10 +210,13 @@ class ServingStage(Service):
             await self._keep()
 
     @Service.task
-    async def _merge_windows(self) -> None:
+    async def _tidy_windows(self) -> None:
         while not self.should_stop:
-            await self.sleep(_MERGE_SECONDS)
+            await self.sleep(_TIDY_SECONDS)
             feed = self._board.feed
+            if feed is not None and not self._model.replay:
+                feed.evict()
+                self._telemetry.set("driftwake_serving_window_facts", len(feed), model=self._model.name)
             while feed is not None and (merge := feed.due()) is not None and not self.should_stop:
                 await asyncio.to_thread(merge.make)
                 merge.settle()
@@ -245,6 +250,8 @@ class ServingStage(Service):
                 await self._new_reader.wait()
                 continue
             follower = reader.followers[which]
+            if which == 0 and self._sparing is not None:
+                await self._sparing.look(reader, self._board.own or ())
             records = await follower.poll(_POLL_MS)
             if reader is not self._reader:
                 # A newer feed has taken over; nobody reads this one any more.
@@ -353,6 +360,12 @@ class ServingStage(Service):
         if model.is_observed:
             return AnsweredDialect(model.schema)
         return load_kind("streams.dialects", model.dialect).open_dialect(model.schema, Limits(), model.dialect_options)
+
+    def _make_sparing(self) -> Sparing | None:
+        model, counters = self._model, self.runner.counters
+        if model.replay or model.delivery != "exactly_once":
+            return None  # a replay hears by the log how far it has come; else nobody is fenced
+        return Sparing(lambda number: counters[number].transactions, self._clock.monotonic)
 
     def _make_runner(self, worker: Worker | None) -> StageRunner:
         model = self._model

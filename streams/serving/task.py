@@ -322,6 +322,8 @@ class ServingTask:
         self._board.watermarks[self._number] = max(self._board.watermarks.get(self._number, NEVER), watermark_ms)
         reached_s = max(min(self._board.watermarks.values()), 0) / 1_000
         self._telemetry.set("driftwake_stage_watermark_seconds", reached_s, stage="serving", model=self._places.model)
+        if self._board.feed is not None and not self._board.replay:
+            self._board.feed.hear_own(Heard(self._number, watermark_ms))
         key, value, headers = watermark_record(str(self._number), watermark_ms)
         return [Output(self._places.predictions, self._number, key, value, headers)]
 

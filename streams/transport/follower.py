@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -55,7 +55,9 @@ class Follower:
         self._fetch_wait_ms = fetch_wait_ms
         self._consumer: AIOKafkaConsumer | None = None
         self._ends: dict[TopicPartition, int] = {}
-        self._ahead = 0
+        self._paused: set[TopicPartition] = set()
+        self.ahead = 0
+        """How many offsets there were between where it began and the ends, when it was opened."""
         self.lost: tuple[str, ...] = ()
         """The partitions, as `topic/partition`, that don't have the offset to begin at: it is gone, or never was."""
 
@@ -73,7 +75,7 @@ class Follower:
         return [record async for part in self.parts() for record in part]
 
     async def open(self) -> None:
-        """Connect, and note the ends as they are now. It reads ahead from then on.
+        """Connect, and note the ends as they are now. Nothing is read before `parts` is asked.
 
         Raises:
             TransportError: a topic isn't there, or no broker answers.
@@ -88,17 +90,29 @@ class Follower:
                 await consumer.start()
                 self._ends = await consumer.end_offsets(partitions)
                 await self._seek(consumer, self._ends)
+                consumer.pause(*self._ends)
 
-    async def look_again(self, besides: Collection[str]) -> None:
-        """Note the ends of all partitions anew but of these, named `topic/partition`.
+    async def look_again(self, is_wanted: Callable[[str], bool]) -> None:
+        """Note the ends of partitions anew, if they are wanted by their name, `topic/partition`.
 
         Raises:
             TransportError: no broker answers.
         """
-        others = [place for place in self._ends if position_key(place.topic, place.partition) not in besides]
-        if self._consumer is not None and others:
-            async with self._closing_on_error(), asyncio.timeout(START_SECONDS):
-                self._ends |= await self._consumer.end_offsets(others)
+        wanted = [place for place in self._ends if is_wanted(position_key(place.topic, place.partition))]
+        if self._consumer is not None and wanted:
+            try:
+                async with asyncio.timeout(START_SECONDS):
+                    self._ends |= await self._consumer.end_offsets(wanted)
+            except (KafkaError, TimeoutError, OSError) as error:
+                raise self._explained(error) from error
+
+    def pause(self, places: Collection[str]) -> None:
+        """Read exactly these, named `topic/partition`, no further until this is called again, and the others on."""
+        self._paused.clear()
+        self._paused |= {place for place in self._ends if position_key(place.topic, place.partition) in places}
+        if self._consumer is not None:
+            self._consumer.resume(*self._ends.keys() - self._paused)
+            self._consumer.pause(*self._paused)
 
     async def parts(self) -> AsyncGenerator[list[Record], None]:
         """Yield everything up to the ends that were noted, as it comes; connect first, unless that was done.
@@ -110,8 +124,9 @@ class Follower:
             await self.open()
         if self._consumer is not None:
             async with self._closing_on_error():
-                async for records in _parts_to(self._consumer, self._ends, START_SECONDS):
+                async for records in _parts_to(self._consumer, self._ends, START_SECONDS, self._paused):
                     yield records
+                self._consumer.resume(*self._ends.keys() - self._paused)
 
     @asynccontextmanager
     async def _closing_on_error(self) -> AsyncIterator[None]:
@@ -120,8 +135,11 @@ class Follower:
         except BaseException as error:
             await self.stop()
             if isinstance(error, KafkaError | TimeoutError | OSError):
-                raise TransportError(f"reading {', '.join(self._topics)} at {self._bootstrap}: {error!r}") from error
+                raise self._explained(error) from error
             raise
+
+    def _explained(self, error: BaseException) -> TransportError:
+        return TransportError(f"reading {', '.join(self._topics)} at {self._bootstrap}: {error!r}")
 
     async def _seek(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
         firsts = await consumer.beginning_offsets(list(ends))
@@ -129,14 +147,9 @@ class Follower:
         lost = [place for place, offset in wanted.items() if not firsts[place] <= offset <= ends[place]]
         self.lost = tuple(position_key(place.topic, place.partition) for place in lost)
         begins = {place: max(offset, firsts[place]) for place, offset in wanted.items()}
-        self._ahead = sum(max(ends[place] - begin, 0) for place, begin in begins.items())
+        self.ahead = sum(max(ends[place] - begin, 0) for place, begin in begins.items())
         for place, begin in begins.items():
             consumer.seek(place, begin)
-
-    @property
-    def ahead(self) -> int:
-        """How many offsets there were between where it began and the ends, when it was opened."""
-        return self._ahead
 
     async def skip(self, places: Collection[str]) -> dict[str, int]:
         """Go to the ends of partitions as they were noted, but never back.
@@ -177,16 +190,20 @@ class Follower:
 
 
 async def _parts_to(
-    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int], patience_s: float = math.inf
+    consumer: AIOKafkaConsumer,
+    ends: Mapping[TopicPartition, int],
+    patience_s: float = math.inf,
+    paused: Collection[TopicPartition] = (),
 ) -> AsyncGenerator[list[Record], None]:
-    """Read until every position has reached its end. Positions count: records have gaps (markers, compaction).
+    """Read until every position that isn't paused has reached its end. Positions count: records have gaps (markers, compaction).
 
     A partition that has reached its end isn't read on while others haven't.
     A long topic may take its time; from a broker that is silent for so long comes a TimeoutError.
     """
     clock = asyncio.get_running_loop().time
     heard_s = clock()
-    while left := {partition for partition, end in ends.items() if await consumer.position(partition) < end}:
+    while left := {place for place, end in ends.items() if place not in paused and await consumer.position(place) < end}:
+        consumer.resume(*left)
         consumer.pause(*ends.keys() - left)
         fetched = await consumer.getmany(timeout_ms=50)
         if fetched:
@@ -194,7 +211,6 @@ async def _parts_to(
             heard_s = clock()
         elif clock() - heard_s > patience_s:
             raise TimeoutError(f"nothing came for {patience_s:.0f} s")
-    consumer.resume(*ends)
 
 
 async def read_partition(bootstrap: str, topic: str, partition: int, back: int) -> tuple[list[Record], bool]:

@@ -83,7 +83,7 @@ async def test_a_follower_reads_a_partition_no_further_than_it_was_told(broker: 
     await follower.open()
     assert follower.ahead == 10 + 6
     await publish(broker.bootstrap, [Output(topic, i % 2, None, b"%d" % i) for i in range(20, 400)])
-    await follower.look_again({f"{topic}/0"})
+    await follower.look_again(lambda name: name == f"{topic}/1")
     records = [record async for part in follower.parts() for record in part]
     other = [int(record.value or b"") for record in records if record.partition == 1]
     assert other == list(range(9, 400, 2))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from streams.contracts.features import Window
 from streams.contracts.records import Prediction
 from streams.contracts.schema import Column, ModelSchema
-from streams.serving.feed import Feed, FeedTopics, Rows
+from streams.serving.feed import Facts, Feed, FeedTopics, Rows
 from streams.serving.own import OwnFacts
-from streams.serving.recording import Recording
+from streams.serving.recording import Recording, joined
 from streams.serving.remembering import Remembered
 from streams.sources.registered import Registered
 from streams.transport.records import Record
@@ -29,8 +29,8 @@ OWN, OTHER = 0, 1
 LATE_MS = 10**8
 
 
-def new_feed(remembered: Remembered | None = None) -> Feed:
-    skip = remembered.positions if remembered else None
+def new_feed(remembered: Remembered | None = None, skip: dict[str, int] | None = None) -> Feed:
+    skip = remembered.positions if remembered else skip
     return Feed(SPECS, skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 2), skip=skip, remembered=remembered)
 
 
@@ -95,10 +95,16 @@ class Serving:
                 self.stream.commit()
 
     def rebuilt(self) -> Remembered:
-        """Read the log to some end, elsewhere, and return what is left of that."""
-        elsewhere = new_feed()
-        for log in self.stream.log.values():
-            elsewhere.fold(log[: self.draw(st.integers(0, len(log)))])
+        """Read the lake and then the log to some end, elsewhere, and return what is left of that."""
+        archived = {partition: self.draw(st.integers(0, len(log))) for partition, log in self.stream.log.items()}
+        elsewhere = new_feed(skip={f"p/{partition}": end for partition, end in archived.items()})
+        for partition, log in self.stream.log.items():
+            rows = [msgspec.json.decode(record.value or b"", type=Prediction) for record in log[: archived[partition]]]
+            columns = {name: [row.columns[name] for row in rows] for name in ("size", "owner")}
+            elsewhere.take(Facts("requests", [row.time_ms for row in rows], columns))
+        for partition, log in self.stream.log.items():
+            begin = max(archived[partition] - 1, 0)  # one record again, to see which request it was
+            elsewhere.fold(log[begin : self.draw(st.integers(archived[partition], len(log)))])
         kept = elsewhere.kept()
         assert kept is not None
         state = WindowState(SPECS, SCHEMA, 0)
@@ -106,29 +112,18 @@ class Serving:
         return Remembered(state, OwnFacts(kept.own), kept.positions, kept.reached_ms, kept.brought)
 
     def read_on(self, fed: Feed, positions: dict[int, int]) -> None:
-        """Read the log to its end as it is now or further, in parts of any partition, and skip once what is known of it."""
+        """Read the log to its end as it is now or further, in parts of any partition, but of what is known nothing."""
         until = {partition: len(log) for partition, log in self.stream.log.items()}
-        skipped: set[int] = set()
         self.answer(is_recorded=True)
-        self.skip(fed, positions, until, skipped)
-        while any(positions[partition] < end for partition, end in until.items()):
+        while left := [one for one, end in until.items() if positions[one] < end and one not in fed.known()]:
             self.answer(is_recorded=True)
-            partition = self.draw(st.sampled_from([OWN, OTHER]))
+            partition = self.draw(st.sampled_from(left))
             end = self.draw(st.integers(positions[partition], len(self.stream.log[partition])))
             fed.fold(self.stream.log[partition][positions[partition] : end])
             positions[partition] = end
             self.answer(is_recorded=True)
-            self.skip(fed, positions, until, skipped)
-
-    def skip(self, fed: Feed, positions: dict[int, int], until: dict[int, int], skipped: set[int]) -> None:
-        """Skip what is known of the log; relive what was recorded, or not yet."""
-        if fed.known() - skipped:
-            fed.relive(self.recording.drain())
-            for known in fed.known() - skipped:
-                positions[known] = max(positions[known], until[known])
-                skipped.add(known)
-        elif self.draw(st.booleans()):
-            fed.relive(self.recording.drain())
+            if self.draw(st.booleans()):
+                fed.relive(self.recording.drain())
 
 
 @settings(max_examples=300, deadline=None)
@@ -204,28 +199,37 @@ def test_a_source_that_is_all_wrong_does_not_flood_the_log() -> None:
     assert [entry["skipped"] for entry in logs] == [1, 2, 4, 8, 16, 32, 64]
 
 
-def test_too_much_is_let_go_and_said() -> None:
-    stream = Stream()
-    offsets, rows = stream.batch(OWN, 2)
+def test_what_is_let_go_comes_by_the_log() -> None:
+    stream, fed = Stream(), new_feed()
     recording = Recording(["size", "owner"], most_bytes=200)
-    for _ in range(9):
+
+    def answer() -> None:
+        offsets, rows = stream.batch(OWN, 2)
         recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+        stream.commit()
+
+    answer()
+    fed.relive(recording.drain())
+    for _ in range(9):
+        answer()
     assert not recording.is_whole
-    assert not recording.is_lost, "nothing was folded, so the log has all of it"
     assert recording.drain() == []
-    recording = Recording(["size", "owner"], most_bytes=200)
-    recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
-    assert len(recording.drain()) == 1
-    for _ in range(9):
-        recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
-    assert recording.is_lost
+    fed.begin_again(OWN)  # as for every partition, where a recording isn't whole
+    offsets, rows = stream.batch(OWN, 3)
+    fed.fold_own(OWN, offsets, rows, {})
+    stream.commit()
+    assert fed.known() == set()
+    fed.fold(stream.log[OWN])
+    assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [23.0]
+    assert fed.known() == {OWN}
 
 
-def test_what_another_answered_where_the_log_was_not_read_is_lost() -> None:
+def test_many_small_batches_become_few() -> None:
     recording = Recording(["size", "owner"])
-    recording.skipped.add(OWN)
-    assert not recording.is_lost
-    recording.begin_again(OTHER)
-    assert not recording.is_lost
+    for number in range(40_000):
+        recording.note(number % 2, [number], [number], {"size": np.array([1.0]), "owner": ["a"]}, {0} if number == 7 else {})
     recording.begin_again(OWN)
-    assert recording.is_lost
+    parts = list(joined(recording.drain()))
+    assert [(part.partition, len(part.offsets)) for part in parts] == [(OWN, 20_000), (OWN, 0), (OTHER, 20_000)]
+    assert parts[2].flagged == {3}
+    assert parts[2].offsets[3] == 7
