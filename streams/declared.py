@@ -119,8 +119,9 @@ class SourceSettings(Section):
     """What the dialect wants to know, for instance where `mapped_json` finds the columns."""
 
     ahead: Duration = Duration.of("7d")
-    """How far after the broker got it a record's time may lie, for what is told before it is so. Those further ahead go to
-    quarantine: they would be held in memory until then."""
+    """How far a record's time may lie after its timestamp, for what is told before it is so. Those further ahead go to
+    quarantine: they would be held in memory until then. The timestamp is when the broker got it if the topic's `message.timestamp.type` is
+    `LogAppendTime`, else what its producer says."""
 
     @field_validator("dialect")
     @classmethod

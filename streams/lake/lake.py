@@ -19,7 +19,7 @@ from streams.contracts.schema import ModelSchema
 from streams.lake.files import chosen, data_set, file_system
 from streams.lake.history import HISTORY_MARK, as_tables
 from streams.lake.place import checked, folder_of
-from streams.lake.tables import DATE, as_in, dated, event_time, explained, hidden_in, mark_in, read_time, widen
+from streams.lake.tables import DATE, as_in, check_names, dated, event_time, explained, hidden_in, mark_in, read_time, widen
 from streams.lake.transactions import commit, transactions
 
 _POSITION: Final = "position:"
@@ -298,6 +298,7 @@ class Lake:
         return handle
 
     def _create(self, model: str, table: str, schema: pa.Schema) -> DeltaTable:
+        check_names(schema.names)
         dated_schema = schema.append(pa.field(DATE, pa.date32()))
         location = self.location(model, table)
         return DeltaTable.create(location, schema=dated_schema, partition_by=[DATE], configuration=_PROPERTIES)

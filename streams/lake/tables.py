@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -88,14 +88,27 @@ def widen(handle: DeltaTable, schema: pa.Schema) -> None:
     """Add the columns that a table lacks, in one commit; its rows have null in them.
 
     Raises:
-        ValueError: a column is there with another type.
+        ValueError: a column is there with another type, or differs from one by case alone.
     """
     there = pa.schema(handle.schema().to_arrow())
     for name, kind in zip(schema.names, schema.types, strict=True):
         if name in there.names and (held := there.field(name).type) != kind:
             raise ValueError(f"column {name} holds {held} in the table that is there, and {kind} now; give it another name")
     if new := [field for field in schema if field.name not in there.names]:
+        check_names([*there.names, *(field.name for field in new)])
         handle.alter.add_columns(Schema.from_arrow(pa.schema(new)).fields)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that differ by case alone, which Delta takes for one.
+
+    Raises:
+        ValueError: two do.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise ValueError(f"columns {other} and {name} differ by case alone, which tables can't tell apart; rename one")
 
 
 def mark_in(handle: DeltaTable, schema: pa.Schema) -> None:

@@ -29,14 +29,14 @@ from streams.serving.own import OwnFacts
 from streams.serving.recording import Answered, joined
 from streams.serving.remembering import Kept, Remembered
 from streams.transport.records import Record, position_key
-from streams.windows.merging import Merge
 from streams.windows.online import WindowState
 from streams.windows.texts import Texts
+from streams.windows.upkeep import Upkeep
 
 logger = structlog.get_logger(__name__)
 
-MERGED_AT_ONCE: Final = 1 << 17
-"""Facts that are merged while rows wait: that takes about 20 ms."""
+MOST_AT_ONCE: Final = 1 << 17
+"""Facts that are merged or swept while rows wait: that takes about 20 ms."""
 
 _PLACE = operator.attrgetter("topic", "partition")
 _OFFSET, _COLUMNS = operator.attrgetter("offset"), operator.attrgetter("columns")
@@ -271,9 +271,9 @@ class Feed:
         In a replay this isn't called, so that its values are the same to the last bit in each run.
         """
         self._is_live = True
-        self._state.defer_merges(MERGED_AT_ONCE)
+        self._state.defer(MOST_AT_ONCE)
 
-    def due(self) -> Merge | None:
+    def due(self) -> Upkeep | None:
         """Return work on the facts that may be made in another thread, None when there is none."""
         return self._state.due()
 
@@ -307,7 +307,7 @@ class Feed:
                 partition=record.partition,
                 offset=record.offset,
                 error=row.detail,
-                skipped=self._refused,
+                skipped_of_all=self._refused,
             )
 
     def _facts(self, records: Sequence[Record], place: str, watermarks: list[tuple[str, str, int]]) -> list[Record]:

@@ -217,9 +217,9 @@ class ServingStage(Service):
             if feed is not None and not self._model.replay:
                 feed.evict()
                 self._telemetry.set("driftwake_serving_window_facts", len(feed), model=self._model.name)
-            while feed is not None and (merge := feed.due()) is not None and not self.should_stop:
-                await asyncio.to_thread(merge.make)
-                merge.settle()
+            while feed is not None and (upkeep := feed.due()) is not None and not self.should_stop:
+                await asyncio.to_thread(upkeep.make)
+                upkeep.settle()
 
     async def _keep(self) -> None:
         """Write what the windows hold; where that fails they are only rebuilt later."""

@@ -14,7 +14,7 @@ from streams.runtime.protection import Protection
 class Registered(NamedTuple):
     """A source: its name, its columns, its topic, and how its records look on the wire, which is as requests may look.
 
-    `ahead_ms` is how far after the broker got it a record's time may lie, None for any: it would be held in memory until then.
+    `ahead_ms` is how far a record's time may lie after its timestamp, None for any: it would be held in memory until then.
     `key` is the installation's, 32 bytes, where columns are protected: what is equal in requests and here stays equal.
     """
 
@@ -53,7 +53,7 @@ class _Checked:
         if isinstance(row, Refusal):
             return row
         if self._ahead_ms is not None and row.time_ms - message.timestamp_ms > self._ahead_ms:
-            return Refusal("absurd_time", f"time_ms: more than {self._ahead_ms} ms after the broker got the record")
+            return Refusal("absurd_time", f"time_ms: more than {self._ahead_ms} ms after the record's timestamp")
         if self._protection is not None:
             self._protection.protect(row.features)
         return row

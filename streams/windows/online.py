@@ -30,9 +30,9 @@ from streams.windows.facts import (
     own_columns,
 )
 from streams.windows.keys import MISSING, Coded, KeyCodes
-from streams.windows.merging import Merge
 from streams.windows.runs import Run, Runs, places
 from streams.windows.texts import Texts
+from streams.windows.upkeep import Upkeep
 
 
 class Held(NamedTuple):
@@ -140,21 +140,24 @@ class WindowState:
         names = {*(name for by in self._keys for name in by), *self._own}
         self.arrays([0], {name: [None] for name in names})
 
-    def defer_merges(self, most_at_once: int) -> None:
-        """Leave merges of more facts than these to who asks which are `due`; reads are a little slower until they are done."""
+    def defer(self, most_at_once: int) -> None:
+        """Leave what takes long with more facts than these to who asks what is `due`; reads are a little slower until then."""
         for store in self._stores:
             store.runs.most_at_once = most_at_once
 
-    def due(self) -> Merge | None:
-        """Return a merge that was left, None when there is none."""
-        return next((merge for store in self._stores if (merge := store.due()) is not None), None)
+    def due(self) -> Upkeep | None:
+        """Return work that was left, None when there is none."""
+        return next((upkeep for store in self._stores if (upkeep := store.due()) is not None), None)
 
     def image(self) -> Image:
         """Return what the state is made of now. Only keys are copied, so it is quick."""
         return Image([keys.image() for keys in self._keys.values()], [store.image() for store in self._stores])
 
     def restore(self, image: Image) -> None:
-        """Become what a state of the same specs, schema and skew was; from then on both give the same values, bit for bit."""
+        """Become what a state of the same specs, schema and skew was; from then on both give the same values.
+
+        They are the same bit for bit, as long as nothing is left to others (`defer`): spreads are combined run by run.
+        """
         for keys, coded in zip(self._keys.values(), image.keys, strict=True):
             keys.restore(coded)
         for store, held in zip(self._stores, image.stores, strict=True):
@@ -296,10 +299,10 @@ class _Store:
         found = functools.reduce(family.both, (family.of(run, column, at[far].ravel(), at[near].ravel()) for run, at in spans))
         return family.results(found, len(which) * count)
 
-    def due(self) -> Merge | None:
-        """Return a merge that was left."""
-        pair = self.runs.due()
-        return Merge(self.runs, *pair, self._warm) if pair is not None else None
+    def due(self) -> Upkeep | None:
+        """Return work that was left."""
+        due = self.runs.due()
+        return Upkeep(self.runs, *due, self._warm) if due is not None else None
 
     def _warm(self, run: Run) -> None:
         nowhere = np.zeros(1, np.int64)

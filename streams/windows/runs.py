@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -27,12 +28,14 @@ class Run:
         at: places, ascending, shape (facts,).
         values: one row per column, NaN where missing, shape (columns, facts).
         origin_ms: since when `elapsed` counts, the same for all runs that are read together.
+        floor_ms: before which it holds no facts, as far as is known.
     """
 
-    def __init__(self, at: Integers, values: Floats, origin_ms: int) -> None:
+    def __init__(self, at: Integers, values: Floats, origin_ms: int, floor_ms: int = 0) -> None:
         self.at = at
         self.values = values
         self.origin_ms = origin_ms
+        self.floor_ms = floor_ms
         self._made: dict[tuple[str, int], Any] = {}
 
     def __len__(self) -> int:
@@ -65,12 +68,15 @@ class Run:
         at[where], at[ours] = other.at, self.at
         values = np.empty((len(self.values), len(ours)))
         values[:, where], values[:, ours] = other.values, self.values
-        return Run(at, values, self.origin_ms)
+        return Run(at, values, self.origin_ms, min(self.floor_ms, other.floor_ms))
 
     def since(self, floor_ms: int) -> Run:
         """Return the facts at or after `floor_ms`."""
         kept = (self.at & END_MS) >= floor_ms
-        return self if kept.all() else Run(self.at[kept], self.values[:, kept], self.origin_ms)
+        if not kept.all():
+            return Run(self.at[kept], self.values[:, kept], self.origin_ms, floor_ms)
+        self.floor_ms = max(self.floor_ms, floor_ms)
+        return self
 
 
 class Runs:
@@ -81,8 +87,8 @@ class Runs:
     for each value column, 8 for the value and what its aggregates make of it (see `ranges`), plus its share of the largest merge.
 
     Attributes:
-        most_at_once: facts of a merge that is done at once; larger ones wait for someone to ask what is `due`, and reads search
-            more runs until then. None: all are done at once.
+        most_at_once: facts that are merged or swept at once; more of them wait for someone to ask what is `due`, and until then
+            reads search more runs, and more is held. None: all is done at once.
     """
 
     def __init__(self, columns: int) -> None:
@@ -92,6 +98,8 @@ class Runs:
         self._waiting = 0
         self._origin_ms: int | None = None
         self.most_at_once: int | None = None
+        self._floor_ms = 0
+        self._busy: tuple[Run, ...] = ()
 
     def __len__(self) -> int:
         return self._waiting + sum(map(len, self._runs))
@@ -117,20 +125,31 @@ class Runs:
 
     def evict(self, floor_ms: int) -> None:
         """Drop the facts before `floor_ms`."""
-        kept = [run.since(floor_ms) for run in self.settled()]
+        self._floor_ms = floor_ms
+        kept = [run.since(floor_ms) if self._is_quick(len(run)) else run for run in self.settled()]
         self._runs = []
         for run in kept:
             self._push(run)
 
-    def due(self) -> tuple[Run, Run] | None:
-        """Return two neighbours that are to be merged, None when none are."""
-        return next((pair for pair in pairwise(self._runs) if _is_near(*pair)), None)
+    def due(self) -> tuple[tuple[Run, ...], Callable[[], Run]] | None:
+        """Return neighbours that are to become one, which stay as they are until `replace`, and what makes it; None for none."""
+        floor_ms = self._floor_ms
+        for run in self._runs:
+            if run.floor_ms < floor_ms and not self._is_quick(len(run)):
+                self._busy = (run,)
+                return self._busy, partial(run.since, floor_ms)
+        for below, above in pairwise(self._runs):
+            if _is_near(below, above):
+                self._busy = (below, above)
+                return self._busy, partial(below.merged, above)
+        return None
 
-    def replace(self, below: Run, above: Run, merged: Run) -> None:
-        """Put what two neighbours became in their place; nothing if they aren't there any more."""
-        for place, pair in enumerate(pairwise(self._runs)):
-            if pair[0] is below and pair[1] is above:
-                self._runs[place : place + 2] = [merged]
+    def replace(self, old: tuple[Run, ...], made: Run) -> None:
+        """Put what neighbours became in their place; nothing if they aren't there any more."""
+        self._busy = ()
+        for place in range(len(self._runs) - len(old) + 1):
+            if all(one is other for one, other in zip(self._runs[place:], old, strict=False)):
+                self._runs[place : place + len(old)] = [made] if len(made) else []
                 return
 
     def codes(self) -> Iterable[Integers]:
@@ -145,13 +164,16 @@ class Runs:
         order = np.argsort(at, kind="stable")
         if self._origin_ms is None:
             self._origin_ms = int(at[0] & END_MS)
-        self._push(Run(at[order], values[:, order], self._origin_ms))
+        self._push(Run(at[order], values[:, order], self._origin_ms, self._floor_ms))
 
     def _push(self, run: Run) -> None:
-        while self._runs and _is_near(self._runs[-1], run) and self._is_quick(len(self._runs[-1]) + len(run)):
+        while self._runs and _is_near(self._runs[-1], run) and self._is_free(self._runs[-1], run):
             run = self._runs.pop().merged(run)
         if len(run):
             self._runs.append(run)
+
+    def _is_free(self, below: Run, run: Run) -> bool:
+        return self._is_quick(len(below) + len(run)) and not any(below is one for one in self._busy)
 
     def _is_quick(self, facts: int) -> bool:
         return self.most_at_once is None or facts <= self.most_at_once

@@ -40,7 +40,7 @@ from streams.contracts.schema import Column, ModelSchema
 from streams.features.text import parse_window
 from streams.lake.lake import Lake
 from streams.lake.tables import PREDICTIONS
-from streams.serving.feed import MERGED_AT_ONCE
+from streams.serving.feed import MOST_AT_ONCE
 from streams.transport.records import Record
 from streams.windows.offline import window_values
 from streams.windows.online import WindowState
@@ -117,7 +117,7 @@ def online() -> Bar:
         state.add_requests(*batch(first, np.arange(first, first + 100_000) % KEYS))
     batches = [batch(TOLD_KEYS + first, rng.integers(0, KEYS, BATCH)) for first in range(0, READ_ROWS, BATCH)]
     # As live serving does: large merges are made beside, which costs as much, but no batch waits for them.
-    state.defer_merges(MERGED_AT_ONCE)
+    state.defer(MOST_AT_ONCE)
     state.arrays(*batches[0])
     longest = 0.0
     with taking() as took:
@@ -127,9 +127,9 @@ def online() -> Bar:
                 state.arrays(times, columns)
                 state.evict(int(times[0]) - 60_000)
             longest = max(longest, one.seconds)
-            while (merge := state.due()) is not None:
-                merge.make()
-                merge.settle()
+            while (upkeep := state.due()) is not None:
+                upkeep.make()
+                upkeep.settle()
     plain = _plain_rows(batches[:5])
     screen.print(
         f"online: {len(state):,} facts of {KEYS:,} keys; the longest batch of {BATCH:,} rows took {longest * 1e3:.0f} ms"

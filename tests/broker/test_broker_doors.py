@@ -85,12 +85,19 @@ async def test_a_follower_reads_a_partition_no_further_than_it_was_told(broker: 
     await publish(broker.bootstrap, [Output(topic, i % 2, None, b"%d" % i) for i in range(20, 400)])
     await follower.look_again(lambda name: name == f"{topic}/1")
     records = [record async for part in follower.parts() for record in part]
+    follower.pause({f"{topic}/0"})
+    await publish(broker.bootstrap, [Output(topic, i % 2, None, b"%d" % i) for i in range(400, 410)])
+    polled: list[Record] = []
+    while len(polled) < 5:
+        polled += await follower.poll(5_000)
+    assert {record.partition for record in polled} == {1}, "the other one is paused"
+    follower.pause(set())
     other = [int(record.value or b"") for record in records if record.partition == 1]
     assert other == list(range(9, 400, 2))
     left = [record.value for record in records if record.partition == 0]
-    while len(left) < 200:
+    while len(left) < 205:
         left += [record.value for record in await follower.poll(5_000)]
-    assert [int(value or b"") for value in left] == list(range(0, 400, 2)), "it goes on where it was left"
+    assert [int(value or b"") for value in left] == list(range(0, 410, 2)), "it goes on where it was left"
     await follower.stop()
 
 

@@ -207,7 +207,7 @@ class Reader:
         self._given: list[tuple[str, list[Row]]] = []
         self._watermark_ms = 0
         self.state = WindowState(specs, SCHEMA, skew_ms)
-        self.state.defer_merges(1)
+        self.state.defer(1)
 
     def feed(self, kind: str, some: list[Row]) -> None:
         """Give it facts."""
@@ -226,11 +226,11 @@ class Reader:
             identity = snapshots.identity(self._specs, SCHEMA, self._skew_ms)
             snapshots.write(self._path, self.state.image(), identity, b"")
             self.state, _ = snapshots.read(self._path, self._specs, SCHEMA, self._skew_ms)
-            self.state.defer_merges(1)
+            self.state.defer(1)
         elif how == "merged":
-            while (merge := self.state.due()) is not None:
-                merge.make()
-                merge.settle()
+            while (upkeep := self.state.due()) is not None:
+                upkeep.make()
+                upkeep.settle()
         elif how == "rebuilt":
             self.state = WindowState(self._specs, SCHEMA, self._skew_ms)
             self.state.evict(self._watermark_ms)

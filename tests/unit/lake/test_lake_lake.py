@@ -77,6 +77,16 @@ def test_a_column_that_is_there_keeps_its_type(tmp_path: Path):
     assert lake.positions("m", "predictions") == {"t/0": 1}
 
 
+def test_names_that_differ_by_case_alone_are_refused(tmp_path: Path):
+    lake = Lake(tmp_path)
+    both = predictions(1).append_column("Size", pa.array([1.0]))
+    with pytest.raises(LakeError, match=r"m/predictions: columns size and Size differ by case alone.*rename one"):
+        lake.append("m", "predictions", both, {"t/0": 1})
+    lake.append("m", "predictions", predictions(1), {"t/0": 1})
+    with pytest.raises(LakeError, match=r"m/predictions: columns size and Size differ by case alone.*rename one"):
+        lake.append("m", "predictions", both, {"t/0": 2})
+
+
 def test_marks_never_fall(tmp_path: Path):
     lake = Lake(tmp_path)
     lake.append("m", "predictions", predictions(1), {"t/0": 1}, {"t/0/source": 50})

@@ -196,7 +196,7 @@ def test_a_source_that_is_all_wrong_does_not_flood_the_log() -> None:
     with structlog.testing.capture_logs() as logs:
         for offset in range(100):
             fed.fold([Record("w", 0, offset, None, b"{", (), 0)])
-    assert [entry["skipped"] for entry in logs] == [1, 2, 4, 8, 16, 32, 64]
+    assert [entry["skipped_of_all"] for entry in logs] == [1, 2, 4, 8, 16, 32, 64]
 
 
 def test_what_is_let_go_comes_by_the_log() -> None:

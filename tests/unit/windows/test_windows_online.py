@@ -81,13 +81,13 @@ def test_memory_is_flat_and_eviction_changes_no_value():
     assert evicting._keys["place",].highest <= 20
 
 
-def test_merges_that_are_left_to_others_change_no_value():
+def test_what_is_left_to_others_changes_no_value():
     spread = Window(aggregate="std", source="requests", column="size", by=("place",), range_ms=HOUR)
     newest = Window(aggregate="since", source="requests", by=("place",), range_ms=HOUR)
     specs = [COUNT, MEAN, SUM, spread, newest]
     plain, deferring = WindowState(specs, SCHEMA, 0), WindowState(specs, SCHEMA, 0)
-    deferring.defer_merges(60)
-    rng, waiting, made = np.random.default_rng(4), [], 0
+    deferring.defer(60)
+    rng, waiting, merged, swept = np.random.default_rng(4), [], 0, 0
     for step in range(400):
         times = (step * 30_000 + rng.integers(0, 600_000, 12)).tolist()
         columns = {"place": rng.choice(["a", "b", "c", None], 12).tolist(), "size": rng.normal(1e3, 1, size=12).tolist()}
@@ -95,9 +95,9 @@ def test_merges_that_are_left_to_others_change_no_value():
             state.add_requests(times, columns)
             state.add_outcomes(times, columns, columns["size"])
         # As a thread would: begun on what is there, and done after more has come, or after it was swept out.
-        if rng.random() < 0.3 and (merge := deferring.due()) is not None:
-            merge.make()
-            waiting.append(merge)
+        if rng.random() < 0.3 and (upkeep := deferring.due()) is not None:
+            upkeep.make()
+            waiting.append(upkeep)
         for name, values in plain.arrays([step * 30_000] * 12, columns).items():
             np.testing.assert_allclose(deferring.arrays([step * 30_000] * 12, columns)[name], values, rtol=1e-9)
         for state in (plain, deferring):
@@ -105,12 +105,16 @@ def test_merges_that_are_left_to_others_change_no_value():
         for store in deferring._stores:
             assert len(store.runs.settled()) <= 2 * len(store.runs) / 60 + 4, "what is small is merged at once"
         while waiting and rng.random() < 0.5:
-            made += 1
+            before = [(run, len(run)) for store in deferring._stores for run in store.runs.settled()]
             waiting.pop(0).settle()
-    assert made > 50
-    while (merge := deferring.due()) is not None:
-        merge.make()
-        merge.settle()
+            after = [(run, len(run)) for store in deferring._stores for run in store.runs.settled()]
+            merged += len(after) < len(before) and len(deferring) == sum(length for _, length in before)
+            swept += len(deferring) < sum(length for _, length in before)
+    assert merged > 30
+    assert swept > 5
+    while (upkeep := deferring.due()) is not None:
+        upkeep.make()
+        upkeep.settle()
     assert all(len(store.runs.settled()) <= 4 for store in deferring._stores)
     assert len(deferring) == len(plain)
 
