@@ -120,8 +120,8 @@ class SourceSettings(Section):
 
     ahead: Duration = Duration.of("7d")
     """How far a record's time may lie after its timestamp, for what is told before it is so. Those further ahead go to
-    quarantine: they would be held in memory until then. The timestamp is when the broker got it if the topic's `message.timestamp.type` is
-    `LogAppendTime`, else what its producer says."""
+    quarantine: they would be held in memory until then. The timestamp is when the broker got the record if the topic's
+    `message.timestamp.type` is `LogAppendTime`, else what the producer says."""
 
     @field_validator("dialect")
     @classmethod

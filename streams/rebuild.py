@@ -27,7 +27,7 @@ from streams.serving.rebuilding import Followers, rebuilt
 from streams.serving.remembering import SnapshotFile
 from streams.transport.follower import Follower
 
-_SHARE = 1 / 4
+_SHARE = 1 / 5
 _LOOKBACK = 2_048
 """Offsets before the archived ones that are read again, to see which request was archived last. What the one who asked has
 answered since it asked may be archived by now; an idle partition has two offsets a second, a watermark and its transaction's."""

@@ -1,0 +1,69 @@
+"""Partitions that go to another worker and come back, on a real broker: windows see each answer once, whoever gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streams.contracts.features import Window
+from streams.serving.stage import ServingStage
+from streams.transport.membership import Worker
+from tests.kit.bundles import START_MS
+from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
+
+COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
+SHARED = {*range(5, 10), *range(15, 18)}
+"""The steps that two workers answer."""
+
+ROWS, STEP_MS = 40, 600
+"""A step's rows are 24 s; with a skew of a minute they see those of steps before alone."""
+
+
+async def test_windows_see_what_another_worker_answered_in_between(bench: Bench, tmp_path: Path) -> None:
+    await deploy(bench.publisher, bench.model, 1, bench.bundle(0, windows=(COUNT,)))
+    step = 0
+
+    def stage(name: str) -> ServingStage:
+        return stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, snapshot=tmp_path / name, worker=Worker(name))
+
+    def shared_by(*names: str) -> Callable[[Watcher], bool]:
+        return lambda watcher: {report.epoch for report in watcher.reports.values()} == {*names}
+
+    async def answer(steps: int) -> None:
+        nonlocal step
+        for _ in range(steps):
+            numbers, step = range(step * ROWS, (step + 1) * ROWS), step + 1
+            await bench.send(*(bench.request(number, START_MS + number * STEP_MS) for number in numbers))
+            await bench.watcher.until(lambda w, rows=step * ROWS: len(w.answered()) == rows)
+
+    async with running(stage("one")):
+        await answer(5)
+        async with running(stage("two")):
+            await bench.watcher.until(shared_by("one", "two"))
+            await answer(5)
+        await bench.watcher.until(shared_by("one"))
+        await answer(5)
+        async with running(stage("three")):
+            await bench.watcher.until(shared_by("one", "three"))
+            await answer(3)
+    async with running(stage("one")):
+        await answer(4)
+    assert_counted(bench.watcher)
+
+
+def assert_counted(watcher: Watcher) -> None:
+    """Every answer of a worker that was alone has counted what was answered a skew before it, once.
+
+    Of two workers, one reads what the other answered some tenths of a second later, here minutes of event time.
+    """
+    answered = {number_of(prediction): prediction for prediction in watcher.predictions}
+    assert len(answered) == len(watcher.predictions)
+    counted = 0
+    for number, prediction in answered.items():
+        if number // ROWS in SHARED:
+            continue
+        owner, until = prediction.columns["owner"], prediction.time_ms - SKEW_MS
+        seen = [p for p in answered.values() if not p.flags and p.columns["owner"] == owner and p.time_ms < until]
+        assert prediction.windows[COUNT.name] == (None if owner is None else len(seen)), number
+        counted += len(seen)
+    assert counted > 10_000
