@@ -273,6 +273,8 @@ class ServingStage(Service):
             self._not_before_s = self._clock.monotonic() + _RETRY_SECONDS
             return
         if reader is not None:
+            if self._sparing is None:
+                reader.followers[0].pause(())
             # The loops that follow facts stop the old followers when they find new ones in their place.
             self._reader = reader
             self._new_reader.set()

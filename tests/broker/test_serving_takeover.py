@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from streams.contracts.features import Window
 from streams.serving.stage import ServingStage
 from streams.transport.membership import Worker
+from streams.transport.processor import Delivery
 from tests.kit.bundles import START_MS
-from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, stage_of
+from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, served, stage_of
 
 COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
+OUTCOMES = Window(aggregate="count", source="outcomes", by=("owner",), range_ms=3_600_000)
 SHARED = {*range(5, 10), *range(15, 18)}
 """The steps that two workers answer."""
 
@@ -19,12 +23,22 @@ ROWS, STEP_MS = 40, 600
 """A step's rows are 24 s; with a skew of a minute they see those of steps before alone."""
 
 
-async def test_windows_see_what_another_worker_answered_in_between(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("delivery", ["exactly_once", "at_least_once"])
+async def test_windows_see_what_another_worker_answered_in_between(bench: Bench, tmp_path: Path, delivery: Delivery) -> None:
     await deploy(bench.publisher, bench.model, 1, bench.bundle(0, windows=(COUNT,)))
+    described = served(bench.model, replay=False)._replace(delivery=delivery)
     step = 0
 
     def stage(name: str) -> ServingStage:
-        return stage_of(bench.bootstrap, bench.model, bench.registry, replay=False, snapshot=tmp_path / name, worker=Worker(name))
+        return stage_of(
+            bench.bootstrap,
+            bench.model,
+            bench.registry,
+            replay=False,
+            snapshot=tmp_path / name,
+            worker=Worker(name),
+            described=described,
+        )
 
     def shared_by(*names: str) -> Callable[[Watcher], bool]:
         return lambda watcher: {report.epoch for report in watcher.reports.values()} == {*names}
@@ -37,7 +51,12 @@ async def test_windows_see_what_another_worker_answered_in_between(bench: Bench,
             await bench.watcher.until(lambda w, rows=step * ROWS: len(w.answered()) == rows)
 
     async with running(stage("one")):
-        await answer(5)
+        await answer(2)
+        # New windows, whose past comes from elsewhere while rows are answered.
+        further = bench.bundle(1, windows=(COUNT, OUTCOMES))
+        await deploy(bench.publisher, bench.model, 2, further)
+        await answer(3)
+        await bench.watcher.until(lambda w: all(further in report.ready for report in w.reports.values()))
         async with running(stage("two")):
             await bench.watcher.until(shared_by("one", "two"))
             await answer(5)
