@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 
 import pytest
@@ -14,11 +14,8 @@ from streams.transport.processor import Delivery
 from tests.kit.bundles import START_MS
 from tests.kit.serving import SKEW_MS, Bench, Watcher, deploy, number_of, running, served, stage_of
 
-COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=3_600_000)
-OUTCOMES = Window(aggregate="count", source="outcomes", by=("owner",), range_ms=3_600_000)
-SHARED = {*range(5, 10), *range(15, 18)}
-"""The steps that two workers answer."""
-
+COUNT = Window(aggregate="count", source="requests", by=("owner",), range_ms=30 * 86_400_000)
+OUTCOMES = Window(aggregate="count", source="outcomes", by=("owner",), range_ms=30 * 86_400_000)
 ROWS, STEP_MS = 40, 600
 """A step's rows are 24 s; with a skew of a minute they see those of steps before alone."""
 
@@ -27,7 +24,7 @@ ROWS, STEP_MS = 40, 600
 async def test_windows_see_what_another_worker_answered_in_between(bench: Bench, tmp_path: Path, delivery: Delivery) -> None:
     await deploy(bench.publisher, bench.model, 1, bench.bundle(0, windows=(COUNT,)))
     described = served(bench.model, replay=False)._replace(delivery=delivery)
-    step = 0
+    step, shared = 0, set[int]()
 
     def stage(name: str) -> ServingStage:
         return stage_of(
@@ -43,6 +40,12 @@ async def test_windows_see_what_another_worker_answered_in_between(bench: Bench,
     def shared_by(*names: str) -> Callable[[Watcher], bool]:
         return lambda watcher: {report.epoch for report in watcher.reports.values()} == {*names}
 
+    def has_read_all(one: ServingStage) -> Callable[[Watcher], bool]:
+        feed = one._board.feed
+        return lambda w: (
+            feed is not None and len(feed) == sum(not p.flags and p.columns["owner"] is not None for p in w.predictions)
+        )
+
     async def answer(steps: int) -> None:
         nonlocal step
         for _ in range(steps):
@@ -50,27 +53,30 @@ async def test_windows_see_what_another_worker_answered_in_between(bench: Bench,
             await bench.send(*(bench.request(number, START_MS + number * STEP_MS) for number in numbers))
             await bench.watcher.until(lambda w, rows=step * ROWS: len(w.answered()) == rows)
 
-    async with running(stage("one")):
+    async with running(stage("one")) as one:
         await answer(2)
         # New windows, whose past comes from elsewhere while rows are answered.
         further = bench.bundle(1, windows=(COUNT, OUTCOMES))
         await deploy(bench.publisher, bench.model, 2, further)
-        await answer(3)
-        await bench.watcher.until(lambda w: all(further in report.ready for report in w.reports.values()))
+        while not all(further in report.ready for report in bench.watcher.reports.values()):
+            await answer(1)
         async with running(stage("two")):
             await bench.watcher.until(shared_by("one", "two"))
+            shared |= {*range(step, step + 5)}
             await answer(5)
         await bench.watcher.until(shared_by("one"))
+        await bench.watcher.until(has_read_all(one))
         await answer(5)
         async with running(stage("three")):
             await bench.watcher.until(shared_by("one", "three"))
+            shared |= {*range(step, step + 3)}
             await answer(3)
     async with running(stage("one")):
         await answer(4)
-    assert_counted(bench.watcher)
+    assert_counted(bench.watcher, shared)
 
 
-def assert_counted(watcher: Watcher) -> None:
+def assert_counted(watcher: Watcher, shared: Container[int]) -> None:
     """Every answer of a worker that was alone has counted what was answered a skew before it, once.
 
     Of two workers, one reads what the other answered some tenths of a second later, here minutes of event time.
@@ -79,7 +85,7 @@ def assert_counted(watcher: Watcher) -> None:
     assert len(answered) == len(watcher.predictions)
     counted = 0
     for number, prediction in answered.items():
-        if number // ROWS in SHARED:
+        if number // ROWS in shared:
             continue
         owner, until = prediction.columns["owner"], prediction.time_ms - SKEW_MS
         seen = [p for p in answered.values() if not p.flags and p.columns["owner"] == owner and p.time_ms < until]
