@@ -76,7 +76,7 @@ class Backfill:
             follow, history, lookback = self._follow, self._history, self._lookback
             found = await rebuilt(self._model, wanted, follow=follow, history=history, lookback=lookback, progress=progress)
         await asyncio.to_thread(found.feed.warm)
-        await _relive(found.feed, recording)
+        await relive_all(found.feed, recording)
         return found
 
     async def _restored(self, remembered: Remembered | None, wanted: Wanted, recording: Recording) -> Reader | None:
@@ -97,16 +97,17 @@ class Backfill:
             for follower in followers:
                 await follower.stop()
             return None
-        await _relive(feed, recording)
+        await relive_all(feed, recording)
         records = await caught_up(feed, followers, recording)
         logger.info("WindowsRestored", model=model.name, windows=len(specs), facts=len(feed), log_records=records)
         return Reader(feed, followers)
 
 
-async def _relive(feed: Feed, recording: Recording) -> None:
+async def relive_all(feed: Feed, recording: Recording) -> None:
     """Fold what was answered so far, but for what comes while the last of it is folded."""
+    answered = recording.drain()
     for _ in range(_ROUNDS):
-        if len(answered := recording.drain()) <= _FEW:
+        if len(answered) <= _FEW:
             break
         await asyncio.to_thread(feed.relive, answered)
         answered = recording.drain()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import msgspec
 import numpy as np
 import structlog
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from streams.contracts.features import Window
 from streams.contracts.records import Prediction
 from streams.contracts.schema import Column, ModelSchema
+from streams.serving.backfilling import relive_all
 from streams.serving.feed import Facts, Feed, FeedTopics, Rows
 from streams.serving.own import OwnFacts
-from streams.serving.recording import Recording, joined
+from streams.serving.recording import Answered, Recording, joined
 from streams.serving.remembering import Remembered
 from streams.sources.registered import Registered
 from streams.transport.records import Record
@@ -222,6 +225,36 @@ def test_what_is_let_go_comes_by_the_log() -> None:
     fed.fold(stream.log[OWN])
     assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [23.0]
     assert fed.known() == {OWN}
+
+
+class BusyFeed(Feed):
+    """While it folds, requests go on being answered."""
+
+    answer: Callable[[], None]
+    times = 3
+
+    def relive(self, answered: Iterable[Answered]) -> None:
+        super().relive(answered)
+        if self.times:
+            self.times -= 1
+            for _ in range(6):
+                self.answer()
+
+
+async def test_what_is_answered_while_what_was_is_folded_is_folded_too() -> None:
+    stream, recording = Stream(), Recording(["size", "owner"])
+    fed = BusyFeed(SPECS, skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 2))
+
+    def answer() -> None:
+        offsets, rows = stream.batch(OWN, 3)
+        recording.note(OWN, offsets, rows.time_ms, rows.columns, {})
+
+    fed.answer = answer
+    for _ in range(6):
+        answer()
+    await relive_all(fed, recording)
+    assert recording.drain() == []
+    assert fed.values([LATE_MS], {"size": [None], "owner": ["o0"]})[COUNT.name] == [4 * 6 * 3.0]
 
 
 def test_many_small_batches_become_few() -> None:
