@@ -106,7 +106,7 @@ async def rebuilt(
         wanted: the windows.
         follow: makes what reads the log.
         history: archived facts.
-        lookback: offsets before the archived position that are read again, for watermarks alone.
+        lookback: offsets before the archived position that are read again, for watermarks and the last request archived.
         progress: is told which share is in of the facts that there were at the beginning.
         rest: is waited for after each part.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
+from typing import Protocol
 
 import structlog
 
 from streams.contracts.errors import TransportError
 from streams.serving.feed import Feed
-from streams.serving.rebuilding import Reader
 from streams.transport.records import position_key
 
 logger = structlog.get_logger(__name__)
@@ -22,6 +22,22 @@ logger = structlog.get_logger(__name__)
 _EVERY_SECONDS = 1.0
 _COMMITS = 2
 """The first that ends after an end was seen may have begun before."""
+
+
+class Follower(Protocol):
+    """Reads the predictions; see `streams.transport.follower`."""
+
+    async def look_again(self, is_wanted: Callable[[str], bool]) -> None:
+        """Note ends anew."""
+        ...
+
+    def pause(self, places: Collection[str]) -> None:
+        """Read these no further."""
+        ...
+
+    async def skip(self, places: Collection[str]) -> dict[str, int]:
+        """Go to the ends of these."""
+        ...
 
 
 class Sparing:
@@ -35,21 +51,21 @@ class Sparing:
     def __init__(self, commits: Callable[[int], int], monotonic: Callable[[], float]) -> None:
         self._commits = commits
         self._monotonic = monotonic
-        self._reader: Reader | None = None
+        self._feed: Feed | None = None
         self._spared: frozenset[int] | None = None
         self._seen: dict[int, int] = {}
         self._seen_s = -math.inf
 
-    async def look(self, reader: Reader, own: Collection[int]) -> None:
+    async def look(self, feed: Feed, follower: Follower, own: Collection[int]) -> None:
         """Leave out what this process answers alone, read on what it doesn't, and move on in what is left out.
 
         Args:
-            reader: a feed, and what reads the predictions for it first.
+            feed: which has folded what was answered.
+            follower: reads the predictions for it.
             own: the partitions of this process.
         """
-        if reader is not self._reader:
-            self._reader, self._spared, self._seen = reader, None, {}
-        feed, follower = reader.feed, reader.followers[0]
+        if feed is not self._feed:
+            self._feed, self._spared, self._seen = feed, None, {}
         spared = frozenset(feed.known() & {*own})
         if spared != self._spared:
             follower.pause(_names(feed, spared))

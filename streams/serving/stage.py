@@ -251,7 +251,7 @@ class ServingStage(Service):
                 continue
             follower = reader.followers[which]
             if which == 0 and self._sparing is not None:
-                await self._sparing.look(reader, self._board.own or ())
+                await self._sparing.look(reader.feed, follower, self._board.own or ())
             records = await follower.poll(_POLL_MS)
             if reader is not self._reader:
                 # A newer feed has taken over; nobody reads this one any more.

@@ -14,7 +14,6 @@ from streams.contracts.records import Prediction
 from streams.contracts.schema import Column, ModelSchema
 from streams.serving.feed import Feed, FeedTopics, Rows
 from streams.serving.own import OwnFacts
-from streams.serving.rebuilding import Reader
 from streams.serving.remembering import Remembered
 from streams.serving.sparing import Sparing
 from streams.transport.records import Record
@@ -27,9 +26,6 @@ LATE_MS = 10**8
 
 class Log:
     """The predictions of one partition, and what follows them; nothing of it is Kafka but what is asked of it."""
-
-    lost: tuple[str, ...] = ()
-    ahead = 0
 
     def __init__(self, records: list[Record], position: int) -> None:
         self.records = records
@@ -61,15 +57,6 @@ class Log:
         self.brought += len(found)
         return found
 
-    async def open(self) -> None:
-        raise NotImplementedError
-
-    def parts(self) -> None:
-        raise NotImplementedError
-
-    async def stop(self) -> None:
-        raise NotImplementedError
-
 
 class World:
     """A worker with a partition, another that takes it over now and then, and the log that both write."""
@@ -84,7 +71,6 @@ class World:
         self.own = {0}
         self.feed = Feed((COUNT,), skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 1))
         self.log = Log(self.records, 0)
-        self.reader = Reader(self.feed, (self.log,))
         self.sparing = Sparing(lambda partition: self.commits, lambda: self.now_s)
 
     def answer(self) -> None:
@@ -136,7 +122,6 @@ class World:
             (COUNT,), skew_ms=0, schema=SCHEMA, topics=FeedTopics("p", "o", 1), skip=kept.positions, remembered=remembered
         )
         self.log = Log(self.records, kept.positions.get("p/0", 0))
-        self.reader = Reader(self.feed, (self.log,))
         self.in_flight, self.own, self.is_taken = [], {0}, False
         self.asked = self.answered
         self.feed.begin_again(0)
@@ -148,7 +133,7 @@ class World:
     async def look(self) -> None:
         """Do what the stage does before it reads."""
         self.now_s += 1.0
-        await self.sparing.look(self.reader, self.own)
+        await self.sparing.look(self.feed, self.log, self.own)
 
     async def read(self) -> None:
         """Read and fold what there is."""
