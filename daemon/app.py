@@ -141,6 +141,7 @@ def loop_of(
         settings.folder("registry").resolve(),
         model.archiving.flush_every.ms,
         model.schema_contract().sources,
+        model.watch(),
     )
     skills = settings.executing_config()
     planning = Planning(

@@ -19,7 +19,7 @@ class Places(NamedTuple):
 
     `lake` (or a URL) and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
     `archive_interval_ms` of event time that archiving has reported. `sources` are registered by now, maybe not yet when the
-    champion was trained.
+    champion was trained. `watch` is how the model is watched (`ModelSettings.watch`).
     """
 
     model: str
@@ -27,6 +27,7 @@ class Places(NamedTuple):
     registry: Path
     archive_interval_ms: int
     sources: tuple[SourceSchema, ...] | None = None
+    watch: dict[str, Any] | None = None
 
     def until_ms(self, now_ms: int) -> int:
         """Return the last archive boundary at or before `now_ms`: no read of the lake goes further."""

@@ -18,12 +18,13 @@ import pyarrow as pa
 from skills._kit.boosting import Fold, fit
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.export import categories_of, draft, golden_of, golden_rows, largest_difference, libraries, matrix_of, merged
-from skills._kit.frames import Floats, floats, read_table
+from skills._kit.frames import Floats, floats, integers, read_table
 from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
 from skills._kit.protected import protected
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
+from skills._kit.usual import Later, Rows, Watch, normal_of
 from streams.contracts.bundle import STAND_IN, Golden, Interval
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
@@ -37,7 +38,8 @@ LEAST_ROWS = 200
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`table` is a parquet file of labelled rows: `id`, `time_ms`, `label`, `score` (the model's), and the declared columns.
 
-    `key_file` is where the key lies that columns are hashed with; needed where some are protected.
+    `key_file` is where the key lies that columns are hashed with; needed where some are protected. `watch` is how the model is
+    going to be watched; without it nothing is learnt of how often chance raises an alarm.
     """
 
     registry: str
@@ -47,6 +49,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     skew_ms: int = 0
     seed: int = 0
     key_file: str | None = None
+    watch: Watch | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +87,9 @@ def run(request: Input, work: Path) -> Output:
     _check(schema, labels, scores)
     inputs, generator = Inputs(schema, (), ()), np.random.default_rng(request.seed)
     metrics = validated(schema.task, labels, scores, request.seed)
-    profile = profile_of(schema, table, (), {"labels": labels, "scores": scores}, generator)
+    known = "known_ms" if "known_ms" in table.column_names else "time_ms"
+    seen = Later(integers(table, "time_ms"), integers(table, known), labels, scores)
+    profile = profile_of(schema, table, (), seen, generator)
     imitated = table.set_column(table.column_names.index("label"), "label", pa.array(scores))
     graph, matrix = matrix_of(inputs, categories_of(schema, imitated, np.ones(len(scores), np.bool_)), imitated)
     begins = round(len(scores) * (1 - LATER))
@@ -92,6 +97,9 @@ def run(request: Input, work: Path) -> Output:
     booster = fit(schema.task, early, {}, request.seed, later).booster
     model = merged(graph, booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
     before = draft(request.model, inputs, request.skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
+    if request.watch is not None:
+        normal = normal_of(request.watch, before, profile, Rows(table, seen), request.seed)
+        profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))
     found = score_table(scorer, table)
     parity, apart = largest_difference(booster, matrix, found), float(np.abs(found - scores)[begins:].mean())

@@ -35,11 +35,13 @@ from skills._kit.export import (
 )
 from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
+from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
+from skills._kit.usual import Later, Rows, Watch, normal_of
 from streams.contracts.bundle import Golden, Interval, Manifest, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema
@@ -59,7 +61,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """`windows` are all windows of the new model; one that `train` lacks is computed from the lake.
 
     Without a champion, `schema` and `skew_ms` say what its manifest would; `sources` are those that were registered since.
-    `parameters` are XGBoost's names and `rounds`, `patience`, `threads`, `device`.
+    `parameters` are XGBoost's names and `rounds`, `patience`, `threads`, `device`. `watch` is how the model is going to be
+    watched; without it nothing is learnt of how often chance raises an alarm.
     """
 
     lake: str
@@ -74,6 +77,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     schema: ModelSchema | None = None
     skew_ms: int = 0
     sources: tuple[SourceSchema, ...] | None = None
+    watch: Watch | None = None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,11 +108,10 @@ class _Thinned(NamedTuple):
 
 
 class _Judged(NamedTuple):
-    """What the inner validation said: the number of rounds, and the later rows' labels and scores."""
+    """What the inner validation said: the number of rounds, and the later rows with their scores."""
 
     rounds: int
-    labels: Floats
-    scores: Floats
+    later: Later
 
 
 def run(request: Input, work: Path) -> Output:
@@ -125,7 +128,7 @@ def run(request: Input, work: Path) -> Output:
     inputs = Inputs(schema, tuple(dict.fromkeys(request.windows)), manifest.expressions if manifest else ())
     table = _rows(request, inputs, skew_ms)
     judged = _validate(request, inputs, table)
-    metrics = validated(schema.task, judged.labels, judged.scores, request.seed)
+    metrics = validated(schema.task, judged.later.labels, judged.later.scores, request.seed)
     everything = np.ones(table.num_rows, dtype=np.bool_)
     graph, matrix = matrix_of(inputs, categories_of(schema, table, everything), table)
     parameters = {**request.parameters, "rounds": judged.rounds}
@@ -134,8 +137,12 @@ def run(request: Input, work: Path) -> Output:
     model = merged(graph, fitted.booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
     generator = np.random.default_rng(request.seed)
     names = [window.name for window in inputs.windows]
-    profile = profile_of(schema, table, names, {"labels": judged.labels, "scores": judged.scores}, generator)
+    profile = profile_of(schema, table, names, judged.later, generator)
+    profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
+    if request.watch is not None:
+        normal = normal_of(request.watch, before, profile, Rows(table, judged.later), request.seed)
+        profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))
     # The rows that made the trees reach every leaf of them.
     apart = largest_difference(fitted.booster, fold.rows.matrix, score_table(scorer, table.take(pa.array(fold.places))))
@@ -186,7 +193,8 @@ def _validate(request: Input, inputs: Inputs, table: pa.Table) -> _Judged:
     task = inputs.schema.task
     train, watch = (_fold(task, matrix[rows], labels[rows], request.seed).rows for rows in (learning, later))
     fitted = fit(task, train, request.parameters, request.seed, watch)
-    return _Judged(fitted.rounds, labels[later], predict(fitted.booster, matrix[later]))
+    known_ms = integers(table, "known_ms")
+    return _Judged(fitted.rounds, Later(time_ms[later], known_ms[later], labels[later], predict(fitted.booster, matrix[later])))
 
 
 def _fold(task: str, matrix: Singles, labels: Floats, seed: int) -> _Thinned:

@@ -297,6 +297,16 @@ class ModelSettings(Section):
             delivery=self.delivery,
         )
 
+    def watch(self) -> dict[str, Any]:
+        """Return how the model is watched, as skills that make bundles take it."""
+        return {
+            "bucket_ms": self.bucket.ms,
+            "detectors": list(self.monitoring.detectors),
+            "confirm_after": self.monitoring.confirm_after,
+            "clear_after": self.monitoring.clear_after,
+            "alarm_rate": self.monitoring.alarm_rate(self.bucket.ms),
+        }
+
     def topic(self, kind: str, stage: str = "") -> str:
         """Name one of the model's topics.
 

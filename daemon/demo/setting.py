@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from daemon.demo.flights import MODEL, SCHEMA
-from streams.monitoring.config import MonitoringConfig
 
 CONFIG_FILE = "demo.yaml"
 ALONE, MONTHLY = "alone", "monthly"
@@ -27,8 +26,7 @@ def config(data_dir: Path, bundle: str) -> dict[str, Any]:
         # Facts become visible one bucket later, so that a bucket needs nothing that is made while it passes.
         "skew": "1h",
         "label_horizon": "3d",
-        # alibi-detect's tests run beside ours on the same samples; the report puts their p-values side by side.
-        "monitoring": {"cooldown": "10d", "detectors": [*MonitoringConfig().detectors, "alibi_tabular"]},
+        "monitoring": {"cooldown": "10d"},
         "triaging": {"cooldown": "10d", "recent": "7d", "label_wait": "2d"},
         "planning": {"autonomy": "act", "promotions_per_30d": 1, "train": "120d", "sealed": "7d", "search_seconds": 60},
         "judging": {"shadow": "3d", "probation": "7d", "recheck": "2d"},

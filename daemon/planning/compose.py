@@ -63,13 +63,14 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
         "windows": windows,
     }  # fmt: skip
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
+    own = common | places.looked_up() | {"watch": places.watch}
     match proposal.action:
         case "rollback" | "promote_submitted":
             return ()
         case "judge_submitted":
             return (build, _compare(common, basis.incident.challenger, config.seed, ("data",)))
         case "retrain":
-            train = _train(common | places.looked_up(), windows, basis, config, ("data",))
+            train = _train(own, windows, basis, config, ("data",))
             return (build, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
         case "search_features_and_retrain":
             search = PlanStep(
@@ -80,7 +81,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
                 },
             )  # fmt: skip
             found = {"concat": [windows, _result("search", "accepted.*.window")]}
-            train = _train(common | places.looked_up(), found, basis, config, ("data", "search"))
+            train = _train(own, found, basis, config, ("data", "search"))
             return (build, search, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
     raise PlanRefusedError(f"no steps belong to {proposal.action}")
 

@@ -23,6 +23,7 @@ class ByHand:
         self._common = {"lake": settings.lake_place, "registry": registry, "model": model}
         schema = given.schema_contract()
         self._own = {"schema": msgspec.to_builtins(schema), "skew_ms": given.skew.ms}
+        self._watch = {"watch": given.watch()}
         # Of the skills that are given rows as they came; a path, for arguments are kept and the key must not be among them.
         self._raw = {"key_file": str(settings.hash_key_file.resolve())} if schema.protected else {}
         settings.make_hash_key()
@@ -57,13 +58,14 @@ class ByHand:
         """Train on a table and return the bundle's digest."""
         arguments = {"train": table, "seed": 0, "lineage": {"policy": name}, "windows": plain(windows)}
         arguments["parameters"] = parameters or {}
-        result = await self._call("train_xgboost", self._folder(f"{name}-train"), self._common | self._own | arguments)
+        given = self._common | self._own | self._watch | arguments
+        result = await self._call("train_xgboost", self._folder(f"{name}-train"), given)
         return str(result["digest"])
 
     async def adopt(self, table: str) -> dict[str, Any]:
         """Make the bundle of a model that is served elsewhere, out of labelled rows with its scores."""
         common = {"registry": self._common["registry"], "model": self._common["model"], "table": table}
-        return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._raw)
+        return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._watch | self._raw)
 
     async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
         """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""

@@ -15,7 +15,7 @@ from daemon.report.collect_incidents import incident_report
 from daemon.report.collect_quality import Served, Span, metric_text, periods, read_served, weeks
 from daemon.report.collect_steps import proposed
 from daemon.report.collect_swaps import Reign, reigns, swaps, windows_of
-from daemon.report.model import Check, Delivery, ReplayReport, Resources, SideBySide, Slot
+from daemon.report.model import Check, Delivery, ReplayReport, Resources, Slot
 from streams.contracts.events import DriftEvent
 from streams.contracts.features import Window
 from streams.contracts.schema import Task
@@ -83,30 +83,8 @@ def collect(request: Collection) -> ReplayReport:
         refused=request.refused,
         checks=_checks(request, served, found, incidents, windows),
         delivery=request.delivery,
-        side_by_side=side_by_side(ledger, request.model),
         resources=request.resources,
         lessons=tuple(lesson.text for lesson in ledger.lessons(request.model, _MOST_LESSONS)),
-    )
-
-
-def side_by_side(ledger: Ledger, model: str) -> tuple[SideBySide, ...]:
-    """Pair our tests with alibi-detect's of the same bucket, bundle and column, where both said something.
-
-    Reads every event that was received, also those that no incident took up.
-    """
-    events = list(_events(ledger, model))
-    theirs = {
-        (event.bucket_start_ms, event.bucket_end_ms, event.digest, one.watched): one.p_value
-        for event in events
-        if event.detector == ALIBI
-        for one in event.evidence
-    }
-    return tuple(
-        SideBySide(time_ms=event.time_ms, column=one.watched, test=OURS[event.detector], ours=one.p_value, alibi=theirs[key])
-        for event in events
-        if event.detector in OURS
-        for one in event.evidence
-        if (key := (event.bucket_start_ms, event.bucket_end_ms, event.digest, one.watched)) in theirs
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daemon.report.incidents import incident_list, refused_section
 from daemon.report.markup import element, raw
 from daemon.report.model import ReplayReport
-from daemon.report.overview import checks, closing, delivery, summary, tests_side_by_side
+from daemon.report.overview import checks, closing, delivery, summary
 from daemon.report.quality import months, quality_over_time
 from daemon.report.style import SHEET
 
@@ -30,7 +30,6 @@ def render(report: ReplayReport) -> str:
         checks(report),
         incident_list(report),
         refused_section(report),
-        tests_side_by_side(report),
         delivery(report),
         closing(report),
     )

@@ -177,16 +177,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return self.missing == 0 and self.doubled == 0 and self.requests == self.predictions + self.quarantined
 
 
-class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
-    """The p-value of one test of ours beside that of the same test in alibi-detect; None where theirs could not be run."""
-
-    time_ms: int
-    column: str
-    test: str
-    ours: float
-    alibi: float | None
-
-
 class Resources(msgspec.Struct, frozen=True, kw_only=True):
     """What the run took, all processes together."""
 
@@ -213,7 +203,6 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     refused: str | None = None
     checks: tuple[Check, ...] = ()
     delivery: Delivery | None = None
-    side_by_side: tuple[SideBySide, ...] = ()
     resources: Resources | None = None
     lessons: tuple[str, ...] = ()
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from daemon.report.markup import Markup, element
-from daemon.report.model import ReplayReport, SideBySide
+from daemon.report.model import ReplayReport
 from daemon.report.outcome import outcome, own_swaps
-from daemon.report.plots import pair_text, side_by_side
-from daemon.report.tables import Cell, folded, held_tag, table
-from daemon.report.wording import MISSING, day, duration, finite, moment, number, p_value, size
+from daemon.report.tables import Cell, held_tag, table
+from daemon.report.wording import MISSING, day, duration, number, p_value, size
 
 _PAIRS = 30
 
@@ -44,41 +43,6 @@ def checks(report: ReplayReport) -> Markup:
         else element("p", "Nothing was checked.")
     )
     return element("section", element("h2", "Checks"), body)
-
-
-def tests_side_by_side(report: ReplayReport) -> Markup | None:
-    """Show p-values of our tests beside alibi-detect's on the same samples."""
-    if not report.side_by_side:
-        return None
-    both = [
-        (pair.ours, pair.alibi)
-        for pair in report.side_by_side
-        if pair.alibi is not None and finite(pair.ours) and finite(pair.alibi)
-    ]
-    worst = max((abs(ours - theirs) for ours, theirs in both), default=None)
-    ran = f"{number(len(both))} of them run by alibi-detect on the same samples as well"
-    said = f"{number(len(report.side_by_side))} tests of ours, {ran}."
-    far = f" Largest difference between two p-values: {p_value(worst)}." if worst is not None else ""
-    first = sorted(report.side_by_side, key=lambda pair: (-_apart(pair), pair.time_ms))[:_PAIRS]
-    rows = [
-        (
-            moment(pair.time_ms),
-            pair.column,
-            pair.test,
-            Cell(p_value(pair.ours), "number"),
-            Cell(_optional(pair.alibi), "number"),
-            Cell(pair_text(pair.ours, pair.alibi), "number"),
-        )
-        for pair in first
-    ]
-    head = ("Time", "Column", "Test", Cell("Ours, p", "number"), Cell("alibi-detect, p", "number"), Cell("Apart", "number"))
-    return element(
-        "section",
-        element("h2", "Our tests beside alibi-detect"),
-        element("p", said + far),
-        element("figure", side_by_side(both), element("figcaption", "On the dashed line both agree.")) if both else None,
-        folded(f"The {len(rows)} pairs furthest apart", table("p-values on the same samples", head, rows)),
-    )
 
 
 def delivery(report: ReplayReport) -> Markup | None:
@@ -132,12 +96,6 @@ def _facts(report: ReplayReport) -> list[tuple[str, str]]:
     if report.resources is not None:
         found.append(("Peak memory", size(report.resources.peak_memory_bytes)))
     return found
-
-
-def _apart(pair: SideBySide) -> float:
-    """Return how far both p-values are apart; pairs that can't be compared come last."""
-    apart = abs(pair.ours - pair.alibi) if pair.alibi is not None else -1.0
-    return apart if finite(apart) else -1.0
 
 
 def _optional(value: float | None) -> str:

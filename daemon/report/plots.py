@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from daemon.report.axes import Scale, covering, ticks
 from daemon.report.markup import Content, Markup, element
-from daemon.report.wording import MISSING, clean, finite, minus, number, p_value, range_of, usable
+from daemon.report.wording import clean, finite, number, range_of, usable
 from streams.contracts.bundle import Interval
 from streams.contracts.events import Evidence
 
@@ -91,27 +90,6 @@ def moved(evidence: Evidence) -> Markup | None:
     return element("svg", content, viewBox=f"0 0 {width:.0f} {foot + 4:.0f}", role="img", class_="plot moved")
 
 
-def side_by_side(pairs: Sequence[tuple[float, float]]) -> Markup:
-    """Draw pairs of p-values (ours, theirs) on logarithmic axes against the diagonal on which both agree."""
-    width, left, foot = 340.0, 54.0, 262.0
-    logs = [(math.log10(max(ours, _SMALLEST_P)), math.log10(max(theirs, _SMALLEST_P))) for ours, theirs in pairs]
-    low = max(math.log10(_SMALLEST_P), min([-2.0, *(math.floor(value) for pair in logs for value in pair)]))
-    across, up = Scale(low, 0.0, left, width - 16), Scale(low, 0.0, foot, 28.0)
-    content: list[Content] = [element("title", "p-values of our tests and of alibi-detect's on the same samples")]
-    step = max(1, math.ceil(-low / 4))
-    for power in range(0, int(low) - 1, -step):
-        x, y, text = across.at(power), up.at(power), "1" if power == 0 else minus(f"1e{power}")
-        content.append(element("line", x1=x, x2=x, y1=up.end, y2=foot, class_="grid"))
-        content.append(element("line", x1=left, x2=across.end, y1=y, y2=y, class_="grid"))
-        content.append(element("text", text, x=x, y=foot + 15, class_="axis", text_anchor="middle"))
-        content.append(element("text", text, x=left - 6, y=y + 4, class_="axis", text_anchor="end"))
-    content.append(element("line", x1=across.start, y1=up.start, x2=across.end, y2=up.end, class_="zero"))
-    content += [element("circle", cx=across.at(x), cy=up.at(y), r=3, class_="pair") for x, y in logs]
-    content.append(element("text", "ours", x=(left + across.end) / 2, y=foot + 31, class_="axis", text_anchor="middle"))
-    content.append(element("text", "alibi-detect", x=left - 50, y=11, class_="axis"))
-    return element("svg", content, viewBox=f"0 0 {width:.0f} {foot + 38:.0f}", role="img", class_="plot square")
-
-
 def _whisker(interval: Interval, scale: Scale, middle: float, colour: str) -> Content:
     low, high = scale.at(interval.low), scale.at(interval.high)
     ends = [element("line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_=f"whisker {colour}") for x in (low, high)]
@@ -148,10 +126,3 @@ def _move(name: str, before: float, after: float, y: float, left: float) -> Cont
         element("circle", cx=before, cy=y, r=4.2, class_="before"),
         element("circle", cx=after, cy=y, r=4.2, class_="after"),
     ]
-
-
-def pair_text(ours: float, theirs: float | None) -> str:
-    """Say how far two p-values are apart."""
-    if theirs is None or not finite(ours) or not finite(theirs):
-        return MISSING
-    return p_value(abs(ours - theirs)) if ours != theirs else "0"

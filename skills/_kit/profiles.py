@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from skills._kit.frames import Floats, column_of, floats
 from skills._kit.metrics import losses
+from skills._kit.usual import Later, score_histograms
 from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile
 from streams.contracts.schema import Column, ModelSchema
 
@@ -48,7 +49,7 @@ def category_profile(values: Sequence[str | None]) -> CategoryProfile:
 
 
 def profile_of(
-    schema: ModelSchema, table: pa.Table, windows: Sequence[str], later: Mapping[str, Floats], generator: np.random.Generator
+    schema: ModelSchema, table: pa.Table, windows: Sequence[str], later: Later, generator: np.random.Generator
 ) -> Profile:
     """Describe the training rows, and the scores of later rows that the model hadn't seen.
 
@@ -56,12 +57,13 @@ def profile_of(
         schema: the model's columns; tagged ones are left out.
         table: the rows, with the window columns.
         windows: names of the window columns.
-        later: `labels` and `scores` of the later rows [rows].
+        later: those rows.
         generator: for the samples.
     """
     kept = [column for column in schema.features if not column.tags]
     numbers = [column.name for column in kept if column.kind == "number"]
-    found = losses(schema.task, later["labels"], later["scores"])
+    found = losses(schema.task, later.labels, later.scores)
+    is_binary = schema.task == "binary"
     return Profile(
         rows=table.num_rows,
         numbers={name: number_profile(floats(table, name), generator) for name in (*numbers, *windows)},
@@ -70,10 +72,14 @@ def profile_of(
             for column in kept
             if column.kind == "category"
         },
-        score=number_profile(later["scores"], generator),
+        score=number_profile(later.scores, generator),
         label_mean=float(floats(table, "label").mean()),
         loss_mean=float(found.mean()),
         loss_std=float(found.std()),
+        loss_skew=skew_of(found),
+        later_rows=len(found),
+        positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
+        negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],
     )
 
 
@@ -84,6 +90,17 @@ def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], g
     if kept.num_rows <= REFERENCE_ROWS:
         return kept
     return kept.take(pa.array(np.sort(generator.choice(kept.num_rows, REFERENCE_ROWS, replace=False))))
+
+
+def skew_of(values: Floats) -> float:
+    """Return the third moment of standardised values, 0 where they don't vary."""
+    deviation = float(values.std())
+    return float((((values - values.mean()) / deviation) ** 3).mean()) if deviation > 0 else 0.0
+
+
+def _histogram(scores: Floats) -> list[int]:
+    counted: list[int] = score_histograms(scores, np.zeros(len(scores), np.int64), 1)[0].tolist()
+    return counted
 
 
 def _may_travel(column: Column) -> bool:

@@ -120,17 +120,67 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     missing: float
 
 
+class Usual(msgspec.Struct, frozen=True, kw_only=True):
+    """What is usual of one signal of a monitor, in standard deviations of a row; see `streams/statistics`.
+
+    The season is a level, and what weekdays [7], hours [24] and hours of the week [168] add to it, the lists empty where they add
+    nothing (UTC; the first weekday is Thursday). `wandering` and `unrest` are variances, `persistence` is a bucket's. `width` is
+    by how much the history's surprises are wider than normal ones, at least 1. All of it was measured on `rows` rows in
+    `buckets`.
+    """
+
+    level: float = 0.0
+    weekday: list[float] = []
+    hour: list[float] = []
+    hour_of_week: list[float] = []
+    wandering: float = 0.0
+    persistence: float = 0.0
+    unrest: float = 0.0
+    width: float = 1.0
+    rows: float
+    buckets: int
+
+
+class Normal(msgspec.Struct, frozen=True, kw_only=True):
+    """What is usual of a model's signals, by detector and name, and how often chance raises an alarm over all of them together.
+
+    Measured on `buckets` buckets of `bucket_ms` between two event times, for alarms that are confirmed after `confirm_after`
+    buckets and over after `clear_after`. Above the improbability `level` (-log10) alarms begin by chance at `rate` a bucket, and
+    less by the factor e for each `excess` more.
+    """
+
+    bucket_ms: int
+    since_ms: int
+    until_ms: int
+    buckets: int
+    confirm_after: int
+    clear_after: int
+    level: float
+    rate: float
+    excess: float
+    signals: dict[str, dict[str, Usual]]
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What is normal under this bundle: reference distributions, and mean and deviation of the row's loss.
 
-    `rows` is the size of the reference; `null` holds calibrated null distributions of the statistics.
+    `rows` is the size of the reference, `later_rows` how many of them the model hadn't seen: those behind score, loss and the
+    counts by label. `loss_skew` is the third moment of the standardised loss; `positives` and `negatives` count rows that the
+    model hadn't seen by label and score (`SCORE_BINS` equal bins of [0, 1]; empty for regression). `normal` says what of the
+    monitors' signals is usual and how often chance raises an alarm (`streams/calibration`), None when nobody measured.
+    `importance` is each feature's share of what the model's splits achieve, empty where nobody knows.
     """
 
     rows: int
+    later_rows: int = 0
     numbers: dict[str, NumberProfile] = {}
     categories: dict[str, CategoryProfile] = {}
     score: NumberProfile
     label_mean: float
     loss_mean: float
     loss_std: float
-    null: dict[str, Any] = {}
+    loss_skew: float = 0.0
+    positives: list[int] = []
+    negatives: list[int] = []
+    normal: Normal | None = None
+    importance: dict[str, float] = {}

@@ -18,8 +18,9 @@ Transition = Literal["suspected", "confirmed", "cleared"]
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """One test that fired: what was watched, how, how surprising and how large.
 
-    `p_value` is already corrected for the number of tests; `effect` is in the unit that `effect_unit` names;
-    `before` and `after` are small sketches for people (numbers only).
+    `p_value` is the chance that a bucket raises so improbable an alarm anywhere among all that is watched; `effect` is in the
+    unit that `effect_unit` names, over the stretch of `rows` rows that began at `since_ms`; `before` and `after` are small
+    sketches for people (numbers only).
     """
 
     watched: str
@@ -29,10 +30,16 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     effect_unit: str
     before: dict[str, float] = {}
     after: dict[str, float] = {}
+    since_ms: int = 0
+    rows: float = 0.0
 
 
 class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """A monitor's statement. `kind` is the closed set of `KINDS`; `id` is a digest of what is stated, so a replay repeats it."""
+    """A monitor's statement. `kind` is the closed set of `KINDS`; `id` is a digest of what is stated, so a replay repeats it.
+
+    `is_calibrated` says whether the rate of false alarms was measured on the model's own past, or rows are only assumed
+    independent.
+    """
 
     id: str
     kind: str
@@ -46,6 +53,7 @@ class DriftEvent(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
     evidence: tuple[Evidence, ...]
     causation_id: str = ""
+    is_calibrated: bool = False
 
 
 KINDS = (

@@ -1,4 +1,4 @@
-"""Quality of a model from summed outcomes: area under the ROC curve and root mean squared error, with standard errors."""
+"""Quality of a model from summed outcomes: the area under the ROC curve, with its standard error."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-
-from streams.contracts.summaries import FIXED, LossSummary
 
 
 class Measured(NamedTuple):
@@ -35,18 +33,3 @@ def auc(positives: Sequence[int], negatives: Sequence[int]) -> Measured | None:
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
     return Measured(area, math.sqrt(max(variance, 0.0) / (ones * zeros)), int(ones + zeros))
-
-
-def rmse(losses: Sequence[LossSummary]) -> Measured | None:
-    """Root mean squared error of outcomes whose loss is the squared error; None without two rows.
-
-    The standard error is that of the mean by the central limit theorem, carried over to the root by the delta method.
-    """
-    rows = sum(summary.rows for summary in losses)
-    if rows < 2:
-        return None
-    mean = sum(summary.loss for summary in losses) / FIXED / rows
-    square = sum(summary.loss_squares for summary in losses) / FIXED / rows
-    root = math.sqrt(max(mean, 0.0))
-    error = math.sqrt(max(square - mean**2, 0.0) / (rows - 1))
-    return Measured(root, error / (2 * root) if root else 0.0, rows)

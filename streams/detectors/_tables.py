@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.bundle import CategoryProfile
 from streams.contracts.summaries import CategoryCounts
+from streams.detectors.base import Sketch
 
 Counts = npt.NDArray[np.int64]
 
 # Cochran's rule of thumb: the chi-square approximation holds when no cell expects fewer than five.
 FEWEST_EXPECTED = 5
+
+_SHOWN = 3
 
 
 def known_rows(profile: CategoryProfile, rows: int) -> int:
@@ -42,3 +47,11 @@ def two_samples(profile: CategoryProfile, rows: int, now: CategoryCounts) -> Cou
     pooled = rest + table[~enough].sum(axis=0)
     cells = np.vstack([table[enough], pooled]) if pooled.any() else table[enough]
     return cells.T if len(cells) >= 2 else None
+
+
+def sketch_shares(profile: CategoryProfile, many: Sequence[CategoryCounts]) -> Sketch:
+    """Describe a column before and after by the shares of the categories that moved most."""
+    known = max(sum(sum(counts.counts.values()) + counts.unseen for counts in many), 1)
+    after = {name: sum(counts.counts.get(name, 0) for counts in many) / known for name in profile.shares}
+    moved = sorted(after, key=lambda name: (-abs(after[name] - profile.shares[name]), name))[:_SHOWN]
+    return Sketch({name: profile.shares[name] for name in moved}, {name: after[name] for name in moved})

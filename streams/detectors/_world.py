@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from streams.contracts.bundle import CategoryProfile, Golden, Interval, Manifest, NumberProfile, Profile
 from streams.contracts.schema import Column, ModelSchema, Task
@@ -35,9 +36,10 @@ class World:
 
     def __init__(self, seed: int, task: Task = "binary", reference_rows: int = 2_000) -> None:
         self.task: Task = task
+        self.rows = 600
         self._generator = np.random.default_rng(seed)
         rows = self._draw(reference_rows, is_broken=False)
-        self.profile = _profile(rows)
+        self.profile = _profile(rows, is_binary=task == "binary")
         golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
         schema = ModelSchema(columns=(Column(name="size", kind="number"), Column(name="colour", kind="category")), task=task)
         self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
@@ -53,8 +55,6 @@ class World:
             end_ms=start_ms + DAY_MS,
             inputs=self._inputs(drawn, start_ms),
             losses=self._losses(drawn, start_ms),
-            profile=self.profile,
-            manifest=self.manifest,
         )
 
     def _draw(self, rows: int, *, is_broken: bool) -> Rows:
@@ -93,17 +93,21 @@ class World:
         )  # fmt: skip
 
 
-def _profile(rows: Rows) -> Profile:
+def _profile(rows: Rows, *, is_binary: bool) -> Profile:
     known = rows.colour[rows.colour != ""]
     shares = {name: float(np.mean(known == name)) for name in COLOURS}
     return Profile(
         rows=len(rows.score),
+        later_rows=len(rows.score),
         numbers={"size": _number_profile(rows.size)},
         categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
         score=_number_profile(rows.score),
         label_mean=float(rows.label.mean()),
         loss_mean=float(rows.loss.mean()),
         loss_std=float(rows.loss.std()),
+        loss_skew=float(stats.skew(rows.loss)),
+        positives=_histogram(rows.score[rows.label == 1]) if is_binary else [],
+        negatives=_histogram(rows.score[rows.label == 0]) if is_binary else [],
     )
 
 

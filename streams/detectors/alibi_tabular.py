@@ -10,19 +10,19 @@ import math
 import select
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import structlog
 
+from streams.contracts.bundle import Profile
 from streams.contracts.errors import PluginError, StreamsError
 from streams.detectors._alibi_worker import Answer, Question
-from streams.detectors._samples import Floats, is_testable, sampled, sketch
-from streams.detectors._tables import Counts, two_samples
-from streams.detectors.base import BucketView, Finding, Floors, Setup
-
-KINDS = ("feature_drift",)
-LEVELLED = False
+from streams.detectors._bins import sketch_numbers
+from streams.detectors._tables import Counts, sketch_shares, two_samples
+from streams.detectors._tested import FEWEST, Tested, readings, sampled
+from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, nothing
 
 # The first answer waits for an import of 9 s on a quiet machine.
 ANSWER_SECONDS = 120.0
@@ -35,32 +35,42 @@ log = structlog.get_logger(__name__)
 class AlibiTabular:
     """Keeps a worker process with alibi-detect and asks it about each bucket. Its p-values are float32, that library's choice."""
 
-    def __init__(self, floors: Floors) -> None:
-        self._floors = floors
-        self._worker: subprocess.Popen[bytes] | None = None
+    reads_sample = True
 
-    def look(self, view: BucketView) -> list[Finding]:
+    def __init__(self, setup: Setup) -> None:
+        self._profile, floors = setup.profile, setup.floors
+        self._worker: subprocess.Popen[bytes] | None = None
+        self.signals: Sequence[Signal] = [
+            *(_signal(name, "alibi-detect KSDrift", "KS distance", floors.ks_distance) for name in self._profile.numbers),
+            *(_signal(name, "alibi-detect TabularDrift", "Cramér's V", floors.cramers_v) for name in self._profile.categories),
+        ]
+
+    def read(self, view: BucketView) -> Readings:
         """Test every number and category of the reference.
 
         Raises:
             StreamsError: the worker process died or doesn't answer.
         """
-        if view.inputs is None:
-            return []
-        numbers = _numbers(view)
-        categories = _categories(view)
+        numbers, categories = _numbers(self._profile, view), _categories(self._profile, view)
         if not numbers and not categories:
-            return []
+            return nothing(len(self.signals))
         question = Question(
             numbers=[(before.tolist(), after.tolist()) for before, after in numbers.values()],
             categories=[table.tolist() for table in categories.values()],
         )
         answer = self._ask(question)
-        found = [self._number(name, *pair, *given) for (name, pair), given in zip(numbers.items(), answer.numbers, strict=True)]
-        return found + [
-            self._category(name, table, *given)
-            for (name, table), given in zip(categories.items(), answer.categories, strict=True)
-        ]
+        found = {name: Tested(*given) for name, given in zip(numbers, answer.numbers, strict=True)}
+        for (name, table), (p_value, statistic) in zip(categories.items(), answer.categories, strict=True):
+            found[name] = Tested(p_value, math.sqrt(statistic / float(table.sum())))
+        return readings([found.get(signal.watched) for signal in self.signals])
+
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show quantiles, or the shares that moved most."""
+        name = self.signals[index].watched
+        inputs = [view.inputs for view in views if view.inputs is not None]
+        if name in self._profile.numbers:
+            return sketch_numbers(self._profile.numbers[name], [one.numbers[name] for one in inputs if name in one.numbers])
+        return sketch_shares(self._profile.categories[name], [one.categories[name] for one in inputs if name in one.categories])
 
     def close(self) -> None:
         """End the worker process."""
@@ -68,32 +78,6 @@ class AlibiTabular:
             self._worker.kill()
             self._worker.communicate()
             self._worker = None
-
-    def _number(self, name: str, before: Floats, after: Floats, p_value: float, distance: float) -> Finding:
-        return Finding(
-            kind=KINDS[0],
-            watched=name,
-            method="alibi-detect KSDrift",
-            p_value=p_value,
-            effect=distance,
-            floor=self._floors.ks_distance,
-            effect_unit="KS distance",
-            before=sketch(before),
-            after=sketch(after),
-        )
-
-    def _category(self, name: str, table: Counts, p_value: float, statistic: float) -> Finding:
-        return Finding(
-            kind=KINDS[0],
-            watched=name,
-            method="alibi-detect TabularDrift",
-            p_value=p_value,
-            effect=math.sqrt(statistic / float(table.sum())),
-            floor=self._floors.cramers_v,
-            effect_unit="Cramér's V",
-            before={"rows": float(table[0].sum()), "cells": float(table.shape[1])},
-            after={"rows": float(table[1].sum()), "cells": float(table.shape[1])},
-        )
 
     def _ask(self, question: Question) -> Answer:
         worker = self._worker = self._worker or _start()
@@ -118,20 +102,24 @@ def _start() -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1)  # noqa: S603 - our own module
 
 
-def _numbers(view: BucketView) -> dict[str, tuple[Floats, Floats]]:
+def _signal(name: str, aspect: str, unit: str, floor: float) -> Signal:
+    return Signal("feature_drift", name, aspect, unit, floor, 1.0, scale=0.0, rises_only=True)
+
+
+def _numbers(profile: Profile, view: BucketView) -> dict[str, tuple[Floats, Floats]]:
     found = {}
-    for name, profile in view.profile.numbers.items():
+    for name, number in profile.numbers.items():
         after = sampled(view.inputs, name) if view.inputs is not None else np.empty(0)
-        if is_testable(profile.sample, after):
-            found[name] = (np.asarray(profile.sample, np.float64), after)
+        if min(len(number.sample), len(after)) >= FEWEST:
+            found[name] = (np.asarray(number.sample, np.float64), after)
     return found
 
 
-def _categories(view: BucketView) -> dict[str, Counts]:
+def _categories(profile: Profile, view: BucketView) -> dict[str, Counts]:
     found = {}
-    for name, profile in view.profile.categories.items():
+    for name, category in profile.categories.items():
         now = view.inputs.categories.get(name) if view.inputs is not None else None
-        table = two_samples(profile, view.profile.rows, now) if now is not None else None
+        table = two_samples(category, profile.rows, now) if now is not None else None
         if table is not None:
             found[name] = _bounded(table)
     return found
@@ -158,4 +146,4 @@ def open_detector(setup: Setup) -> AlibiTabular:
         licence="Business Source License 1.1",
         advice="read its grant before production use; feature_ks and feature_chisquare make the same tests without it",
     )
-    return AlibiTabular(setup.floors)
+    return AlibiTabular(setup)

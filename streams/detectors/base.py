@@ -1,32 +1,41 @@
-"""What a detector is: something that looks at one closed bucket of a model and says what it tested and what it found.
+"""What a detector is: something that reads a row of signals from each closed bucket of a model.
 
-Monitoring opens each configured detector once per bundle that serves, calls `look` for every bucket of event time in order,
-and closes it when another bundle takes over. An answer alarms only when it is both surprising and large.
+Monitoring opens each configured detector once per bundle that serves and reads every bucket of event time in order. What a signal
+is expected to be, how surprising its level is, and which surprises add up to an alarm is the same for all of them
+(`streams/calibration`); a detector only says how far the bucket lies from the bundle's reference.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from streams.contracts.bundle import Manifest, Profile
-from streams.contracts.schema import Task
 from streams.contracts.summaries import InputSummary, LossSummary
 from streams.runtime.config import Section
 
+Floats = npt.NDArray[np.float64]
+
+_LATER = 0.15
+_WEIGHTS = 0.25, 2.0
+
 
 class Floors(Section):
-    """The smallest change that matters, however certain it is."""
+    """The smallest changes that matter, however certain they are."""
 
-    missing_share: float = Field(default=0.02, ge=0, le=1)
-    """More missing values than in the reference, as a share of the rows (0.02 is two percentage points)."""
+    deviations: float = Field(default=0.1, ge=0)
+    """Of a feature's or the score's distribution, in standard deviations of a row; 0.1 moves a median to where 46 % were.
 
-    range_share: float = Field(default=0.02, ge=0, le=1)
-    """Values below the smallest or above the largest of the reference, as a share of the known values."""
+    Like `share` for categories it is half as large for features that the model relies on most, and up to four times as large for
+    those that it hardly looks at.
+    """
 
-    unseen_share: float = Field(default=0.02, ge=0, le=1)
-    """More categories that the reference hasn't got, as a share of the known values."""
+    share: float = Field(default=0.02, ge=0, le=1)
+    """Of missing, out-of-range or unseen values and of a category, as a share of the rows (0.02 is two percentage points)."""
 
     ks_distance: float = Field(default=0.1, ge=0, le=1)
     """Largest gap between two cumulative distributions; 0.1 moves a tenth of the rows."""
@@ -38,33 +47,39 @@ class Floors(Section):
     """Rise of the mean loss, in standard deviations of a row's loss in the reference."""
 
     auc: float = Field(default=0.01, ge=0, le=1)
-    """Loss of area under the ROC curve against the validated value."""
-
-    rmse_share: float = Field(default=0.05, ge=0)
-    """Rise of the root mean squared error, as a share of the validated value."""
+    """Loss of area under the ROC curve against the reference's."""
 
 
 class Setup(NamedTuple):
-    """What monitoring tells a detector when it opens it.
+    """What monitoring tells a detector when it opens it: the bundle that serves, what matters, and how long a bucket is."""
 
-    `level` is the chance of a false alarm per bucket that a detector with `LEVELLED = True` may use up by itself; the others
-    give p-values and leave levels to monitoring. `window_ms` is the trailing event time for windowed measures; `min_rows` the
-    fewest rows a verdict may rest on.
-    """
-
-    task: Task
-    level: float
+    manifest: Manifest
+    profile: Profile
     floors: Floors
     bucket_ms: int
-    window_ms: int
-    min_rows: int
+
+
+def floor_of(profile: Profile, name: str, floor: float) -> float:
+    """Return the smallest effect that matters of one feature: less where the model looks at it more than at others.
+
+    It goes by the root of the feature's importance against the mean of all, between a half and four times the floor.
+    """
+    if not profile.importance:
+        return floor
+    relative = profile.importance.get(name, 0.0) * (len(profile.numbers) + len(profile.categories))
+    return floor / float(np.clip(np.sqrt(relative), *_WEIGHTS))
+
+
+def later_rows(profile: Profile) -> int:
+    """Return how many rows are behind the reference's score and loss: what bundles of before it was counted held out."""
+    return profile.later_rows or round(_LATER * profile.rows)
 
 
 class BucketView(NamedTuple):
     """One closed bucket of one model and bundle, all partitions merged.
 
-    `inputs` is None when fewer than `min_rows` fit requests came, `losses` when no outcome became known. Nobody may change
-    what a view holds: all detectors get the same one.
+    `inputs` is None when too few fit requests came, `losses` when no outcome became known. Nobody may change what a view holds:
+    all detectors get the same one.
     """
 
     model: str
@@ -73,44 +88,77 @@ class BucketView(NamedTuple):
     end_ms: int
     inputs: InputSummary | None
     losses: LossSummary | None
-    profile: Profile
-    manifest: Manifest
 
 
-class Finding(NamedTuple):
-    """One test that was made, whether it found anything or not: monitoring corrects for all of them.
+class Signal(NamedTuple):
+    """One number that is followed from bucket to bucket.
 
-    With `level` None, `p_value` is corrected with all others of the bucket (Holm); otherwise the test is significant when
-    `p_value <= level`. It alarms when it is also at least `floor`. `effect`, `floor` and `effect_unit` are in one unit, larger is
-    worse; `before` and `after` are small sketches for people.
+    `kind` is an event kind; `watched` a column or a measure, `aspect` what of it. With `rises_only` a fall is no trouble. An
+    alarm needs an effect of at least `floor`, in `unit`, and a stretch of at least `fewest` rows, below which the signal's
+    distribution is too far from normal. `scale` is how many of that unit one of the level's is. `reference` is how many rows are
+    behind the reference, as far as nothing better is known of the signal: its error makes long stretches less sure.
     """
 
     kind: str
     watched: str
-    method: str
-    p_value: float
-    effect: float
+    aspect: str
+    unit: str
     floor: float
-    effect_unit: str
-    before: dict[str, float]
-    after: dict[str, float]
-    level: float | None = None
+    reference: float
+    scale: float = 1.0
+    rises_only: bool = False
+    fewest: float = 0.0
 
     @property
-    def is_large(self) -> bool:
-        """Whether the effect matters."""
-        return self.effect >= self.floor
+    def name(self) -> str:
+        """Name it among all signals of its detector."""
+        return f"{self.watched}: {self.aspect}"
+
+
+class Readings(NamedTuple):
+    """What one bucket says of each signal [m each]; NaN where it says nothing.
+
+    `level` is the distance from the reference in standard deviations of a row, so that in an undisturbed stream of independent
+    rows its variance is `1 / rows`; 0 is the reference. `effect` is the same distance in the signal's unit.
+    """
+
+    level: Floats
+    rows: Floats
+    effect: Floats
+
+
+def nothing(signals: int) -> Readings:
+    """Return the readings of a bucket that says nothing."""
+    nan = np.full(signals, np.nan)
+    return Readings(nan, np.zeros(signals), nan)
+
+
+class Sketch(NamedTuple):
+    """A signal before and after, in a few numbers for people."""
+
+    before: dict[str, float]
+    after: dict[str, float]
 
 
 class Detector(Protocol):
-    """Watches one bundle. Same views in the same order, same findings: after a restart its memory is folded again."""
+    """Reads one bundle's buckets. The same buckets in the same order give the same readings."""
 
-    def look(self, view: BucketView) -> list[Finding]:
-        """Test one bucket; called in a thread, never concurrently, in order of event time, with gaps where nothing came.
+    @property
+    def reads_sample(self) -> bool:
+        """Whether it needs the sampled rows of a bucket; counts alone are cheaper."""
+        ...
 
-        A finding that is significant and large raises an alarm for its kind; findings that are neither count as silence, which
-        clears an alarm in the end. No finding at all is no verdict: it neither raises nor clears.
-        """
+    @property
+    def signals(self) -> Sequence[Signal]:
+        """What it watches: fixed by its setup, in the order of its readings."""
+        ...
+
+    def read(self, view: BucketView) -> Readings:
+        """Read one bucket; called in a thread, never concurrently, in order of event time, with gaps where nothing came."""
+        ...
+
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Describe a signal that alarms: the reference, and the buckets over which it is beyond what is expected."""
         ...
 
     def close(self) -> None:
@@ -119,7 +167,9 @@ class Detector(Protocol):
 
 
 class Stateless:
-    """Base of detectors that hold nothing."""
+    """Base of detectors that hold nothing and read no sample."""
+
+    reads_sample = False
 
     def close(self) -> None:
         """Do nothing: nothing is held."""

@@ -7,107 +7,217 @@ everything that a kind could watch has changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import cast
 
 import msgspec
+import numpy as np
 from scipy import stats
 
 from streams.contracts.events import KINDS
 from streams.contracts.schema import Task
 from streams.detectors._world import DAY_MS, World
-from streams.detectors.base import Finding, Floors, Setup
+from streams.detectors.base import BucketView, Detector, Floats, Floors, Readings, Setup
 
-__all__ = ["DAY_MS", "World", "check_loud", "check_nothing", "check_repeatable", "check_silent", "setup_of", "significant"]
+__all__ = [
+    "DAY_MS",
+    "Check",
+    "World",
+    "check_loud",
+    "check_names",
+    "check_nothing",
+    "check_order",
+    "check_repeatable",
+    "check_silent",
+    "setup_of",
+]
+
+Check = Callable[[ModuleType, Task], None]
+
+# Beyond this an alarm of a check is no chance: one look in a billion.
+_FAR = 6.0
+# How often the mean of many standardised levels may be as far as the check allows.
+_RARE = 1e-5
 
 
-def setup_of(task: Task = "binary", level: float = 0.02) -> Setup:
-    """Return the setup that the checks open detectors with: buckets of a day, a window of a week."""
-    return Setup(task=task, level=level, floors=Floors(), bucket_ms=DAY_MS, window_ms=7 * DAY_MS, min_rows=200)
+def setup_of(world: World) -> Setup:
+    """Return the setup that the checks open detectors with: buckets of a day."""
+    return Setup(world.manifest, world.profile, Floors(), DAY_MS)
 
 
-def significant(findings: Sequence[Finding], rate: float) -> list[Finding]:
-    """Return what is significant at a chance of `rate` over all findings without a level of their own (Bonferroni)."""
-    tests = max(sum(finding.level is None for finding in findings), 1)
-    return [one for one in findings if one.p_value <= (rate / tests if one.level is None else one.level)]
+def open_in(kind: ModuleType, world: World) -> Detector:
+    """Open a kind in a world."""
+    return cast("Detector", kind.open_detector(setup_of(world)))
 
 
-def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 10, buckets: int = 30, rate: float = 0.02) -> None:
-    """On new draws from the reference it is significant in no more buckets than the rate allows (one in 10^4 checks errs).
+def standardised(readings: Readings) -> Floats:
+    """Return levels in deviations of what chance makes of them [m]."""
+    return readings.level * np.sqrt(readings.rows)
+
+
+def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 60, buckets: int = 10) -> None:
+    """On new draws from the reference, levels lie about 0 with a deviation of at most 1, and none lies far out.
+
+    Each world draws a reference of its own, whose error is as large as that of a bucket's third; over all worlds it is chance
+    too.
 
     Raises:
-        AssertionError: there were more.
+        AssertionError: they don't.
     """
-    alarming = 0
+    found: list[Floats] = []
     for seed in range(worlds):
-        world, detector = World(seed, task), kind.open_detector(setup_of(task, rate))
+        world = World(seed, task)
+        detector = open_in(kind, world)
         try:
-            alarming += sum(bool(significant(detector.look(world.view(index)), rate)) for index in range(buckets))
+            found.append(np.array([standardised(detector.read(world.view(index))) for index in range(buckets)]))
         finally:
             detector.close()
-    most = int(stats.binom.isf(1e-4, worlds * buckets, rate))
-    if alarming > most:
-        raise AssertionError(f"{alarming} of {worlds * buckets} quiet buckets are significant at {rate}; at most {most} may be")
+        if not detector.signals:
+            return
+    levels = np.array(found)
+    doubt = 1 + world.rows / world.profile.rows
+    far = np.nanmax(levels)
+    if far > _FAR * math.sqrt(doubt):
+        raise AssertionError(f"a quiet bucket lies {far:.1f} deviations out")
+    means = np.nanmean(levels, axis=(0, 1))
+    most = stats.norm.isf(_RARE) * math.sqrt((1 / buckets + world.rows / world.profile.rows) / worlds)
+    rises_only = np.array([signal.rises_only for signal in detector.signals])
+    if (np.where(rises_only, means, np.abs(means)) > most).any():
+        raise AssertionError(f"levels of quiet buckets lie about {means.round(2)}; {most:.2f} may be")
+    widest = float(np.sqrt(np.nanmean(levels**2, axis=(0, 1)).max()))
+    if widest > math.sqrt(doubt) * 1.25:
+        raise AssertionError(f"levels of quiet buckets have a deviation of {widest:.2f}; about {math.sqrt(doubt):.2f} may be")
 
 
 def check_loud(kind: ModuleType, task: Task = "binary") -> None:
-    """When everything is broken it finds something significant and large, within fifteen buckets, of a kind it declares.
+    """When everything is broken some signal lies far out and its effect is above its floor, within fifteen buckets.
 
     Raises:
-        AssertionError: it stays silent, or names another kind.
+        AssertionError: it stays silent, or can't show it.
     """
-    world, detector = World(1, task), kind.open_detector(setup_of(task))
+    world = World(1, task)
+    detector = open_in(kind, world)
     views = [world.view(index, is_broken=index >= 15) for index in range(30)]
     try:
-        found = [finding for view in views for finding in significant(detector.look(view), 0.02) if finding.is_large]
+        for number, view in enumerate(views):
+            readings = detector.read(view)
+            if number < 15:
+                continue
+            levels = standardised(readings)
+            far = np.where([signal.rises_only for signal in detector.signals], levels, np.abs(levels))
+            loud = (far > _FAR) & (np.abs(readings.effect) >= [signal.floor for signal in detector.signals])
+            if loud.any():
+                _check_shown(detector, int(np.argmax(loud)), views[number : number + 1])
+                return
     finally:
         detector.close()
-    if not found:
+    if detector.signals:
         raise AssertionError("it stayed silent though everything was broken")
-    strange = {finding.kind for finding in found} - (set(kind.KINDS) & set(KINDS))
-    if strange:
-        raise AssertionError(f"it raised {sorted(strange)}, which KINDS or the contract doesn't name")
 
 
 def check_repeatable(kind: ModuleType, task: Task = "binary") -> None:
-    """Folded again over the same views it finds the same, every number is finite, and the views are as they were.
+    """Over the same views it reads the same, and the views are as they were.
 
     Raises:
-        AssertionError: a finding or a view differs.
+        AssertionError: a reading or a view differs.
     """
     world = World(2, task)
     views = [world.view(index, is_broken=index >= 12) for index in range(20)]
     before = msgspec.json.encode(views)
     runs = []
     for _ in range(2):
-        detector = kind.open_detector(setup_of(task))
+        detector = open_in(kind, world)
         try:
-            runs.append([detector.look(view) for view in views])
+            runs.append([detector.read(view) for view in views])
         finally:
             detector.close()
-    if runs[0] != runs[1]:
-        raise AssertionError("the same views gave other findings")
+    for one, other in zip(*runs, strict=True):
+        if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(one, other, strict=True)):
+            raise AssertionError("the same views gave other readings")
+        if any(np.isinf(part).any() for part in one):
+            raise AssertionError("numbers that are none: infinite")
     if msgspec.json.encode(views) != before:
         raise AssertionError("it changed a view")
-    # Findings travel as JSON, which knows no numpy numbers.
-    msgspec.json.encode(runs[0])
-    for finding in (one for findings in runs[0] for one in findings):
-        numbers = (finding.p_value, finding.effect, finding.floor, *finding.before.values(), *finding.after.values())
-        if not all(math.isfinite(number) for number in numbers) or not 0 <= finding.p_value <= 1:
-            raise AssertionError(f"numbers that are none: {finding}")
 
 
 def check_nothing(kind: ModuleType, task: Task = "binary") -> None:
-    """A bucket without rows gives no verdict, alone and between others.
+    """A bucket without rows says nothing, alone and between others.
 
     Raises:
-        AssertionError: it gave one.
+        AssertionError: it said something.
     """
-    world, detector = World(3, task), kind.open_detector(setup_of(task))
+    world = World(3, task)
+    detector = open_in(kind, world)
     try:
         for index in range(4):
             view = world.view(index)
-            if detector.look(view if index % 2 else view._replace(inputs=None, losses=None)) and not index % 2:
-                raise AssertionError("it gave a verdict on nothing")
+            readings = detector.read(view if index % 2 else view._replace(inputs=None, losses=None))
+            if not index % 2 and not (np.isnan(readings.level).all() and not readings.rows.any()):
+                raise AssertionError("it gave a reading of nothing")
     finally:
         detector.close()
+
+
+def check_names(kind: ModuleType, task: Task = "binary") -> None:
+    """Signals have names of their own and kinds of the contract, and every reading has one number for each.
+
+    Raises:
+        AssertionError: they don't.
+    """
+    world = World(4, task)
+    detector = open_in(kind, world)
+    try:
+        names = [signal.name for signal in detector.signals]
+        if len(set(names)) != len(names):
+            raise AssertionError("two signals have one name")
+        strange = {signal.kind for signal in detector.signals} - set(KINDS)
+        if strange:
+            raise AssertionError(f"it raises {sorted(strange)}, which the contract doesn't name")
+        if {part.shape for part in detector.read(world.view(0))} != {(len(names),)}:
+            raise AssertionError("a reading needs one number for each signal")
+    finally:
+        detector.close()
+
+
+def check_order(kind: ModuleType, task: Task = "binary") -> None:
+    """The order in which a summary names columns changes nothing.
+
+    Raises:
+        AssertionError: it does.
+    """
+    world = World(5, task)
+    profile = msgspec.structs.replace(
+        world.profile,
+        numbers=world.profile.numbers | {"weight": world.profile.numbers["size"]},
+        categories=world.profile.categories | {"shade": world.profile.categories["colour"]},
+    )
+    first, second = world.view(0).inputs, world.view(1).inputs
+    if first is None or second is None:
+        raise AssertionError("the world's buckets have inputs")
+    both = msgspec.structs.replace(
+        first,
+        numbers=first.numbers | {"weight": second.numbers["size"]},
+        categories=first.categories | {"shade": second.categories["colour"]},
+        sample=[(row, values | {"weight": values["size"], "shade": values["colour"]}) for row, values in first.sample],
+    )
+    turned = msgspec.structs.replace(
+        both, numbers=dict(reversed(both.numbers.items())), categories=dict(reversed(both.categories.items()))
+    )
+    found = []
+    for inputs in (both, turned):
+        detector = cast("Detector", kind.open_detector(setup_of(world)._replace(profile=profile)))
+        try:
+            found.append(detector.read(world.view(0)._replace(inputs=inputs, losses=None)))
+        finally:
+            detector.close()
+    if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*found, strict=True)):
+        raise AssertionError("another order of columns gave other readings")
+
+
+def _check_shown(detector: Detector, index: int, views: Sequence[BucketView]) -> None:
+    sketch = detector.sketch(index, views)
+    # Sketches travel as JSON, which knows no numpy numbers.
+    msgspec.json.encode(sketch)
+    if not sketch.after or not all(math.isfinite(value) for part in sketch for value in part.values()):
+        raise AssertionError(f"nothing to show, or numbers that are none: {sketch}")

@@ -2,88 +2,96 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from streams.contracts.bundle import CategoryProfile, NumberProfile
-from streams.contracts.summaries import CategoryCounts, NumberCounts
-from streams.detectors._tables import known_rows, reference_counts
-from streams.detectors.base import BucketView, Finding, Floors, Setup, Stateless
+import numpy as np
 
-KINDS = ("data_quality",)
-LEVELLED = False
+from streams.contracts.bundle import Profile
+from streams.contracts.summaries import CategoryCounts, InputSummary, NumberCounts
+from streams.detectors._contrasts import share_level
+from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
+
+MISSING, OUT_OF_RANGE, UNSEEN = "missing", "out of range", "unseen category"
+
+
+class _Rate(NamedTuple):
+    column: str
+    aspect: str
+    share: float
+    """What is to be expected of new rows."""
 
 
 class InputsQuality(Stateless):
-    """One-sided exact tests of the bucket's rates against the reference's, column by column.
+    """Follows the share of bad values of each column.
 
-    The reference's rate is itself an estimate, and a rate of 0 in a finite reference is no proof of 0. So the test is
-    conditional on both samples (Fisher's exact test): given `k` bad rows among reference and bucket together, how likely is
-    it that the bucket drew so many of them? With no bad row in the reference this is also the exact chance of values beyond
-    its extremes (both are exchangeable draws). Source: Fisher, R. A. (1935), "The logic of inductive inference", Journal of
-    the Royal Statistical Society 98, 39-82.
+    A share of 0 in a finite reference is no proof of 0, so each expectation counts half a row more than the reference has.
+    Beyond its extremes as many new values are to be expected as the reference has extremes: all are draws from one population.
     """
 
-    def __init__(self, floors: Floors) -> None:
-        self._floors = floors
+    def __init__(self, setup: Setup) -> None:
+        self._rates = list(_rates(setup.profile))
+        self._shares = np.array([rate.share for rate in self._rates])
+        self.signals: Sequence[Signal] = [
+            Signal(
+                "data_quality",
+                rate.column,
+                rate.aspect,
+                "share of rows",
+                setup.floors.share,
+                setup.profile.rows,
+                scale=float(np.sqrt(rate.share * (1 - rate.share))),
+                rises_only=True,
+            )
+            for rate in self._rates
+        ]
 
-    def look(self, view: BucketView) -> list[Finding]:
-        """Test every column of the reference."""
+    def read(self, view: BucketView) -> Readings:
+        """Read the counts of all columns."""
         if view.inputs is None:
-            return []
-        rows, findings = view.profile.rows, list[Finding | None]()
-        for name, number in view.profile.numbers.items():
-            if (counts := view.inputs.numbers.get(name)) is not None:
-                known = sum(counts.bins)
-                findings.append(self._missing(name, number.missing, rows, counts.missing, known))
-                findings.append(self._out_of_range(name, number, rows, counts, known))
-        for name, category in view.profile.categories.items():
-            if (found := view.inputs.categories.get(name)) is not None:
-                known = sum(found.counts.values()) + found.unseen
-                findings.append(self._missing(name, category.missing, rows, found.missing, known))
-                findings.append(self._unseen(name, category, rows, found, known))
-        return [finding for finding in findings if finding is not None]
+            return nothing(len(self.signals))
+        found = np.array([_hits(rate, view.inputs) for rate in self._rates], np.float64).reshape(-1, 2)
+        hits, rows = found[:, 0], found[:, 1]
+        effect = np.where(rows > 0, hits / np.maximum(rows, 1) - self._shares, np.nan)
+        return Readings(share_level(hits, rows, self._shares), rows, effect)
 
-    def _missing(self, name: str, share: float, rows: int, missing: int, known: int) -> Finding | None:
-        before, after = (round(share * rows), rows), (missing, missing + known)
-        return _finding(f"{name}: missing", before, after, self._floors.missing_share, more_than(before, after))
-
-    def _out_of_range(self, name: str, profile: NumberProfile, rows: int, counts: NumberCounts, known: int) -> Finding | None:
-        before = (0, round(rows * (1 - profile.missing)))
-        # Two one-sided tests, corrected for being two (Bonferroni).
-        p_value = min(1.0, 2 * min(more_than(before, (side, known)) for side in (counts.low, counts.high)))
-        outside = min(counts.low + counts.high, known)
-        return _finding(f"{name}: out of range", before, (outside, known), self._floors.range_share, p_value)
-
-    def _unseen(self, name: str, profile: CategoryProfile, rows: int, counts: CategoryCounts, known: int) -> Finding | None:
-        total = known_rows(profile, rows)
-        before = (max(total - sum(reference_counts(profile, rows).values()), 0), total)
-        after = (counts.unseen, known)
-        return _finding(f"{name}: unseen category", before, after, self._floors.unseen_share, more_than(before, after))
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show the share of bad values."""
+        rate = self._rates[index]
+        found = np.sum([_hits(rate, view.inputs) for view in views if view.inputs is not None] or [(0, 0)], axis=0)
+        return Sketch({"share": rate.share}, {"share": float(found[0]) / max(float(found[1]), 1.0), "rows": float(found[1])})
 
 
-def more_than(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """Chance of at least as many hits in `after` when both are draws from one population; each is (hits, rows)."""
-    hits = min(after[0], after[1])
-    return float(stats.hypergeom.sf(hits - 1, before[1] + after[1], before[0] + hits, after[1]))
+def _rates(profile: Profile) -> Iterator[_Rate]:
+    for name, number in profile.numbers.items():
+        yield _Rate(name, MISSING, _expected(number.missing, profile.rows))
+        yield _Rate(name, OUT_OF_RANGE, min(2.0 / (profile.rows * (1 - number.missing) + 1.0), 1.0))
+    for name, category in profile.categories.items():
+        known = profile.rows * (1 - category.missing)
+        yield _Rate(name, MISSING, _expected(category.missing, profile.rows))
+        yield _Rate(name, UNSEEN, _expected(max(1.0 - sum(category.shares.values()), 0.0), known))
 
 
-def _finding(watched: str, before: tuple[int, int], after: tuple[int, int], floor: float, p_value: float) -> Finding | None:
-    if not before[1] or not after[1]:
-        return None
-    rates = before[0] / before[1], after[0] / after[1]
-    return Finding(
-        kind=KINDS[0],
-        watched=watched,
-        method="Fisher's exact test, one-sided",
-        p_value=p_value,
-        effect=rates[1] - rates[0],
-        floor=floor,
-        effect_unit="share of rows",
-        before={"share": rates[0], "rows": float(before[1])},
-        after={"share": rates[1], "rows": float(after[1])},
-    )
+def _expected(share: float, rows: float) -> float:
+    return min((share * rows + 0.5) / (rows + 1.0), 1.0)
+
+
+def _hits(rate: _Rate, inputs: InputSummary) -> tuple[int, int]:
+    """Bad values and values of a column."""
+    counts = inputs.numbers.get(rate.column) or inputs.categories.get(rate.column)
+    if counts is None:
+        return 0, 0
+    if isinstance(counts, NumberCounts):
+        known = sum(counts.bins)
+        return (counts.missing, known + counts.missing) if rate.aspect == MISSING else (counts.low + counts.high, known)
+    return _category_hits(rate.aspect, counts)
+
+
+def _category_hits(aspect: str, counts: CategoryCounts) -> tuple[int, int]:
+    known = sum(counts.counts.values()) + counts.unseen
+    return (counts.missing, known + counts.missing) if aspect == MISSING else (counts.unseen, known)
 
 
 def open_detector(setup: Setup) -> InputsQuality:
     """Open it."""
-    return InputsQuality(setup.floors)
+    return InputsQuality(setup)

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from river.drift import ADWIN
 
 from streams.contracts.summaries import FIXED
-from streams.detectors._samples import Floats
-from streams.detectors.base import BucketView, Finding, Setup
+from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, nothing
 
-KINDS = ("loss_drift",)
-LEVELLED = True
-
+# The chance that ADWIN's bound leaves to a false alarm at each look. The bound is loose: it was never seen to be reached by
+# chance.
+_DELTA = 0.002
 # Buckets are few, so ADWIN looks at each one, and at windows from three buckets on; before ten it says nothing.
 _EVERY = 1
 _SHORTEST = 3
 _GRACE = 10
 _MOST = 10_000
+_FEWEST = 30
+# An alarm of ADWIN's is beyond doubt by itself; no other one is.
+_SURE = 12.0
 
 
-class LossAdwin:
+class LossAdwin(Stateless):
     """Feeds ADWIN the bucket's mean loss, in standard errors away from the reference's mean.
 
     In that unit stationary means have a deviation of about 1 whatever their number of rows; ADWIN's bound assumes values in
@@ -33,24 +36,32 @@ class LossAdwin:
     """
 
     def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self._adwin = ADWIN(delta=setup.level, clock=_EVERY, min_window_length=_SHORTEST, grace_period=_GRACE)
+        self._mean, self._deviation, self._floor = setup.profile.loss_mean, setup.profile.loss_std, setup.floors.loss_std
+        unit = "standard deviations of a row's loss"
+        rise = Signal("loss_drift", "loss", "ADWIN", unit, self._floor, 1.0, scale=0.0, rises_only=True)
+        self.signals: Sequence[Signal] = [rise] if self._deviation > 0 else []
+        self._adwin = ADWIN(delta=_DELTA, clock=_EVERY, min_window_length=_SHORTEST, grace_period=_GRACE)
         # Mean losses since the last change, in reference deviations; `_before` is the level before a rise that lasts.
         self._recent: deque[float] = deque(maxlen=_MOST)
         self._before: float | None = None
 
-    def look(self, view: BucketView) -> list[Finding]:
-        """Take in one bucket; a verdict only when it has outcomes enough."""
-        losses, profile = view.losses, view.profile
-        if losses is None or losses.rows < self._setup.min_rows or not profile.loss_std > 0:
-            return []
-        rise = (losses.loss / FIXED / losses.rows - profile.loss_mean) / profile.loss_std
+    def read(self, view: BucketView) -> Readings:
+        """Take in one bucket; nothing is said of one with few outcomes."""
+        losses = view.losses
+        if losses is None or losses.rows < _FEWEST or not self.signals:
+            return nothing(len(self.signals))
+        rise = (losses.loss / FIXED / losses.rows - self._mean) / self._deviation
         self._update(rise, rise * math.sqrt(losses.rows))
-        return [self._finding(self._now(), profile.loss_mean, profile.loss_std)]
+        has_risen = self._before is not None
+        effect = self._now() - self._before if self._before is not None else 0.0
+        return Readings(np.array([_SURE if has_risen else 0.0]), np.ones(1), np.array([effect]))
 
-    def close(self) -> None:
-        """Forget everything."""
-        self._recent.clear()
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show the mean loss before and since the rise."""
+        del index, views  # what it remembers reaches further back
+        before = self._before if self._before is not None else self._now()
+        levels = (self._mean + level * self._deviation for level in (before, self._now()))
+        return Sketch(*({"mean": level} for level in levels))
 
     def _update(self, rise: float, standardised: float) -> None:
         self._recent.append(rise)
@@ -61,26 +72,11 @@ class LossAdwin:
             self._recent = deque(after.tolist(), maxlen=_MOST)
             if self._before is None and after.mean() > before.mean():
                 self._before = float(before.mean())
-        if self._before is not None and self._now() - max(self._before, 0.0) < self._setup.floors.loss_std:
+        if self._before is not None and self._now() - max(self._before, 0.0) < self._floor:
             self._before = None
 
     def _now(self) -> float:
-        return sum(self._recent) / len(self._recent)
-
-    def _finding(self, now: float, loss_mean: float, loss_std: float) -> Finding:
-        before = self._before if self._before is not None else now
-        return Finding(
-            kind=KINDS[0],
-            watched="loss",
-            method="ADWIN",
-            p_value=self._setup.level if self._before is not None else 1.0,
-            effect=now - before,
-            floor=self._setup.floors.loss_std,
-            effect_unit="reference standard deviations of a row's loss",
-            before={"mean": loss_mean + before * loss_std},
-            after={"mean": loss_mean + now * loss_std, "buckets": float(len(self._recent))},
-            level=self._setup.level,
-        )
+        return sum(self._recent) / max(len(self._recent), 1)
 
 
 def _parted(values: Floats) -> tuple[Floats, Floats]:

@@ -1,94 +1,74 @@
-"""The champion's quality over a trailing window: has it fallen below what was validated when the bundle was made?"""
+"""The champion's ranking: is the area under its ROC curve smaller than on the rows that it was validated on? Binary models."""
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
-from streams.contracts.bundle import Interval
-from streams.contracts.summaries import LossSummary
-from streams.detectors._measures import Measured, auc, rmse
-from streams.detectors.base import BucketView, Finding, Setup
+from streams.detectors._contrasts import rows_for_normality
+from streams.detectors._measures import auc
+from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, nothing
 
-KINDS = ("performance",)
-LEVELLED = True
-
-# Half the width of a 95 % interval of a normal variable, in standard errors.
-_HALF_WIDTH = 1.959964
-_LEAST_ERROR = 1e-12
+_FEWEST_OF_A_LABEL = 10
 
 
-class _Fall(NamedTuple):
-    """How far quality fell short of what was validated, and the least fall that matters; both in the metric's unit."""
+class PerformanceAuc(Stateless):
+    """Follows what each row adds to the area, given where the reference's rows of the other label lie.
 
-    size: float
-    floor: float
-
-
-class PerformanceAuc:
-    """Area under the ROC curve for `binary`, root mean squared error for `regression`, over `window_ms` of known outcomes.
-
-    A fall is significant when the one-sided interval of the difference to the validated value, at the setup's level, lies wholly
-    beyond the floor. The validated value's own interval counts too: it was measured on finite data. Normal approximation;
-    Hanley and McNeil (1982) for the area. Neighbouring windows share outcomes, so their verdicts come in runs.
+    A positive adds the share of the reference's negatives below it, a negative the share of its positives above it, each less the
+    reference's area and weighted by its label's frequency. The mean of these is, to the first order, by how much the area
+    differs; it is a sum over rows, so that buckets with a single positive count too. Source: DeLong, E. R., DeLong, D. M. and
+    Clarke-Pearson, D. L. (1988), "Comparing the areas under two or more correlated receiver operating characteristic curves: a
+    nonparametric approach", Biometrics 44, 837-845 (structural components).
     """
 
     def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self._metric = "auc" if setup.task == "binary" else "rmse"
-        self._floor = setup.floors.auc if setup.task == "binary" else setup.floors.rmse_share
-        self._held: deque[LossSummary] = deque()
+        positives, negatives = (np.array(counts, np.float64) for counts in (setup.profile.positives, setup.profile.negatives))
+        self.signals: Sequence[Signal] = []
+        ones, zeros = positives.sum(), negatives.sum()
+        if min(ones, zeros) < _FEWEST_OF_A_LABEL:
+            return
+        below = (np.cumsum(negatives) - negatives / 2) / zeros
+        above = 1 - (np.cumsum(positives) - positives / 2) / ones
+        self._area = float((positives * below).sum() / ones)
+        share = ones / (ones + zeros)
+        parts = (below - self._area) / share, (above - self._area) / (1 - share)
+        moments = [float((positives * parts[0] ** k + negatives * parts[1] ** k).sum() / (ones + zeros)) for k in (2, 3)]
+        deviation = float(np.sqrt(moments[0]))
+        if not deviation:
+            return
+        # A fall of the area is a rise of the signal.
+        self._of_positives, self._of_negatives = (-part / deviation for part in parts)
+        fewest = rows_for_normality(moments[1] / deviation**3)
+        self.signals = [
+            Signal("performance", "auc", "fall", "AUC", setup.floors.auc, ones + zeros, deviation, rises_only=True, fewest=fewest)
+        ]
 
-    def look(self, view: BucketView) -> list[Finding]:
-        """Add the bucket's outcomes and test the window; nothing to say when no outcome came or the window holds too few."""
-        while self._held and self._held[0].bucket_start_ms < view.end_ms - self._setup.window_ms:
-            self._held.popleft()
-        if view.losses is None:
-            return []
-        self._held.append(view.losses)
-        validated = view.manifest.metrics.get(self._metric)
-        now = self._measured()
-        if validated is None or now is None or now.rows < self._setup.min_rows:
-            return []
-        return [self._finding(validated, now)]
+    def read(self, view: BucketView) -> Readings:
+        """Read the histograms of scores by label."""
+        if view.losses is None or not view.losses.positives or not self.signals:
+            return nothing(len(self.signals))
+        positives, negatives = _counts(view.losses.positives), _counts(view.losses.negatives)
+        rows = np.array([positives.sum() + negatives.sum()])
+        total = (positives * self._of_positives).sum() + (negatives * self._of_negatives).sum()
+        level = np.where(rows > 0, total / np.maximum(rows, 1), np.nan)
+        return Readings(level, rows, level * self.signals[0].scale)
 
-    def close(self) -> None:
-        """Forget the window."""
-        self._held.clear()
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show the area over the stretch as it is, with its standard error."""
+        del index  # there is one area
+        found = [view.losses for view in views if view.losses is not None]
+        if not found:
+            return Sketch({"auc": self._area}, {})
+        now = auc(np.sum([one.positives for one in found], axis=0), np.sum([one.negatives for one in found], axis=0))
+        rows = float(sum(one.rows for one in found))
+        measured = {"auc": now.value, "standard_error": now.error} if now is not None else {}
+        return Sketch({"auc": self._area}, measured | {"rows": rows})
 
-    def _measured(self) -> Measured | None:
-        if self._metric == "rmse":
-            return rmse(self._held)
-        positives = np.sum([summary.positives for summary in self._held], axis=0)
-        negatives = np.sum([summary.negatives for summary in self._held], axis=0)
-        return auc(positives, negatives)
 
-    def _finding(self, validated: Interval, now: Measured) -> Finding:
-        fall = self._fall(validated.value, now.value)
-        error = math.hypot(now.error, (validated.high - validated.low) / (2 * _HALF_WIDTH))
-        # An error of 0 (every loss alike) leaves nothing to chance.
-        p_value = float(stats.norm.sf((fall.size - fall.floor) / max(error, _LEAST_ERROR)))
-        return Finding(
-            kind=KINDS[0],
-            watched=self._metric,
-            method="Hanley-McNeil interval" if self._metric == "auc" else "normal interval",
-            p_value=p_value,
-            effect=fall.size,
-            floor=fall.floor,
-            effect_unit="AUC" if self._metric == "auc" else "RMSE",
-            before={"validated": validated.value, "low": validated.low, "high": validated.high},
-            after={"value": now.value, "standard_error": now.error, "rows": float(now.rows)},
-            level=self._setup.level,
-        )
-
-    def _fall(self, validated: float, now: float) -> _Fall:
-        if self._metric == "auc":
-            return _Fall(validated - now, self._floor)
-        return _Fall(now - validated, self._floor * validated)
+def _counts(histogram: Sequence[int]) -> Floats:
+    return np.asarray(histogram, np.float64)
 
 
 def open_detector(setup: Setup) -> PerformanceAuc:

@@ -1,34 +1,42 @@
-"""The champion's scores: does the model answer differently than it did on its reference?"""
+"""The champion's scores: does the model answer differently than it did on its reference? Kolmogorov-Smirnov on samples."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from streams.contracts.summaries import SAMPLED_SCORE
-from streams.detectors._samples import is_testable, kolmogorov_smirnov, sampled
-from streams.detectors.base import BucketView, Finding, Setup, Stateless
-
-KINDS = ("score_drift",)
-LEVELLED = False
+from streams.detectors._bins import sketch_numbers
+from streams.detectors._tested import kolmogorov_smirnov, readings, sampled
+from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
 
 
 class ScoreKs(Stateless):
     """Two-sample Kolmogorov-Smirnov between the profile's scores and those of the bucket's sampled rows."""
 
-    def __init__(self, floor: float) -> None:
-        self._floor = floor
+    reads_sample = True
 
-    def look(self, view: BucketView) -> list[Finding]:
+    def __init__(self, setup: Setup) -> None:
+        self._profile = setup.profile.score
+        self._before = np.asarray(self._profile.sample, np.float64)
+        floor = setup.floors.ks_distance
+        self.signals: Sequence[Signal] = [
+            Signal("score_drift", "score", "Kolmogorov-Smirnov", "KS distance", floor, 1.0, scale=0.0, rises_only=True)
+        ]
+
+    def read(self, view: BucketView) -> Readings:
         """Test the scores."""
         if view.inputs is None:
-            return []
-        after = sampled(view.inputs, SAMPLED_SCORE)
-        if not is_testable(view.profile.score.sample, after):
-            return []
-        before = np.asarray(view.profile.score.sample, np.float64)
-        return [kolmogorov_smirnov(KINDS[0], "score", before, after, self._floor)]
+            return nothing(1)
+        return readings([kolmogorov_smirnov(self._before, sampled(view.inputs, SAMPLED_SCORE))])
+
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show quantiles."""
+        del index  # there is one score
+        return sketch_numbers(self._profile, [view.inputs.score for view in views if view.inputs is not None])
 
 
 def open_detector(setup: Setup) -> ScoreKs:
     """Open it."""
-    return ScoreKs(setup.floors.ks_distance)
+    return ScoreKs(setup)

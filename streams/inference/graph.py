@@ -55,7 +55,7 @@ def input_names(schema: ModelSchema, windows: Sequence[Window], expressions: Seq
     Raises:
         ContractError: an expression can't be parsed.
     """
-    trees = _parsed(schema, windows, expressions).values()
+    trees = expression_trees(schema, windows, expressions).values()
     present = {
         "numbers": bool(schema.numbers),
         "categories": bool(schema.categories),
@@ -92,7 +92,7 @@ def preprocessing_graph(
         readable[name] = nodes.add("Gather", "categories", nodes.constant([index], np.int64), axis=1)
         parts[name] = _codes(nodes, readable[name], name, categories)
     rows = next(iter(parts.values()))
-    trees = _parsed(schema, windows, expressions)
+    trees = expression_trees(schema, windows, expressions)
     parts |= {name: emit(nodes, tree, readable, rows) for name, tree in trees.items()}
     ordered = [parts[name] for name in feature_names(schema, windows, expressions)]
     nodes.nodes.append(helper.make_node("Concat", ordered, [MATRIX], axis=1))
@@ -125,7 +125,12 @@ def with_trees(preprocessing: ModelProto, trees: ModelProto, task: Task, calibra
     return _model(nodes, list(preprocessing.graph.input), output)
 
 
-def _parsed(schema: ModelSchema, windows: Sequence[Window], expressions: Sequence[Expression]) -> dict[str, Tree]:
+def expression_trees(schema: ModelSchema, windows: Sequence[Window], expressions: Sequence[Expression]) -> dict[str, Tree]:
+    """Parse a bundle's expressions, by name.
+
+    Raises:
+        ContractError: one can't be parsed, or reads what isn't granted.
+    """
     kinds: dict[str, Kind] = {column.name: column.kind for column in schema.features}
     kinds |= dict.fromkeys((window.name for window in windows), "number")
     units = units_of(schema, windows)

@@ -11,11 +11,8 @@ from streams.detectors.base import Floors
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 
-OURS = ("inputs_quality", "feature_ks", "feature_chisquare", "score_ks", "loss_adwin", "performance_auc")
+OURS = ("inputs_quality", "feature_scores", "feature_shares", "score_scores", "loss_mean", "performance_auc")
 MONTH_MS = Duration.of("30d").ms
-
-# A bucket of a month would otherwise be tested at a level of 1 and more.
-_HIGHEST_LEVEL = 0.5
 
 
 class MonitoringConfig(Section):
@@ -25,26 +22,19 @@ class MonitoringConfig(Section):
     """Kinds of `streams/detectors`, asked in this order."""
 
     false_alarms_per_month: float = Field(default=2.0, gt=0, le=1_000)
-    """Buckets a month that may alarm by chance, over all detectors together. A budget that tests are set by: it holds for
-    independent rows, and isn't calibrated on your stream's seasons yet."""
-
-    level_share: float = Field(default=0.25, gt=0, lt=1)
-    """Part of that budget for detectors that keep a level by themselves (intervals, ADWIN), in equal parts."""
+    """How many alarms a month chance alone may raise, over all detectors together, in a stream that goes on as it did before."""
 
     effect_floors: Floors = Floors()
     """The smallest changes that matter."""
 
-    window: Duration = Duration.of("7d")
-    """Trailing event time over which quality is measured; longer is surer and slower."""
-
-    min_rows: int = Field(default=200, ge=1)
-    """A bucket (for quality: a window) with fewer rows gets no verdict."""
+    min_rows: int = Field(default=30, ge=1)
+    """A bucket with fewer requests says nothing of them."""
 
     sample_rows: int = Field(default=500, ge=30, le=5_000)
     """Rows of the merged sample; at most measuring's `sample_rows`, so that verdicts don't depend on the number of partitions."""
 
     confirm_after: int = Field(default=2, ge=1, le=100)
-    """Buckets in a row in which the same thing must alarm before it counts as confirmed."""
+    """Buckets in a row in which the same signal must alarm before it is confirmed, unless it is overwhelming."""
 
     clear_after: int = Field(default=3, ge=1, le=100)
     """Buckets in a row without alarm until it counts as over."""
@@ -67,9 +57,9 @@ class MonitoringConfig(Section):
             raise ValueError("a detector is named twice; once is enough")
         return kinds
 
-    def alarm_level(self, bucket_ms: int) -> float:
-        """Chance of a false alarm that one bucket may have, over all detectors."""
-        return min(self.false_alarms_per_month * bucket_ms / MONTH_MS, _HIGHEST_LEVEL)
+    def alarm_rate(self, bucket_ms: int) -> float:
+        """Return how many alarms a bucket chance may raise."""
+        return self.false_alarms_per_month * bucket_ms / MONTH_MS
 
 
 class MonitoredModel(NamedTuple):

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from streams.contracts.bundle import Profile
 from streams.contracts.errors import ContractError
-from streams.contracts.summaries import CategoryCounts, InputSummary, LossSummary, NumberCounts
+from streams.contracts.summaries import SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts
+from streams.detectors.base import BucketView
 
 
 def merge_inputs(parts: Sequence[InputSummary], sample_rows: int) -> InputSummary:
@@ -55,6 +57,24 @@ def merge_losses(parts: Sequence[LossSummary]) -> LossSummary:
         positives=_sums([part.positives for part in ordered]),
         negatives=_sums([part.negatives for part in ordered]),
     )
+
+
+def check_bins(view: BucketView, profile: Profile) -> None:
+    """Check that a bucket was counted on a bundle's reference.
+
+    Raises:
+        ContractError: it has other bins.
+    """
+    if view.inputs is not None:
+        counted = {"score": (view.inputs.score, profile.score)}
+        counted |= {
+            name: (counts, profile.numbers[name]) for name, counts in view.inputs.numbers.items() if name in profile.numbers
+        }
+        for name, (counts, number) in counted.items():
+            if len(counts.bins) != len(number.edges) + 1:
+                raise ContractError(f"{name} was counted in {len(counts.bins)} bins, the reference has {len(number.edges) + 1}")
+    if view.losses is not None and {len(view.losses.positives), len(view.losses.negatives)} - {SCORE_BINS, 0}:
+        raise ContractError(f"scores by label were counted in other than {SCORE_BINS} bins")
 
 
 def _names(parts: Iterable[Mapping[str, object]]) -> list[str]:

@@ -19,29 +19,31 @@ class Rules(NamedTuple):
 class Course:
     """What one detector said of one kind so far.
 
-    An alarm is confirmed when the *same* watched thing alarmed in `confirm_after` buckets in a row: a different column by
-    chance in each bucket is not a drift. Buckets without a verdict are not told to a course: they neither raise nor clear.
+    An alarm is confirmed when the *same* signal alarmed in `confirm_after` buckets in a row (a different column by chance in each
+    bucket is not a drift), or at once when one is overwhelming. Buckets without a verdict are not told to a course: they neither
+    raise nor clear.
     """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._runs: dict[str, int] = {}
+        self._runs: dict[int, int] = {}
         self._silent = 0
         self._state: Transition = "cleared"
         self._confirmed_ms: int | None = None
 
-    def step(self, alarming: Collection[str], end_ms: int) -> Transition | None:
+    def step(self, alarming: Collection[int], end_ms: int, *, is_overwhelming: bool = False) -> Transition | None:
         """Take in one bucket's verdict and return what is to be said, if anything.
 
         Args:
-            alarming: what alarmed in the bucket; empty is silence.
+            alarming: the signals that alarmed in the bucket; empty is silence.
             end_ms: end of the bucket.
+            is_overwhelming: whether one of them needs no second bucket.
         """
-        self._runs = {watched: self._runs.get(watched, 0) + 1 for watched in alarming}
+        self._runs = {signal: self._runs.get(signal, 0) + 1 for signal in alarming}
         if not alarming:
             return self._clear()
         self._silent = 0
-        if max(self._runs.values()) >= self._rules.confirm_after:
+        if is_overwhelming or max(self._runs.values()) >= self._rules.confirm_after:
             return self._confirm(end_ms)
         if self._state == "cleared":
             self._state = "suspected"

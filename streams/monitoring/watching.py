@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import msgspec
+import numpy as np
 import structlog
 
-from streams.contracts.bundle import Manifest, Profile
+from streams.calibration.chart import Chart, Looked
+from streams.calibration.learning import weeks_missing
+from streams.calibration.panel import Panel
+from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.contracts.errors import ContractError
-from streams.contracts.events import DriftEvent, Transition
+from streams.contracts.events import DriftEvent, Evidence, Transition
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import BucketView, Detector, Finding, Setup
+from streams.detectors.base import BucketView, Setup
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
-from streams.monitoring.correcting import Alarm, alarms
-from streams.monitoring.merging import merge_inputs, merge_losses
+from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
 from streams.monitoring.transitions import Course, Rules
-from streams.runtime.plugins import load_kind
+from streams.statistics.alarms import OVERWHELMING, Tail, assumed_tail
+from streams.statistics.scan import LENGTHS
 
 MOST_EVIDENCE = 20
 
@@ -68,11 +73,11 @@ class Watcher:
     def look(self, bucket: Bucket) -> Verdict:
         """Look at one closed bucket. Buckets come in order of event time. Takes tens of milliseconds."""
         watch = self._serving(bucket)
-        reference = self._references(watch.digest) if watch is not None else None
-        if watch is None or reference is None:
+        if watch is None:
             return NOTHING
         try:
-            view = self._view(bucket, watch.digest, reference)
+            view = self._view(bucket, watch.digest)
+            check_bins(view, watch.profile)
         except ContractError as error:
             log.warning("BucketLeftOut", model=self._model.name, bucket_start_ms=bucket.start_ms, error=str(error))
             return NOTHING
@@ -92,10 +97,11 @@ class Watcher:
         digest = max(sorted(rows), key=lambda name: rows[name], default="")
         if digest and (self._watch is None or digest != self._watch.digest):
             self.close()
-            self._watch = _Watch(self._model, self._config, digest)
+            reference = self._references(digest)
+            self._watch = _Watch(self._model, self._config, digest, reference) if reference is not None else None
         return self._watch
 
-    def _view(self, bucket: Bucket, digest: str, reference: Reference) -> BucketView:
+    def _view(self, bucket: Bucket, digest: str) -> BucketView:
         inputs = merge_inputs(bucket.inputs[digest], self._config.sample_rows) if digest in bucket.inputs else None
         losses = merge_losses(bucket.losses[digest]) if digest in bucket.losses else None
         return BucketView(
@@ -105,58 +111,90 @@ class Watcher:
             end_ms=bucket.end_ms,
             inputs=inputs if inputs is not None and _fit_rows(inputs) >= self._config.min_rows else None,
             losses=losses if losses is not None and losses.rows else None,
-            profile=reference.profile,
-            manifest=reference.manifest,
         )
 
 
 class _Watch:
-    """The detectors of one bundle and what each said so far."""
+    """The detectors of one bundle, what is usual of their signals, and what was said so far."""
 
-    def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str) -> None:
-        self.digest = digest
-        self._config = config
-        modules = {kind: load_kind("streams.detectors", kind) for kind in config.detectors}
-        levelled = sum(module.LEVELLED for module in modules.values())
-        level = config.alarm_level(model.bucket_ms)
-        own = level * config.level_share
-        self._level = level - own if levelled else level
-        setup = Setup(
-            task=model.task,
-            # Detectors with levels alone share all of it.
-            level=(level if levelled == len(modules) else own) / max(levelled, 1),
-            floors=config.effect_floors,
-            bucket_ms=model.bucket_ms,
-            window_ms=config.window.ms,
-            min_rows=config.min_rows,
-        )
-        self._detectors = {kind: cast("Detector", module.open_detector(setup)) for kind, module in modules.items()}
-        self._rules = Rules(config.confirm_after, config.clear_after, config.cooldown.ms)
-        self._courses: dict[tuple[str, str], Course] = {}
+    def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference) -> None:
+        self.digest, self.profile = digest, reference.profile
+        manifest, profile = reference
+        self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms))
+        normal = usable(profile.normal, self._panel, model.bucket_ms, config)
+        missing = weeks_missing(normal, config.false_alarms_per_month)
+        self._is_calibrated = not missing
+        if missing:
+            log.warning("AlarmsUncalibrated", model=model.name, digest=digest[:12], weeks_missing=missing)
+        tail = assumed_tail() if normal is None else Tail(normal.level, normal.rate, normal.excess)
+        self._threshold = tail.threshold(config.alarm_rate(model.bucket_ms))
+        self._tail = tail
+        self._chart = Chart(self._panel, normal, model.bucket_ms, self._threshold)
+        self._floors = np.array([signal.floor for signal in self._panel.signals])
+        self._rises_only = np.array([signal.rises_only for signal in self._panel.signals], bool)
+        rules = Rules(config.confirm_after, config.clear_after, config.cooldown.ms)
+        self._overwhelming = self._threshold + (OVERWHELMING if config.confirm_after > 1 else 0.0)
+        self._courses = [Course(rules) for _ in self._panel.groups]
+        self._views: deque[BucketView] = deque(maxlen=LENGTHS[-1])
 
     def look(self, view: BucketView) -> Verdict:
-        found = [(kind, finding) for kind, detector in self._detectors.items() for finding in detector.look(view)]
-        alarming = alarms([finding for _, finding in found], self._level)
-        # Every (detector, kind) that tested anything, with what alarmed: none is silence, absent is no verdict.
-        judged: dict[tuple[str, str], list[Alarm]] = {}
-        for (detector, finding), alarm in zip(found, alarming, strict=True):
-            judged.setdefault((detector, finding.kind), []).extend([alarm] if alarm is not None else [])
-        events = [event for key, raised in judged.items() if (event := self._said(view, key, raised)) is not None]
-        return Verdict(events, _counts(found), view.losses)
+        self._views.append(_without_sample(view))
+        readings = self._panel.read(view)
+        looked = self._chart.step(view.start_ms, readings)
+        effect = np.where(self._rises_only, looked.effect, np.abs(looked.effect))
+        is_up = (looked.improbability >= self._threshold) & (effect >= self._floors)
+        is_read = ~np.isnan(readings.level)
+        events: list[DriftEvent] = []
+        tests: dict[str, int] = {}
+        for number, (detector, kind) in enumerate(self._panel.groups):
+            own = self._panel.group == number
+            if not (read := int((is_read & own).sum())):
+                continue  # no verdict: it neither raises nor clears
+            tests[detector] = tests.get(detector, 0) + read
+            alarming = np.flatnonzero(is_up & own)
+            is_overwhelming = bool((looked.improbability[alarming] >= self._overwhelming).any())
+            transition = self._courses[number].step(alarming.tolist(), view.end_ms, is_overwhelming=is_overwhelming)
+            if transition is not None:
+                evidence = self._evidence(alarming.tolist(), looked)
+                events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated))
+        return Verdict(events, tests, view.losses)
 
     def close(self) -> None:
-        for detector in self._detectors.values():
-            detector.close()
+        self._panel.close()
 
-    def _said(self, view: BucketView, key: tuple[str, str], raised: Sequence[Alarm]) -> DriftEvent | None:
-        course = self._courses.setdefault(key, Course(self._rules))
-        transition = course.step({alarm.evidence.watched for alarm in raised}, view.end_ms)
-        return _event(view, *key, transition, raised) if transition is not None else None
+    def _evidence(self, alarming: Sequence[int], looked: Looked) -> tuple[Evidence, ...]:
+        strongest = sorted(alarming, key=lambda index: (-looked.improbability[index], self._panel.signals[index].name))
+        return tuple(self._one(index, looked) for index in strongest[:MOST_EVIDENCE])
+
+    def _one(self, index: int, looked: Looked) -> Evidence:
+        signal, since_ms = self._panel.signals[index], int(looked.since_ms[index])
+        sketch = self._panel.sketch(index, [view for view in self._views if view.start_ms >= since_ms])
+        return Evidence(
+            watched=signal.watched,
+            method=signal.aspect,
+            p_value=min(self._tail.chance(float(looked.improbability[index])), 1.0),
+            effect=float(looked.effect[index]),
+            effect_unit=signal.unit,
+            before=sketch.before,
+            after=sketch.after,
+            since_ms=since_ms,
+            rows=float(looked.rows[index]),
+        )
 
 
-def _event(view: BucketView, detector: str, kind: str, transition: Transition, raised: Sequence[Alarm]) -> DriftEvent:
+def usable(normal: Normal | None, panel: Panel, bucket_ms: int, config: MonitoringConfig) -> Normal | None:
+    """Return what was measured if it was measured by the same detectors, for buckets and courses like those that are watched."""
+    if normal is None or set(normal.signals) != {place.detector for place in panel.places}:
+        return None
+    measured = (normal.bucket_ms, normal.confirm_after, normal.clear_after)
+    return normal if measured == (bucket_ms, config.confirm_after, config.clear_after) else None
+
+
+def _event(
+    view: BucketView, group: tuple[str, str], transition: Transition, evidence: tuple[Evidence, ...], *, is_calibrated: bool
+) -> DriftEvent:
+    detector, kind = group
     summary: InputSummary | LossSummary | None = view.losses if kind in _OF_OUTCOMES else view.inputs
-    strongest = sorted((alarm.evidence for alarm in raised), key=lambda one: (one.p_value, -one.effect, one.watched))
     return DriftEvent(
         id=_identity(view, detector, kind, transition),
         kind=kind,
@@ -168,7 +206,8 @@ def _event(view: BucketView, detector: str, kind: str, transition: Transition, r
         bucket_start_ms=view.start_ms,
         bucket_end_ms=view.end_ms,
         rows=summary.rows if summary is not None else 0,
-        evidence=tuple(strongest[:MOST_EVIDENCE]),
+        evidence=evidence,
+        is_calibrated=is_calibrated,
     )
 
 
@@ -178,11 +217,10 @@ def _identity(view: BucketView, detector: str, kind: str, transition: Transition
     return hashlib.sha256(msgspec.json.encode(stated)).hexdigest()[:32]
 
 
-def _counts(found: Sequence[tuple[str, Finding]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for detector, _ in found:
-        counts[detector] = counts.get(detector, 0) + 1
-    return counts
+def _without_sample(view: BucketView) -> BucketView:
+    """Sketches need counts alone, and sixty samples would be most of the memory."""
+    inputs = msgspec.structs.replace(view.inputs, sample=[]) if view.inputs is not None else None
+    return view._replace(inputs=inputs)
 
 
 def _fit_rows(inputs: InputSummary) -> int:

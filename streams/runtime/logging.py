@@ -20,8 +20,8 @@ from structlog.typing import EventDict, Processor
 from streams.runtime.text import cleaned
 
 EventName = Literal[
-    "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded",
-    "BundleRefused", "CanaryFailed", "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted",
+    "AlarmsUncalibrated", "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly",
+    "BundleLoaded", "BundleRefused", "CanaryFailed", "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted",
     "DeploymentDelayed", "DeploymentIgnored", "DeploymentPublished", "DoorOpened", "EndsUnknown", "EventReceived",
     "EventRefused", "FactSkipped", "FilesMerged", "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported",
     "LibraryLogged", "LicenceNoted", "MaintenanceFailed", "MetricsServed", "ModelRolledBack", "ModelSwapped", "ParityUnknown",

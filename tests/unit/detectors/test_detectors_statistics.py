@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,48 +13,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from streams.contracts.bundle import CategoryProfile, Interval
+from streams.contracts.bundle import CategoryProfile
 from streams.contracts.errors import PluginError, StreamsError
-from streams.contracts.summaries import FIXED, CategoryCounts, LossSummary
-from streams.detectors import alibi_tabular, feature_chisquare, feature_ks, inputs_quality, loss_adwin, performance_auc
-from streams.detectors._measures import auc, rmse
+from streams.contracts.summaries import FIXED, SAMPLED_SCORE, CategoryCounts
+from streams.detectors import _tested, alibi_tabular, feature_chisquare, feature_ks, loss_adwin, loss_mean, score_ks
+from streams.detectors._measures import auc
 from streams.detectors._tables import two_samples
-from streams.detectors.base import BucketView, Finding, Stateless
-from streams.detectors.checks import DAY_MS, World, check_loud, check_nothing, check_repeatable, check_silent, setup_of
-from streams.detectors.inputs_quality import more_than
-
-
-class Fixed(Stateless):
-    """Says the same of every bucket."""
-
-    def __init__(self, *findings: Finding) -> None:
-        self._findings = list(findings)
-
-    def look(self, view: BucketView) -> list[Finding]:
-        return self._findings
-
-
-def finding(p_value: float = 0.0, effect: float = 1.0, kind: str = "feature_drift") -> Finding:
-    return Finding(kind, "x", "method", p_value, effect, 0.1, "unit", {}, {})
-
-
-def module_of(*findings: Finding) -> SimpleNamespace:
-    return SimpleNamespace(KINDS=("feature_drift",), LEVELLED=False, open_detector=lambda setup: Fixed(*findings))
-
-
-def test_the_checks_fail_detectors_that_shout_sleep_or_invent() -> None:
-    with pytest.raises(AssertionError, match="quiet buckets"):
-        check_silent(module_of(finding()), worlds=1)
-    with pytest.raises(AssertionError, match="stayed silent"):
-        check_loud(module_of(finding(p_value=1.0)))
-    with pytest.raises(AssertionError, match="stayed silent"):
-        check_loud(module_of(finding(effect=0.01)))
-    with pytest.raises(AssertionError, match="doesn't name"):
-        check_loud(module_of(finding(kind="performance")))
-    with pytest.raises(AssertionError, match="numbers that are none"):
-        check_repeatable(module_of(finding(effect=math.nan)))
-    with pytest.raises(AssertionError, match="verdict on nothing"):
-        check_nothing(module_of(finding()))
+from streams.detectors._tested import FEWEST, kolmogorov_smirnov, readings
+from streams.detectors.base import BucketView
+from streams.detectors.checks import World, setup_of
+from streams.detectors.feature_chisquare import chisquare
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,47 +51,60 @@ def test_hanley_mcneil_covers_like_a_95_percent_interval() -> None:
     assert stats.binom.ppf(1e-4, 400, 0.95) <= covered
 
 
-def test_rmse_and_its_error() -> None:
-    rng = np.random.default_rng(1)
-    errors = rng.normal(0, 2, 5_000) ** 2
-    summary = World(0, "regression").view(0).losses
-    assert isinstance(summary, LossSummary)
-    summary.rows = len(errors)
-    summary.loss, summary.loss_squares = round(errors.sum() * FIXED), round((errors**2).sum() * FIXED)
-    measured = rmse([summary])
-    assert measured is not None
-    assert measured.value == pytest.approx(math.sqrt(errors.mean()), rel=1e-6)
-    # The root of a mean of squared normals has error sigma / sqrt(2 n).
-    assert measured.error == pytest.approx(2 / math.sqrt(2 * 5_000), rel=0.1)
-    assert rmse([]) is None
+@pytest.mark.parametrize("shift", [0.0, 0.15, 0.6])
+def test_a_kolmogorov_smirnov_reading_is_scipys(shift: float) -> None:
+    rng, world = np.random.default_rng(2), World(1)
+    after = rng.normal(shift, 1, 400)
+    view = world.view(0)
+    assert view.inputs is not None
+    view.inputs.sample = [(row, {"size": value, "colour": None}) for row, value in enumerate([*after.tolist(), None, math.nan])]
+    expected = stats.ks_2samp(world.profile.numbers["size"].sample, after, method="asymp")
+    found = feature_ks.open_detector(setup_of(world)).read(view)
+    assert stats.norm.sf(found.level) == pytest.approx(expected.pvalue, rel=1e-6)
+    assert found.effect == pytest.approx(expected.statistic)
+    assert found.rows.tolist() == [1], "one look, whatever the rows"
 
 
-@given(st.integers(0, 5), st.integers(0, 8), st.integers(5, 30), st.integers(8, 30))
-@settings(max_examples=80, deadline=None)
-def test_more_than_is_fishers_exact_test(before: int, after: int, before_rows: int, after_rows: int) -> None:
-    table = [[after, after_rows - after], [before, before_rows - before]]
-    assert more_than((before, before_rows), (after, after_rows)) == pytest.approx(
-        stats.fisher_exact(table, alternative="greater").pvalue, rel=1e-9
-    )
+def test_small_samples_are_no_test_and_certainty_has_an_end() -> None:
+    many = np.arange(100.0)
+    assert kolmogorov_smirnov(many, many[: FEWEST - 1]) is None
+    assert kolmogorov_smirnov(many[: FEWEST - 1], many) is None
+    assert kolmogorov_smirnov(many, many[:FEWEST]) is not None
+    found = readings([_tested.Tested(0.0, 1.0), None, _tested.Tested(1.0, 0.0), _tested.Tested(0.5, 0.1)])
+    assert found.level[[0, 2, 3]] == pytest.approx([12, -12, 0])
+    assert np.isnan(found.level[1])
+    assert found.rows.tolist() == [1, 0, 1, 1]
 
 
-def test_one_value_beyond_the_extremes_has_the_exact_chance_of_exchangeable_draws() -> None:
-    # The largest of n + m draws is among the m new ones with chance m / (n + m).
-    assert more_than((0, 900), (1, 100)) == pytest.approx(0.1)
-    assert more_than((0, 900), (0, 100)) == 1.0
+def test_the_score_is_tested_like_a_number() -> None:
+    world = World(1)
+    view = world.view(0, is_broken=True)
+    assert view.inputs is not None
+    del view.inputs.sample[100:]
+    scores = [row[SAMPLED_SCORE] for _, row in view.inputs.sample]
+    expected = stats.ks_2samp(world.profile.score.sample, scores, method="asymp")
+    found = score_ks.open_detector(setup_of(world)).read(view)
+    assert found.effect == pytest.approx(expected.statistic)
+    assert found.level == pytest.approx(stats.norm.isf(expected.pvalue))
 
 
-def test_quality_names_what_is_wrong_and_keeps_to_its_floor() -> None:
-    view = World(4).view(0, is_broken=True)
-    found = {one.watched: one for one in inputs_quality.open_detector(setup_of()).look(view)}
-    assert set(found) == {
-        "size: missing", "size: out of range", "colour: missing", "colour: unseen category",
-    }  # fmt: skip
-    assert found["size: missing"].p_value < 1e-10
-    assert found["size: missing"].effect == pytest.approx(0.25, abs=0.07)
-    assert found["colour: unseen category"].is_large
-    assert found["colour: missing"].p_value == 1.0
-    assert not found["colour: missing"].is_large
+def test_chi_square_is_pearsons_and_the_effect_cramers() -> None:
+    world = World(1)
+    table = two_samples(CategoryProfile(shares={"a": 0.5, "b": 0.3, "c": 0.2}, missing=0.0), 1_000, CategoryCounts(
+        counts={"a": 230, "b": 190, "c": 80}
+    ))  # fmt: skip
+    assert table is not None
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    statistic = ((table - expected) ** 2 / expected).sum()
+    found = chisquare(table)
+    assert found.p_value == pytest.approx(stats.chi2.sf(statistic, 2))
+    assert found.distance == pytest.approx(math.sqrt(statistic / 1_500))
+    view = world.view(0)
+    assert view.inputs is not None
+    whole = two_samples(world.profile.categories["colour"], world.profile.rows, view.inputs.categories["colour"])
+    assert whole is not None
+    read = feature_chisquare.open_detector(setup_of(world)).read(view)
+    assert stats.norm.sf(read.level) == pytest.approx(stats.chi2_contingency(whole).pvalue)
 
 
 def test_rare_categories_share_a_cell_and_new_ones_are_seen() -> None:
@@ -146,14 +127,38 @@ def outcomes(world: World, index: int, loss: float, rows: int = 1_000) -> Bucket
     return view
 
 
+def test_the_mean_loss_is_read_in_deviations_of_a_row() -> None:
+    world = World(6)
+    detector = loss_mean.open_detector(setup_of(world))
+    found = detector.read(outcomes(world, 0, 0.3))
+    assert (found.level, found.effect, found.rows) == (pytest.approx(0.3, abs=1e-3), pytest.approx(0.3, abs=1e-3), 1_000)
+    (signal,) = detector.signals
+    assert signal.reference == world.profile.later_rows == 2_000
+    assert signal.fewest == pytest.approx(25 * world.profile.loss_skew**2)
+    shown = detector.sketch(0, [outcomes(world, 0, 0.3, rows=300), outcomes(world, 1, 0.0, rows=100)])
+    assert shown.after["mean"] == pytest.approx(world.profile.loss_mean + 0.225 * world.profile.loss_std, abs=1e-3)
+    assert np.isnan(detector.read(outcomes(world, 0, 0.3, rows=0)).level).all()
+
+
+def test_a_loss_that_never_varied_is_not_followed() -> None:
+    world = World(6)
+    world.profile = msgspec.structs.replace(world.profile, loss_std=0.0)
+    for kind in (loss_mean, loss_adwin):
+        detector = kind.open_detector(setup_of(world))
+        assert list(detector.signals) == []
+        assert detector.read(world.view(0)).level.shape == (0,)
+
+
 def test_a_lasting_rise_of_the_loss_stays_an_alarm_until_it_is_over() -> None:
     world, rng = World(6), np.random.default_rng(6)
     levels = [0.0] * 30 + [0.3] * 30 + [0.0] * 60
-    detector = loss_adwin.open_detector(setup_of())
+    detector = loss_adwin.open_detector(setup_of(world))
+    (signal,) = detector.signals
     said = []
     for index, level in enumerate(levels):
-        (one,) = detector.look(outcomes(world, index, level + float(rng.normal()) / math.sqrt(1_000)))
-        said.append(one.p_value <= (one.level or 0) and one.is_large)
+        one = detector.read(outcomes(world, index, level + float(rng.normal()) / math.sqrt(1_000)))
+        said.append(one.level[0] > 0)
+        assert not said[-1] or one.effect[0] >= signal.floor
     assert not any(said[:30])
     first = said.index(True)
     assert 30 < first <= 36
@@ -163,59 +168,43 @@ def test_a_lasting_rise_of_the_loss_stays_an_alarm_until_it_is_over() -> None:
 
 def test_a_fall_of_the_loss_is_no_alarm() -> None:
     world = World(7)
-    detector = loss_adwin.open_detector(setup_of())
-    found = [detector.look(outcomes(world, index, 0.0 if index < 25 else -0.5))[0] for index in range(60)]
-    assert all(one.p_value == 1.0 for one in found)
-
-
-def test_performance_compares_a_trailing_window_with_what_was_validated() -> None:
-    world = World(8, reference_rows=20_000)
-    detector = performance_auc.open_detector(setup_of())
-    rows = [detector.look(world.view(index))[0].after["rows"] for index in range(10)]
-    assert rows == [600.0 * min(index + 1, 7) for index in range(10)]
-    better = world.manifest.metrics["auc"]
-    promised = Interval(better.value + 0.1, better.low + 0.1, better.high + 0.1)
-    high = world.view(10)._replace(manifest=world.manifest.__class__(**_fields(world) | {"metrics": {"auc": promised}}))
-    (found,) = detector.look(high)
-    assert found.is_large
-    assert found.p_value < 0.001
-    assert not detector.look(high._replace(start_ms=40 * DAY_MS, end_ms=41 * DAY_MS, losses=None))
-    assert not detector.look(world.view(41, rows=100)), "a window with too few rows"
-
-
-def _fields(world: World) -> dict[str, object]:
-    return {name: getattr(world.manifest, name) for name in world.manifest.__struct_fields__}
+    detector = loss_adwin.open_detector(setup_of(world))
+    found = [detector.read(outcomes(world, index, 0.0 if index < 25 else -0.5)) for index in range(60)]
+    assert all(one.level == 0 and one.effect == 0 for one in found)
 
 
 def test_alibi_detect_gives_our_p_values() -> None:
     """Equal to ours once ours are rounded to float32, in which that library keeps its own."""
     if importlib.util.find_spec("alibi_detect") is None:
         pytest.skip("the extra alibi is not installed")
+    setup = setup_of(World(0))
     views = [World(9).view(0), World(10).view(0, is_broken=True), World(11).view(0)]
-    theirs = alibi_tabular.open_detector(setup_of())
-    ours = feature_ks.open_detector(setup_of()), feature_chisquare.open_detector(setup_of())
+    theirs = alibi_tabular.open_detector(setup)
+    ours = feature_ks.open_detector(setup), feature_chisquare.open_detector(setup)
+    assert [signal.watched for signal in theirs.signals] == ["size", "colour"]
     try:
         for view in views:
-            expected = {one.watched: one for detector in ours for one in detector.look(view)}
-            found = {one.watched: one for one in theirs.look(view)}
-            assert found.keys() == expected.keys() == {"size", "colour"}
-            for name, one in found.items():
-                assert abs(one.p_value - float(np.float32(expected[name].p_value))) <= 1e-9
-                assert one.effect == pytest.approx(expected[name].effect, rel=1e-6)
+            found, expected = theirs.read(view), [detector.read(view) for detector in ours]
+            for index, one in enumerate(expected):
+                rounded = stats.norm.sf(one.level).astype(np.float32).astype(np.float64)
+                assert stats.norm.sf(found.level[index]) == pytest.approx(rounded[0], abs=1e-9)
+                assert found.effect[index] == pytest.approx(one.effect[0], rel=1e-6)
+        little = theirs.read(World(9).view(0, rows=10))
+        assert np.isnan(little.level[0]), "a sample that is too small for a test"
     finally:
         theirs.close()
     assert theirs._worker is None
 
 
 def test_a_dead_alibi_process_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = alibi_tabular.open_detector(setup_of())
+    detector = alibi_tabular.open_detector(setup_of(World(0)))
     monkeypatch.setattr(alibi_tabular.sys, "executable", "/bin/false")
     with pytest.raises(StreamsError, match="alibi-detect's process"):
-        detector.look(World(0).view(0))
+        detector.read(World(0).view(0))
     detector.close()
 
 
 def test_without_alibi_detect_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alibi_tabular.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PluginError, match=r"driftwake\[alibi\]"):
-        alibi_tabular.open_detector(setup_of())
+        alibi_tabular.open_detector(setup_of(World(0)))

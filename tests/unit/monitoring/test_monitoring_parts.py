@@ -1,4 +1,4 @@
-"""Merging, correcting, transitions and buckets: the pure parts of monitoring."""
+"""Merging, transitions, buckets and the budget: the pure parts of monitoring."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from itertools import pairwise
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from pydantic import ValidationError
 
 from streams.contracts.errors import ContractError
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import Finding
 from streams.detectors.checks import DAY_MS, World
 from streams.monitoring.buckets import Buckets
 from streams.monitoring.config import MonitoringConfig
-from streams.monitoring.correcting import alarms, holm
 from streams.monitoring.merging import merge_inputs, merge_losses
 from streams.monitoring.transitions import Course, Rules
+from streams.statistics import alarms
+from streams.statistics.alarms import OVERWHELMING, peaks, persistent
 
 
 def inputs(partition: int, seed: int = 0, day: int = 0) -> InputSummary:
@@ -60,33 +62,15 @@ def test_summaries_of_different_references_are_not_added() -> None:
         merge_inputs([inputs(0), msgspec.structs.replace(inputs(1), numbers={})], 100)
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.floats(0, 1, exclude_max=True))
-def test_holm_rejects_what_the_step_down_procedure_rejects(p_values: list[float], level: float) -> None:
-    rejected = set()
-    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        if p_values[index] * (len(p_values) - rank) > level:
-            break
-        rejected.add(index)
-    assert {index for index, corrected in enumerate(holm(p_values)) if corrected <= level} == rejected
-
-
-def test_an_alarm_is_significant_and_large() -> None:
-    def made(p_value: float, effect: float, level: float | None = None) -> Finding:
-        return Finding("feature_drift", "x", "m", p_value, effect, 0.1, "u", {}, {}, level)
-
-    findings = [made(0.001, 0.5), made(0.001, 0.01), made(0.03, 0.5), made(0.03, 0.5, 0.04), made(0.05, 0.5, 0.04)]
-    found = alarms(findings, 0.02)
-    assert [one is not None for one in found] == [True, False, False, True, False]
-    assert found[0] is not None
-    assert found[0].evidence.p_value == pytest.approx(0.003), "corrected for three tests"
-
-
 DAYS = 7 * DAY_MS
 
 
-def said(course: Course, verdicts: str, start: int = 0) -> list[str]:
-    """One letter a day: what alarmed, a dot for silence. Gives the first letter of what was said, or a dot."""
-    spoken = (course.step(set() if one == "." else {one}, (start + day) * DAY_MS) for day, one in enumerate(verdicts))
+def said(course: Course, verdicts: str) -> list[str]:
+    """One letter a day: what alarmed, a capital if overwhelmingly, a dot for silence; the first two letters of what was said."""
+    spoken = [
+        course.step([] if one == "." else [ord(one.lower())], day * DAY_MS, is_overwhelming=one.isupper())
+        for day, one in enumerate(verdicts)
+    ]
     return [one[:2] if one else ".." for one in spoken]
 
 
@@ -100,25 +84,57 @@ def said(course: Course, verdicts: str, start: int = 0) -> list[str]:
         ("a..a...", ".. .. .. .. .. cl"),
         ("aaaaaaaaaaaaaaaa", "co .. .. .. .. .. .. co .. .. .. .. .. .. co"),
         ("aa...aa...", "co .. .. cl su .. .. .. cl"),
+        ("aA...", "co .. .. cl"),
+        ("a.A...", ".. co .. .. cl"),
     ],
 )
 def test_the_course_of_an_alarm(verdicts: str, expected: str) -> None:
     assert said(Course(Rules(2, 3, DAYS)), verdicts) == ["su", *expected.split()]
 
 
-@given(st.text("abc.", min_size=1, max_size=80), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20))
-@settings(max_examples=200)
+@given(st.text("abcA.", min_size=1, max_size=80), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20))
+@settings(max_examples=200, deadline=None)
 def test_a_course_never_repeats_itself_within_the_cooldown(verdicts: str, confirm: int, clear: int, cooldown: int) -> None:
     course = Course(Rules(confirm, clear, cooldown * DAY_MS))
     found = said(course, verdicts)
     confirmed = [day for day, one in enumerate(found) if one == "co"]
     assert all(later - earlier >= cooldown for earlier, later in pairwise(confirmed))
     for day in confirmed:
-        assert verdicts[max(day - confirm + 1, 0) : day + 1] == verdicts[day] * confirm
+        run = verdicts[max(day - confirm + 1, 0) : day + 1]
+        assert run.lower() == run[-1].lower() * confirm or run[-1].isupper()
     opened = [one for one in found if one in ("su", "cl")]
-    assert confirm == 1 or all(earlier != later for earlier, later in pairwise(opened)), "what is suspected is cleared once"
+    is_plain = confirm > 1 and verdicts.islower()
+    assert not is_plain or all(earlier != later for earlier, later in pairwise(opened)), "what is suspected is cleared once"
     for day in (day for day, one in enumerate(found) if one == "cl"):
         assert verdicts[day - clear + 1 : day + 1] == "." * clear
+
+
+def test_what_is_overwhelming_needs_no_second_bucket() -> None:
+    assert said(Course(Rules(5, 2, DAYS)), "A..a") == ["co", "..", "cl", "su"]
+
+
+def test_other_signals_in_between_do_not_confirm_one_and_one_among_others_does() -> None:
+    course = Course(Rules(2, 3, 0))
+    assert [course.step(alarming, 0) for alarming in ([1, 2], [3], [4, 5], [0, 5])] == ["suspected", None, None, "confirmed"]
+
+
+@given(
+    hnp.arrays(np.int64, st.tuples(st.integers(2, 60), st.integers(1, 3)), elements=st.integers(0, 12)),
+    st.integers(1, 3),
+    st.integers(1, 4),
+)
+@settings(max_examples=200, deadline=None)
+def test_alarms_begin_where_their_rate_is_counted(halves: npt.NDArray[np.int64], confirm: int, clear: int) -> None:
+    """What statistics count as an alarm, to ask how often chance raises one, is what a course says; 2 is the threshold."""
+    heights, level, course = halves / 2, 2.0, Course(Rules(confirm, clear, 0))
+    sure = level + (OVERWHELMING if confirm > 1 else 0.0)
+    begun, is_on = 0, False
+    for row in heights:
+        transition = course.step(np.flatnonzero(row >= level).tolist(), 0, is_overwhelming=bool((row >= sure).any()))
+        begun += transition == "confirmed" and not is_on
+        is_on = transition == "confirmed" or (is_on and transition != "cleared")
+    counted = alarms.Course(confirm, clear)
+    assert begun == len(peaks(persistent(heights, counted), heights.max(axis=1), level, counted))
 
 
 def test_buckets_close_in_order_once_and_only_behind_the_watermark() -> None:
@@ -146,9 +162,9 @@ def test_too_many_waiting_summaries_cost_the_oldest_buckets() -> None:
 
 def test_the_config_knows_the_detectors_and_its_budget() -> None:
     config = MonitoringConfig()
-    assert config.alarm_level(DAY_MS) == pytest.approx(2 / 30)
-    assert config.alarm_level(DAY_MS // 24) == pytest.approx(2 / 720)
-    assert config.alarm_level(300 * DAY_MS) == 0.5
+    assert config.alarm_rate(DAY_MS) == pytest.approx(2 / 30)
+    assert config.alarm_rate(DAY_MS // 24) == pytest.approx(2 / 720)
+    assert MonitoringConfig(false_alarms_per_month=30).alarm_rate(DAY_MS) == pytest.approx(1.0)
     with pytest.raises(ValidationError, match="feature_ks"):
         MonitoringConfig(detectors=("feature_kss",))
     with pytest.raises(ValidationError, match="twice"):

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 from scipy import stats
 
+from streams.contracts.bundle import Normal, Usual
 from streams.contracts.events import DriftEvent, decode_event
 from streams.contracts.records import TaskState
-from streams.contracts.summaries import InputSummary, LossSummary
+from streams.contracts.summaries import FIXED, InputSummary, LossSummary
 from streams.detectors.base import BucketView, Floors
 from streams.detectors.checks import DAY_MS, World
 from streams.inference.store import BundleStore
 from streams.monitoring.buckets import Bucket
-from streams.monitoring.config import MonitoredModel, MonitoringConfig
+from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
 from streams.monitoring.task import MonitoringTask
-from streams.monitoring.watching import Reference, Watcher
+from streams.monitoring.watching import MOST_EVIDENCE, Reference, Watcher
 from streams.runtime.durations import Duration
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark, watermark_record
+from streams.statistics.scan import LENGTHS
 from streams.transport.records import Output, Record
 
 MODEL = MonitoredModel("m", "binary", "s", "state", "driftwake.events", 1, DAY_MS)
-NO_FLOORS = Floors(missing_share=0, range_share=0, unseen_share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0, rmse_share=0)
+NO_FLOORS = Floors(deviations=0, share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0)
+WHOLE_FLOORS = Floors(deviations=99, share=1, ks_distance=1, cramers_v=1, loss_std=99, auc=1)
+# Chance alone alarms in none of the tests.
+RARELY = 0.1
+# So many rows that the reference is as good as what it is of.
+SURE = 200_000
 
 
 def bucket_of(view: BucketView, digest: str = "d") -> Bucket:
@@ -35,60 +42,188 @@ def bucket_of(view: BucketView, digest: str = "d") -> Bucket:
     return Bucket(view.start_ms, view.end_ms, {digest: [inputs]}, {digest: [losses]})
 
 
-def watcher_of(world: World, config: MonitoringConfig) -> Watcher:
-    return Watcher(MODEL, config, lambda digest: Reference(world.manifest, world.profile))
+def watcher_of(world: World, config: MonitoringConfig, normal: Normal | None = None) -> Watcher:
+    profile = msgspec.structs.replace(world.profile, normal=normal)
+    return Watcher(MODEL, config, lambda digest: Reference(world.manifest, profile))
 
 
-@pytest.mark.parametrize(("floors", "share"), [(NO_FLOORS, 1.0), (Floors(), 0.5)])
-def test_independent_rows_alarm_no_more_often_than_the_budget(floors: Floors, share: float) -> None:
-    """Confirmed at once and without a cooldown, every alarming bucket is said. Exact binomial bound, wrong once in 10^4."""
-    config = MonitoringConfig(effect_floors=floors, confirm_after=1, cooldown=Duration(0))
-    worlds, days, alarming = 40, 15, 0
+def begun(events: Iterable[DriftEvent]) -> list[DriftEvent]:
+    """Confirmed alarms without those that only say again what isn't over."""
+    found, lasting = [], set()
+    for event in events:
+        group = event.detector, event.kind
+        if event.transition == "confirmed" and group not in lasting:
+            found.append(event)
+            lasting.add(group)
+        elif event.transition == "cleared":
+            lasting.discard(group)
+    return found
+
+
+@pytest.mark.parametrize(("floors", "reference_rows"), [(NO_FLOORS, SURE), (Floors(), 2_000)])
+def test_independent_rows_alarm_no_more_often_than_was_asked_for(floors: Floors, reference_rows: int) -> None:
+    """Over all detectors together, with nothing learnt of the stream. Exact Poisson bound, wrong once in 10^4."""
+    config, worlds, days, alarms = MonitoringConfig(effect_floors=floors, cooldown=Duration(0)), 18, 30, 0
     for seed in range(worlds):
-        world = World(1_000 + seed)
+        world = World(1_000 + seed, reference_rows=reference_rows)
         watcher = watcher_of(world, config)
-        for day in range(days):
-            verdict = watcher.look(bucket_of(world.view(day)))
-            alarming += any(event.transition == "confirmed" for event in verdict.events)
+        alarms += len(begun(event for day in range(days) for event in watcher.look(bucket_of(world.view(day))).events))
         watcher.close()
-    rate = config.alarm_level(DAY_MS)
-    assert alarming <= stats.binom.isf(1e-4, worlds * days, rate * share)
+    assert alarms <= stats.poisson.isf(1e-4, worlds * days * config.alarm_rate(DAY_MS))
 
 
-def run(world: World, config: MonitoringConfig, days: Sequence[bool]) -> list[DriftEvent]:
+def run(
+    config: MonitoringConfig, days: Sequence[bool], *, rows: int = 600, normal: Normal | None = None, seed: int = 1
+) -> list[DriftEvent]:
+    world = World(seed, reference_rows=SURE)
+    watcher = watcher_of(world, config, normal)
+    views = (world.view(day, rows=rows, is_broken=bad) for day, bad in enumerate(days))
+    return [event for view in views for event in watcher.look(bucket_of(view)).events]
+
+
+def missing_in(view: BucketView, rows: int) -> BucketView:
+    """Have sizes missing in so many of 600 rows; 30 are usual, and 51 are an alarm that is not overwhelming."""
+    assert view.inputs is not None
+    size = view.inputs.numbers["size"]
+    size.bins[4] += size.missing - rows
+    size.missing = rows
+    return view
+
+
+def run_missing(config: MonitoringConfig, days: Sequence[int]) -> list[DriftEvent]:
+    world = World(5, reference_rows=SURE)
     watcher = watcher_of(world, config)
-    return [event for day, bad in enumerate(days) for event in watcher.look(bucket_of(world.view(day, is_broken=bad))).events]
+    views = (missing_in(world.view(day), rows) for day, rows in enumerate(days))
+    return [event for view in views for event in watcher.look(bucket_of(view)).events]
+
+
+QUALITY = MonitoringConfig(detectors=("inputs_quality",), false_alarms_per_month=RARELY, cooldown=Duration.of("365d"))
 
 
 def test_a_broken_stream_is_suspected_confirmed_and_cleared() -> None:
-    events = run(World(1), MonitoringConfig(), [False] * 3 + [True] * 3 + [False] * 4)
-    course = [(event.transition, event.bucket_start_ms // DAY_MS) for event in events if event.detector == "inputs_quality"]
-    assert course == [("suspected", 3), ("confirmed", 4), ("cleared", 8)]
-    assert {event.kind for event in events} >= {"data_quality", "feature_drift", "score_drift"}
-    worst = next(event for event in events if event.detector == "inputs_quality")
-    assert worst.rows == 600
-    assert [one.p_value for one in worst.evidence] == sorted(one.p_value for one in worst.evidence)
+    days = [30] * 3 + [51] * 3 + [30] * (LENGTHS[-1] + 3)
+    events = run_missing(QUALITY, days)
+    course = [(event.transition, event.bucket_start_ms // DAY_MS) for event in events]
+    assert course[:2] == [("suspected", 3), ("confirmed", 4)]
+    assert [transition for transition, _ in course[2:]] == ["cleared"]
+    assert 8 <= course[2][1] < len(days), "not before three quiet days, and not never"
     assert len({event.id for event in events}) == len(events)
-    assert events == run(World(1), MonitoringConfig(), [False] * 3 + [True] * 3 + [False] * 4)
+    assert events == run_missing(QUALITY, days), "the same buckets give the same events"
+
+
+BROKEN = [False] * 3 + [True] * 3
+
+
+def test_what_is_overwhelming_is_confirmed_at_once_with_what_shows_it() -> None:
+    config = MonitoringConfig(false_alarms_per_month=RARELY)
+    events = run(config, BROKEN[:4])
+    assert {event.detector for event in events} == set(OURS)
+    assert {event.kind for event in events} == {"data_quality", "feature_drift", "score_drift", "loss_drift", "performance"}
+    for event in events:
+        assert (event.transition, event.bucket_start_ms, event.rows) == ("confirmed", 3 * DAY_MS, 600)
+        assert not event.is_calibrated
+        chances = [one.p_value for one in event.evidence]
+        assert chances == sorted(chances)
+        assert max(chances) <= config.alarm_rate(DAY_MS)
+        assert 0 < len(chances) <= MOST_EVIDENCE
+    missing = next(one for event in events for one in event.evidence if one.method == "missing" and one.watched == "size")
+    assert missing.effect == pytest.approx(0.25, abs=0.07)
+    assert (missing.since_ms, missing.rows) == (3 * DAY_MS, 600)
+    assert missing.before["share"] == pytest.approx(0.05, abs=0.01)
+    assert missing.after["share"] == pytest.approx(0.3, abs=0.07)
+
+
+def test_a_slow_change_is_shown_over_the_stretch_that_it_lasts() -> None:
+    """No single bucket with 44 is an alarm."""
+    assert not run_missing(QUALITY, [30] * 12 + [44] + [30] * 3)
+    suspected, confirmed = run_missing(QUALITY, [30] * 12 + [44] * 6)
+    assert (suspected.transition, confirmed.transition) == ("suspected", "confirmed")
+    (evidence,) = confirmed.evidence
+    assert (evidence.watched, evidence.method, evidence.since_ms) == ("size", "missing", 12 * DAY_MS)
+    assert evidence.rows == (confirmed.bucket_end_ms - evidence.since_ms) // DAY_MS * 600 > 600
+    assert evidence.after == {"share": pytest.approx(44 / 600), "rows": evidence.rows}, "shown is the stretch"
+    assert evidence.effect == pytest.approx(44 / 600 - evidence.before["share"])
+
+
+def test_what_is_smaller_than_its_floor_is_no_alarm() -> None:
+    assert run(MonitoringConfig(), BROKEN)
+    assert not run(MonitoringConfig(effect_floors=WHOLE_FLOORS), BROKEN)
+
+
+def normal_of(**changes: object) -> Normal:
+    """Nothing is usual of any signal, and no improbability is enough."""
+    found = Normal(
+        bucket_ms=DAY_MS, since_ms=0, until_ms=56 * DAY_MS, buckets=56, confirm_after=2, clear_after=3,
+        level=1e6, rate=1.0, excess=1.0, signals={kind: {} for kind in OURS},
+    )  # fmt: skip
+    return msgspec.structs.replace(found, **changes)
+
+
+def test_what_was_measured_counts_where_it_was_measured_alike() -> None:
+    assert not run(MonitoringConfig(), BROKEN, normal=normal_of())
+    lower = run(MonitoringConfig(), BROKEN, normal=normal_of(level=10.0))
+    assert lower
+    assert all(event.is_calibrated for event in lower)
+    for changes in ({"bucket_ms": DAY_MS // 24}, {"confirm_after": 1}, {"clear_after": 2}):
+        events = run(MonitoringConfig(), BROKEN, normal=normal_of(**changes))
+        assert events
+        assert not any(event.is_calibrated for event in events)
+
+
+def test_a_loss_that_rises_to_less_than_it_was_is_no_trouble() -> None:
+    """It fell far, comes half the way back, and wanders by itself: a surprise, but no loss above the reference's."""
+    usual = Usual(wandering=0.04, persistence=0.95, rows=1e6, buckets=100)
+    normal = normal_of(level=0.0, excess=0.4, signals={"loss_mean": {"loss: mean": usual}})
+    world = World(1, reference_rows=SURE)
+    watcher, events = watcher_of(world, MonitoringConfig(detectors=("loss_mean",)), normal), []
+    for day in range(30):
+        view = world.view(day)
+        assert view.losses is not None
+        away = 0.0 if day < 3 else -0.8 if day < 20 else -0.3
+        view.losses.loss = round(view.losses.rows * (world.profile.loss_mean + away * world.profile.loss_std) * FIXED)
+        events += watcher.look(bucket_of(view)).events
+    assert not events
 
 
 def test_another_bundle_begins_anew_and_its_verdicts_are_its_own() -> None:
-    world = World(2)
+    world = World(2, reference_rows=SURE)
+    watcher = watcher_of(world, QUALITY)
+    buckets = [bucket_of(missing_in(world.view(day), 51), digest) for day, digest in enumerate("abaa")]
+    said = [[(event.transition, event.digest) for event in watcher.look(bucket).events] for bucket in buckets]
+    assert said == [[("suspected", "a")], [("suspected", "b")], [("suspected", "a")], [("confirmed", "a")]]
+
+
+def test_a_bundle_is_watched_on_its_own_rows_alone() -> None:
+    """During a swap both serve; the one that answered most is watched, and the other's rows don't count."""
+    world = World(2, reference_rows=SURE)
     watcher = watcher_of(world, MonitoringConfig())
-    first = watcher.look(bucket_of(world.view(0, is_broken=True), "a")).events
-    second = watcher.look(bucket_of(world.view(1, is_broken=True), "b")).events
-    assert {event.transition for event in first + second} == {"suspected"}
-    assert {event.digest for event in second} == {"b"}
+    most, fewer = world.view(0), world.view(0, rows=300, is_broken=True)
+    assert most.inputs is not None
+    assert fewer.inputs is not None
+    verdict = watcher.look(Bucket(0, DAY_MS, {"b": [fewer.inputs], "a": [most.inputs]}, {}))
+    assert not verdict.events
+    assert set(verdict.tests) == {"inputs_quality", "feature_scores", "feature_shares", "score_scores"}
 
 
 def test_thin_buckets_and_unknown_bundles_give_no_verdict() -> None:
-    world = World(3)
+    world = World(3, reference_rows=SURE)
     watcher = watcher_of(world, MonitoringConfig())
-    thin = watcher.look(bucket_of(world.view(0, rows=150, is_broken=True)))
-    assert not thin.events
-    assert not thin.tests
+    thin = bucket_of(world.view(0, rows=29, is_broken=True))
+    assert set(watcher.look(thin).tests) == {"loss_mean", "performance_auc"}, "of outcomes there may be few"
+    nothing = watcher.look(thin._replace(losses={}))
+    assert not nothing.events
+    assert not nothing.tests
     refused = Watcher(MODEL, MonitoringConfig(), lambda digest: None)
     assert not refused.look(bucket_of(world.view(1, is_broken=True))).events
+
+
+def test_thin_buckets_neither_raise_nor_clear() -> None:
+    world = World(2, reference_rows=SURE)
+    watcher = watcher_of(world, QUALITY)
+    thin = [world.view(day, rows=29, is_broken=True) for day in range(1, 6)]
+    views = [missing_in(world.view(0), 51), *thin, missing_in(world.view(6), 51)]
+    said = [(event.transition, event.bucket_start_ms) for view in views for event in watcher.look(bucket_of(view)).events]
+    assert said == [("suspected", 0), ("confirmed", 6 * DAY_MS)]
 
 
 def record(offset: int, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]] = ()) -> Record:

@@ -22,7 +22,6 @@ from daemon.report.model import (
     Plan,
     ReplayReport,
     Resources,
-    SideBySide,
     Slot,
     Step,
     Swap,
@@ -68,7 +67,6 @@ def sample_report(text: Callable[[str], str] = str) -> ReplayReport:
         refused=text("incident-0003"),
         checks=_checks(text),
         delivery=Delivery(requests=171_475, predictions=171_462, quarantined=13, missing=0, doubled=0),
-        side_by_side=_pairs(text, random),
         resources=Resources(peak_memory_bytes=3_221_225_472, processes=9),
         lessons=(
             text("A window over known outcomes repaired what a new fit alone could not."),
@@ -307,18 +305,4 @@ def _checks(text: Callable[[str], str]) -> tuple[Check, ...]:
         Check(name=text("Promotions"), bar=text("at most 6"), measured=text("2"), held=True),
         Check(name=text("Peak memory"), bar=text("under 4 GiB"), measured=text("3.00 GiB"), held=True),
         Check(name=text("A promoted bundle holds a proposed window"), bar=text("at least one"), measured=text("1"), held=True),
-    )
-
-
-def _pairs(text: Callable[[str], str], random: np.random.Generator) -> tuple[SideBySide, ...]:
-    exponents = random.uniform(-13, 0, 60)
-    return tuple(
-        SideBySide(
-            time_ms=ms(3, 2) + place * _DAY,
-            column=text("temperature"),
-            test=text("ks"),
-            ours=10.0**power,
-            alibi=None if place % 9 == 0 else 10.0 ** (power * 1.001),
-        )
-        for place, power in enumerate(exponents)
     )

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from daemon.ledger.ledger import Ledger, open_ledger
-from daemon.report.collect import Collection, collect, side_by_side
+from daemon.report.collect import Collection, collect
 from daemon.report.collect_checks import Limits
 from daemon.report.html import render
 from daemon.report.model import Check, Delivery, ReplayReport, Resources, Slot, decode_report, encode_report
 from daemon.report.outcome import outcome
 from daemon.report.wording import minus
 from streams.contracts.bundle import MANIFEST_FILE, Golden, Manifest, encode_manifest
-from streams.contracts.events import DriftEvent, Evidence
+from streams.contracts.events import DriftEvent
 from streams.contracts.features import Window
 from streams.contracts.schema import Column, ModelSchema
 from streams.inference.store import BundleStore
@@ -290,24 +290,3 @@ async def test_errors_of_a_regression_count_with_a_minus(promoted: Story) -> Non
     found = report.months[0].quality["driftwake"]
     assert found is not None
     assert found.low < found.value < found.high < 0
-
-
-def test_tests_of_the_same_bucket_and_column_stand_side_by_side(tmp_path: Path) -> None:
-    def said(detector: str, day: int, **p_values: float) -> DriftEvent:
-        proof = tuple(
-            Evidence(watched=name, method="m", p_value=value, effect=0.2, effect_unit="u") for name, value in p_values.items()
-        )
-        return DriftEvent(
-            id=f"{detector}{day}", kind="feature_drift", transition="confirmed", model=MODEL, digest="c", detector=detector,
-            time_ms=START + day * DAY, bucket_start_ms=START + (day - 1) * DAY, bucket_end_ms=START + day * DAY, rows=9,
-            evidence=proof,
-        )  # fmt: skip
-
-    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
-        for one in (
-            said("feature_ks", 1, a=0.01, b=0.02), said("feature_chisquare", 1, c=0.03), said("score_ks", 1, a=0.5),
-            said("alibi_tabular", 1, a=0.011, c=0.031), said("alibi_tabular", 2, b=0.02),
-        ):  # fmt: skip
-            ledger.take_event(one)
-        pairs = [(one.column, one.test, one.ours, one.alibi) for one in side_by_side(ledger, MODEL)]
-    assert pairs == [("a", "Kolmogorov-Smirnov", 0.01, 0.011), ("c", "chi-square", 0.03, 0.031)]

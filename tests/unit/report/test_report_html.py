@@ -13,7 +13,7 @@ from report_sample import sample_report
 
 from daemon.report.html import render
 from daemon.report.markup import element
-from daemon.report.model import Period, ReplayReport, SideBySide, Slot, Swap
+from daemon.report.model import Period, ReplayReport, Slot, Swap
 from streams.contracts.bundle import Interval
 
 EMPTY = ReplayReport(title="", version="", data="", metric="", start_ms=0, end_ms=0, rows=0, wall_seconds=0.0, slots=())
@@ -23,7 +23,6 @@ HEADINGS = (
     "Checks",
     "Incidents",
     "The challenger that was refused",
-    "Our tests beside alibi-detect",
     "Delivery",
     "Lessons",
     "Resources",
@@ -208,17 +207,6 @@ def test_wild_numbers_and_times_are_drawn_inside_or_left_out(
     slots = (Slot(name="a", who="w"), Slot(name="b", who="w", bar=0.1))
     report = msgspec.structs.replace(EMPTY, start_ms=start, end_ms=end, slots=slots, months=found, weeks=found, swaps=swaps)
     assert_drawn_inside(render(report))
-
-
-@settings(max_examples=40, deadline=None)
-@given(
-    st.lists(
-        st.builds(SideBySide, time_ms=TIMES, column=st.just("c"), test=st.just("t"), ours=WILD, alibi=st.none() | WILD),
-        max_size=6,
-    )
-)
-def test_wild_p_values_are_drawn_inside_or_left_out(pairs: list[SideBySide]):
-    assert_drawn_inside(render(msgspec.structs.replace(EMPTY, side_by_side=tuple(pairs))))
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,162 @@
+"""What is usual of the monitors' signals in a model's own past: the part of the profile that says how often chance alarms."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from skills._kit.frames import Floats, Integers, column_of, floats, integers
+from skills._kit.metrics import losses
+from streams.calibration.learning import Asked, learn_normal, read_history
+from streams.calibration.panel import Panel
+from streams.contracts.bundle import Manifest, Normal, Profile
+from streams.contracts.schema import Task
+from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary
+from streams.detectors.base import BucketView, Floors, Setup
+from streams.statistics.alarms import Course
+from streams.statistics.counts import count_categories, count_numbers
+
+_SAMPLE = 500
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the model is going to be watched: by which detectors, in which buckets, and when an alarm begins and ends.
+
+    `alarm_rate` is how many alarms a bucket chance may raise; any other rate can be had later, with less certainty the farther
+    it is.
+    """
+
+    bucket_ms: int
+    detectors: tuple[str, ...]
+    confirm_after: int
+    clear_after: int
+    alarm_rate: float
+
+
+class Later(NamedTuple):
+    """Rows that the model hadn't seen: event times, times of knowing the label, labels and scores [n each]."""
+
+    time_ms: Integers
+    known_ms: Integers
+    labels: Floats
+    scores: Floats
+
+
+class Rows(NamedTuple):
+    """The rows that a bundle is made of, with the window columns, in order of time, and the last of them, unseen by the model."""
+
+    table: pa.Table
+    later: Later
+
+
+def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int) -> Normal | None:
+    """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets.
+
+    Args:
+        watch: how the model is going to be watched.
+        manifest: the bundle's, as far as it is known.
+        profile: the reference.
+        rows: what is learnt from.
+        seed: for the simulated stream that the rate of false alarms is read from.
+    """
+    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms))
+    try:
+        views = _views(watch.bucket_ms, manifest, profile, rows, reads_sample=panel.reads_sample)
+        history = read_history(panel, views)
+        asked = Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms)
+        return learn_normal(panel, history, asked, np.random.default_rng(seed))
+    finally:
+        panel.close()
+
+
+def _views(bucket_ms: int, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
+    table, later = rows
+    time_ms = integers(table, "time_ms")
+    first, last = int(time_ms.min()) // bucket_ms, int(time_ms.max()) // bucket_ms
+    inputs = _inputs(profile, table, time_ms // bucket_ms - first, last - first + 1)
+    _count_scores(inputs, profile, later, later.time_ms // bucket_ms - first)
+    if reads_sample:
+        _sample(inputs, profile, rows, time_ms // bucket_ms - first)
+    known = later.known_ms // bucket_ms - first
+    outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
+    return [
+        BucketView(
+            model=manifest.model,
+            digest="",
+            start_ms=(first + number) * bucket_ms,
+            end_ms=(first + number + 1) * bucket_ms,
+            inputs=found if found.rows else None,
+            losses=loss if loss.rows else None,
+        )
+        for number, (found, loss) in enumerate(zip(inputs, outcomes, strict=True))
+    ]
+
+
+def _inputs(profile: Profile, table: pa.Table, buckets: Integers, number: int) -> list[InputSummary]:
+    rows = np.bincount(buckets, minlength=number).tolist()
+    numbers = {name: count_numbers(one, floats(table, name), buckets, number) for name, one in profile.numbers.items()}
+    categories = {
+        name: count_categories(one, column_of(table, name).to_pylist(), buckets, number)
+        for name, one in profile.categories.items()
+    }
+    empty = np.empty(0)
+    scores = count_numbers(profile.score, empty, empty.astype(np.int64), number)
+    return [
+        InputSummary(
+            model="", digest="", partition=0, bucket_start_ms=0, bucket_end_ms=0, rows=rows[bucket],
+            numbers={name: counts[bucket] for name, counts in numbers.items()},
+            categories={name: counts[bucket] for name, counts in categories.items()},
+            score=scores[bucket],
+        )
+        for bucket in range(number)
+    ]  # fmt: skip
+
+
+def _count_scores(inputs: list[InputSummary], profile: Profile, later: Later, buckets: Integers) -> None:
+    for summary, counts in zip(inputs, count_numbers(profile.score, later.scores, buckets, len(inputs)), strict=True):
+        summary.score = counts
+
+
+def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, buckets: Integers) -> None:
+    """Give each bucket a sample of its rows, evenly over its time; only rows that the model hadn't seen have a score."""
+    table, later = rows
+    unseen = np.full(table.num_rows - len(later.scores), np.nan)
+    kept = table.select([*profile.numbers, *profile.categories])
+    kept = kept.append_column(SAMPLED_SCORE, pa.array(np.r_[unseen, later.scores], from_pandas=True))
+    ends = np.searchsorted(buckets, np.arange(len(inputs) + 1)).tolist()
+    for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
+        evenly = np.linspace(begin, end, min(end - begin, _SAMPLE), endpoint=False).astype(np.int64)
+        summary.sample = list(enumerate(kept.take(pa.array(evenly)).to_pylist()))
+
+
+def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[LossSummary]:
+    """Sum up the outcomes by when they became known; those known after the last bucket are left out."""
+    inside = (buckets >= 0) & (buckets < number)
+    labels, scores, of = later.labels[inside], later.scores[inside], buckets[inside]
+    found = losses(task, labels, scores)
+    sums = [np.bincount(of, weights=found**power, minlength=number) for power in (1, 2)]
+    brier = np.bincount(of, weights=(scores - labels) ** 2, minlength=number)
+    rows = np.bincount(of, minlength=number).tolist()
+    histograms = [score_histograms(scores[labels == label], of[labels == label], number) for label in (1, 0)]
+    is_binary = task == "binary"
+    return [
+        LossSummary(
+            model="", slot="", digest="", partition=0, bucket_start_ms=0, bucket_end_ms=0, rows=rows[bucket],
+            loss=round(sums[0][bucket] * FIXED), loss_squares=round(sums[1][bucket] * FIXED),
+            brier=round(brier[bucket] * FIXED), delay_ms=0,
+            positives=histograms[0][bucket].tolist() if is_binary else [],
+            negatives=histograms[1][bucket].tolist() if is_binary else [],
+        )
+        for bucket in range(number)
+    ]  # fmt: skip
+
+
+def score_histograms(scores: Floats, groups: Integers, number: int) -> Integers:
+    """Count scores in `SCORE_BINS` equal bins of [0, 1], for each group [number, bins]."""
+    bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
+    counted = np.bincount(groups * SCORE_BINS + bins, minlength=number * SCORE_BINS)
+    return counted.reshape(number, SCORE_BINS)

@@ -1,0 +1,188 @@
+"""Learning what is usual from a history of buckets, and how often chance would have raised an alarm in more of the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from streams.calibration.panel import Panel
+from streams.contracts.bundle import Normal, Usual
+from streams.detectors.base import BucketView, Floats
+from streams.statistics.alarms import Course, Tail, drawn_blocks, learn_tail, persistent, smoothed
+from streams.statistics.calendar import DAY_MS, DAYS, Integers, Season, learn_season
+from streams.statistics.scan import Watched, improbability, scanned_heights
+from streams.statistics.wander import Noise, Surprise, learn_noise
+
+FEWEST_BUCKETS = 14
+"""Below it nothing is learnt."""
+
+_FEWEST_WEEKS = 4
+_MONTH_WEEKS = 30 / 7
+# Not a week, so that every weekday is in every part.
+_PARTS = 5
+# How many alarms are simulated, and the most levels that may take.
+_WANTED_ALARMS = 400
+_MOST_SIMULATED = 40_000_000
+# So many surprises are no larger than the deviations beside it, where they are normal.
+_TAIL, _TAIL_NORMAL = 0.98, 2.3263
+# The tail is fitted from where alarms are a little more frequent than asked, at most in one bucket of ten. Not from where they
+# are much more frequent: there they run into each other.
+_OFTENER, _MOST_OFTEN = 1.5, 0.1
+# Nothing smaller is written down: it would move no verdict.
+_NOTHING = 1e-6
+
+
+def weeks_missing(normal: Normal | None, alarms_per_month: float) -> int:
+    """Return how many weeks of history a stated rate of false alarms lacks.
+
+    It needs each weekday four times, and to have been long enough that chance raised one alarm: what is rarer was never seen.
+    """
+    needed = max(_FEWEST_WEEKS, math.ceil(_MONTH_WEEKS / alarms_per_month))
+    weeks = (normal.until_ms - normal.since_ms) / (DAYS * DAY_MS) if normal is not None else 0.0
+    return max(math.ceil(needed - weeks), 0)
+
+
+class History(NamedTuple):
+    """Readings of consecutive buckets: begins [T], levels [T, m] and rows [T, m]."""
+
+    start_ms: Integers
+    level: Floats
+    rows: Floats
+
+
+class Asked(NamedTuple):
+    """What is asked of the alarms: how many chance may raise a bucket, when they begin and end, and the length of a bucket."""
+
+    rate: float
+    course: Course
+    bucket_ms: int
+
+
+def read_history(panel: Panel, views: Sequence[BucketView]) -> History:
+    """Read buckets, in order of event time."""
+    found = [panel.read(view) for view in views]
+    shape = (len(views), len(panel.signals))
+    return History(
+        np.array([view.start_ms for view in views], np.int64),
+        np.array([readings.level for readings in found]).reshape(shape),
+        np.array([readings.rows for readings in found]).reshape(shape),
+    )
+
+
+def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.random.Generator) -> Normal | None:
+    """Learn what is usual, and the tail of false alarms; None without a signal, or of too few buckets or days.
+
+    How surprising the past was is asked of each part of it with an expectation learnt from the others, so that the error of the
+    expectation, its seasons above all, is in what is called usual.
+
+    Args:
+        panel: whose signals they are.
+        history: their readings.
+        asked: of the alarms.
+        generator: for the simulated stream.
+    """
+    days = len(np.unique(history.start_ms // DAY_MS))
+    if len(history.start_ms) < FEWEST_BUCKETS or days < _PARTS or not panel.signals:
+        return None
+    unseen = _unseen_surprises(history, asked.bucket_ms)
+    width = _widths(unseen)
+    tail = _tail(panel, unseen / width, asked, generator)
+    season, noise = _learn(history)
+    return Normal(
+        bucket_ms=asked.bucket_ms,
+        since_ms=int(history.start_ms[0]),
+        until_ms=int(history.start_ms[-1]) + asked.bucket_ms,
+        buckets=len(history.start_ms),
+        confirm_after=asked.course.confirm_after,
+        clear_after=asked.course.clear_after,
+        level=tail.level,
+        rate=tail.rate,
+        excess=tail.excess,
+        signals=_usual(panel, season, noise, width, history),
+    )
+
+
+def _learn(history: History) -> tuple[Season, Noise]:
+    season = learn_season(history.start_ms, history.level)
+    return season, learn_noise(history.level - season.at(history.start_ms), _chance(history.rows))
+
+
+def _unseen_surprises(history: History, bucket_ms: int) -> Floats:
+    """How surprising each bucket was, its season expected from all days but its own part of them [T, m].
+
+    Every fifth day is a part, so that a signal that was measured for a short time only is in all of them too.
+    """
+    start_ms = history.start_ms
+    _, noise = _learn(history)
+    part = start_ms // DAY_MS % _PARTS
+    off = np.full_like(history.level, np.nan)
+    for number in np.unique(part).tolist():
+        own = part == number
+        season = learn_season(start_ms[~own], history.level[~own])
+        off[own] = history.level[own] - season.at(start_ms[own])
+    surprise, chance = Surprise(noise), _chance(history.rows)
+    passed = np.diff(start_ms, prepend=start_ms[0] - bucket_ms) // bucket_ms
+    return np.array([surprise.step(*row) for row in zip(off, chance, passed.tolist(), strict=True)])
+
+
+def _widths(surprises: Floats) -> Floats:
+    """By how much surprises are wider than normal ones, in the middle or in the tail, at least 1 [m]."""
+    sizes = np.abs(surprises)
+    is_known = ~np.isnan(sizes).all(axis=0)
+    width = np.ones(sizes.shape[1])
+    found = sizes[:, is_known]
+    deviation, tail = np.sqrt(np.nanmean(found**2, axis=0)), np.nanquantile(found, _TAIL, axis=0) / _TAIL_NORMAL
+    width[is_known] = np.maximum(np.maximum(deviation, tail), 1.0)
+    return width
+
+
+def _tail(panel: Panel, surprises: Floats, asked: Asked, generator: np.random.Generator) -> Tail:
+    block = max(DAY_MS // asked.bucket_ms, 1)
+    often = min(_OFTENER * asked.rate, _MOST_OFTEN)
+    number, signals = surprises.shape
+    wanted = min(_WANTED_ALARMS / often / number, _MOST_SIMULATED / signals / number)
+    rises_only = np.array([signal.rises_only for signal in panel.signals], bool)
+    known = np.maximum((~np.isnan(surprises)).sum(axis=0), 1).astype(np.float64)
+    watched = Watched(rises_only, np.zeros(len(known)), known)
+    streams: list[list[tuple[Floats, Floats]]] = [[] for _ in panel.groups]
+    for _ in range(max(math.ceil(wanted), 1)):
+        drawn = smoothed(drawn_blocks(surprises, number, block, generator), generator)
+        # An expectation's own error lasts as long as the expectation: each simulated stretch of history has another one.
+        drawn += generator.normal(size=len(known)) / np.sqrt(known)
+        found = improbability(scanned_heights(drawn, watched), rises_only) - panel.handicaps
+        for group, stream in enumerate(streams):
+            own = found[:, panel.group == group]
+            stream.append((persistent(own, asked.course), own.max(axis=1)))
+    joined = [(np.concatenate([one for one, _ in stream]), np.concatenate([one for _, one in stream])) for stream in streams]
+    return learn_tail(joined, asked.course, often)
+
+
+def _usual(panel: Panel, season: Season, noise: Noise, width: Floats, history: History) -> dict[str, dict[str, Usual]]:
+    known = ~np.isnan(history.level)
+    rows = np.where(known, history.rows, 0.0).sum(axis=0)
+    signals: dict[str, dict[str, Usual]] = {}
+    for index, (place, signal) in enumerate(zip(panel.places, panel.signals, strict=True)):
+        signals.setdefault(place.detector, {})[signal.name] = Usual(
+            level=float(season.level[index]),
+            weekday=_written(season.weekday[:, index]),
+            hour=_written(season.hour[:, index]),
+            hour_of_week=_written(season.hour_of_week[:, index]),
+            wandering=float(noise.wandering[index]),
+            persistence=float(noise.persistence[index]),
+            unrest=float(noise.unrest[index]),
+            width=float(width[index]),
+            rows=float(max(rows[index], 1.0)),
+            buckets=int(known[:, index].sum()),
+        )
+    return signals
+
+
+def _written(values: Floats) -> list[float]:
+    return [] if np.abs(values).max() < _NOTHING else [round(float(value), 9) for value in values]
+
+
+def _chance(rows: Floats) -> Floats:
+    return 1 / np.maximum(rows, 1e-9)

@@ -1,0 +1,85 @@
+"""All detectors of a bundle as one row of signals: their order, their groups, and what each group may alarm by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.calibration.panel import Panel, Place
+from streams.contracts.errors import PluginError
+from streams.detectors.base import BucketView
+from streams.detectors.checks import World, open_in, setup_of
+from streams.monitoring.config import OURS
+from streams.runtime.plugins import load_kind
+from tests.kit.panels import HOUR_MS, Told, panel_of, signal_of
+
+
+def view_of(hour: int) -> BucketView:
+    return BucketView("m", "d", hour * HOUR_MS, (hour + 1) * HOUR_MS, None, None)
+
+
+def test_signals_and_readings_come_in_the_order_of_the_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"later": [signal_of("b"), signal_of("a")], "nothing": [], "first": [signal_of("c")]}
+    panel = panel_of(monkeypatch, names)
+    assert [signal.watched for signal in panel.signals] == ["b", "a", "c"]
+    assert panel.places == (Place("later", 0), Place("later", 1), Place("first", 0))
+    found = panel.read(view_of(7))
+    assert found.level.tolist() == [7, 107, 7]
+    assert found.effect.tolist() == [-7, -107, -7]
+    assert found.rows.tolist() == [10] * 3
+    assert panel.sketch(1, [view_of(7)]).before == {"later": 1.0}
+    assert panel.sketch(2, [view_of(7)] * 2) == ({"first": 0.0}, {"first": 2.0})
+
+
+def test_a_panel_of_real_detectors_reads_what_they_read() -> None:
+    world = World(1)
+    panel, view = Panel(OURS[::-1], setup_of(world)), world.view(0)
+    alone = [open_in(load_kind("streams.detectors", kind), world) for kind in OURS[::-1]]
+    assert list(panel.signals) == [signal for detector in alone for signal in detector.signals]
+    for part, parts in zip(panel.read(view), zip(*(one.read(view) for one in alone), strict=True), strict=True):
+        assert np.array_equal(part, np.concatenate(parts), equal_nan=True)
+
+
+@given(st.lists(st.lists(st.sampled_from(["data_quality", "feature_drift"]), max_size=40), min_size=1, max_size=6))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_group_has_an_equal_part_of_the_false_alarms(
+    monkeypatch: pytest.MonkeyPatch, kinds: Sequence[Sequence[str]]
+) -> None:
+    """A group is what one detector says of one kind; whatever it is, its signals together have one part of one."""
+    signals = {str(one): [signal_of(str(number), kind=kind) for number, kind in enumerate(of)] for one, of in enumerate(kinds)}
+    panel = panel_of(monkeypatch, signals)
+    assert set(panel.groups) == {(name, signal.kind) for name, found in signals.items() for signal in found}
+    parts = np.bincount(panel.group, weights=10.0**-panel.handicaps, minlength=len(panel.groups))
+    np.testing.assert_allclose(parts, 1 / max(len(panel.groups), 1))
+    for place, signal, group in zip(panel.places, panel.signals, panel.group, strict=True):
+        assert panel.groups[group] == (place.detector, signal.kind)
+        same = np.flatnonzero(panel.group == group)
+        assert len(set(panel.handicaps[same].tolist())) == 1
+
+
+def test_the_sample_is_read_when_any_detector_reads_it_and_all_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Told("one", [signal_of("a")]), Told("other", [signal_of("b")], reads_sample=True)
+    assert not panel_of(monkeypatch, {"one": one}).reads_sample
+    panel = panel_of(monkeypatch, {"one": one, "other": other})
+    assert panel.reads_sample
+    panel.close()
+    assert one.is_closed
+    assert other.is_closed
+
+
+def test_a_panel_without_signals_reads_nothing() -> None:
+    world = World(1, "regression")
+    for kinds in ((), ("performance_auc",)):
+        panel = Panel(kinds, setup_of(world))
+        assert panel.read(world.view(0)).level.shape == (0,)
+        assert panel.handicaps.shape == (0,)
+        assert not panel.reads_sample
+
+
+def test_a_detector_that_is_not_there_is_named() -> None:
+    with pytest.raises(PluginError, match="feature_kss"):
+        Panel(("feature_kss",), setup_of(World(1)))
