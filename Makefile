@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-latency bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -33,6 +33,10 @@ bench: $(READY)
 
 bench-latency: $(READY)
 	$(BIN)/python -m tests.bench.serving_latency
+
+# How often chance raises an alarm in streams that never change, 200 months of each; about an hour on two cores.
+bench-monitors: $(READY)
+	$(BIN)/python -m tests.bench.monitors.false_alarms
 
 # Faults on the real broker, each case once for each seed; a shard is a range of seeds: make faults SEEDS=5-9
 SEEDS ?= 0-0
