@@ -305,6 +305,7 @@ class ModelSettings(Section):
             "confirm_after": self.monitoring.confirm_after,
             "clear_after": self.monitoring.clear_after,
             "alarm_rate": self.monitoring.alarm_rate(self.bucket.ms),
+            "min_rows": self.monitoring.min_rows,
         }
 
     def topic(self, kind: str, stage: str = "") -> str:

@@ -22,8 +22,6 @@ from streams.contracts.schema import Task
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 
-ALIBI = "alibi_tabular"
-OURS = {"feature_ks": "Kolmogorov-Smirnov", "feature_chisquare": "chi-square"}
 _PAGE = 5_000
 _MOST_LESSONS = 1_000
 

@@ -6,9 +6,7 @@ from daemon.report.markup import Markup, element
 from daemon.report.model import ReplayReport
 from daemon.report.outcome import outcome, own_swaps
 from daemon.report.tables import Cell, held_tag, table
-from daemon.report.wording import MISSING, day, duration, number, p_value, size
-
-_PAIRS = 30
+from daemon.report.wording import MISSING, day, duration, number, size
 
 
 def summary(report: ReplayReport) -> Markup:
@@ -96,7 +94,3 @@ def _facts(report: ReplayReport) -> list[tuple[str, str]]:
     if report.resources is not None:
         found.append(("Peak memory", size(report.resources.peak_memory_bytes)))
     return found
-
-
-def _optional(value: float | None) -> str:
-    return MISSING if value is None else p_value(value)

@@ -14,7 +14,6 @@ COLOURS = 6
 CELL_WIDTH = 200.0
 _CELL_HEIGHT = 20.0
 _MOVES = 8
-_SMALLEST_P = 1e-12
 
 
 def cell_scale(intervals: Sequence[Interval | None], *, zero: bool) -> Scale:

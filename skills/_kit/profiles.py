@@ -28,6 +28,10 @@ def number_profile(values: Floats, generator: np.random.Generator) -> NumberProf
         return NumberProfile(edges=[], shares=[1.0], missing=missing, low=0.0, high=0.0, sample=[])
     edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
     edges = edges[edges > known[0]]  # an edge at the smallest value would leave an empty bin
+    above = known[known > known[0]]
+    if len(above) and len(known) - len(above) > len(known) / BINS:
+        # Counts and amounts that are mostly nothing: the smallest value has a bin of its own, or nothing could move.
+        edges = np.unique(np.r_[above[0], edges])
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
     sample = known if len(known) <= SAMPLE else np.sort(generator.choice(known, SAMPLE, replace=False))
     return NumberProfile(

@@ -21,13 +21,15 @@ from streams.statistics.alarms import Course
 from streams.statistics.counts import count_categories, count_numbers
 
 _SAMPLE = 500
+# Levels of signals in buckets that are held at once; a hundred features in hours of a year are 4 million.
+_MOST_LEVELS = 6_000_000
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the model is going to be watched: by which detectors, in which buckets, and when an alarm begins and ends.
 
-    `alarm_rate` is how many alarms a bucket chance may raise; any other rate can be had later, with less certainty the farther
-    it is.
+    A bucket with fewer than `min_rows` rows says nothing of the inputs. `alarm_rate` is how many alarms a bucket chance may
+    raise; any other rate can be had later, with less certainty the farther it is.
     """
 
     bucket_ms: int
@@ -35,6 +37,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     confirm_after: int
     clear_after: int
     alarm_rate: float
+    min_rows: int
 
 
 class Later(NamedTuple):
@@ -54,7 +57,7 @@ class Rows(NamedTuple):
 
 
 def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int) -> Normal | None:
-    """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets.
+    """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets, or far too many.
 
     Args:
         watch: how the model is going to be watched.
@@ -65,7 +68,10 @@ def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, se
     """
     panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms))
     try:
-        views = _views(watch.bucket_ms, manifest, profile, rows, reads_sample=panel.reads_sample)
+        time_ms = integers(rows.table, "time_ms")
+        if (int(time_ms.max()) - int(time_ms.min())) // watch.bucket_ms * len(panel.signals) > _MOST_LEVELS:
+            return None
+        views = _views(watch, manifest, profile, rows, reads_sample=panel.reads_sample)
         history = read_history(panel, views)
         asked = Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms)
         return learn_normal(panel, history, asked, np.random.default_rng(seed))
@@ -73,8 +79,8 @@ def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, se
         panel.close()
 
 
-def _views(bucket_ms: int, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
-    table, later = rows
+def _views(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
+    (table, later), bucket_ms = rows, watch.bucket_ms
     time_ms = integers(table, "time_ms")
     first, last = int(time_ms.min()) // bucket_ms, int(time_ms.max()) // bucket_ms
     inputs = _inputs(profile, table, time_ms // bucket_ms - first, last - first + 1)
@@ -89,7 +95,7 @@ def _views(bucket_ms: int, manifest: Manifest, profile: Profile, rows: Rows, *, 
             digest="",
             start_ms=(first + number) * bucket_ms,
             end_ms=(first + number + 1) * bucket_ms,
-            inputs=found if found.rows else None,
+            inputs=found if found.rows >= watch.min_rows else None,
             losses=loss if loss.rows else None,
         )
         for number, (found, loss) in enumerate(zip(inputs, outcomes, strict=True))

@@ -58,6 +58,7 @@ class Chart:
         # For how many buckets each signal has stood out [m].
         self._lasting = np.zeros(len(panel.signals), np.int64)
         self._scale = np.array([signal.scale for signal in panel.signals])
+        self._share = np.array([np.nan if signal.share is None else signal.share for signal in panel.signals])
         self._rises_only = np.array([signal.rises_only for signal in panel.signals], bool)
         self._handicaps = panel.handicaps
         self._expected = expectation_of(panel, normal)
@@ -73,7 +74,7 @@ class Chart:
         season = self._expected.season.at(start_ms)
         chance = 1 / np.maximum(readings.rows, 1e-9)
         surprises = self._surprise.step(readings.level - season, chance, max(buckets, 1)) / self._expected.width
-        found = self._scan.step(surprises, readings.rows, readings.effect - self._scale * season)
+        found = self._scan.step(surprises, readings.rows, readings.effect - self._usual_effect(season))
         improbabilities = improbability(found.height, self._rises_only) - self._handicaps
         is_over = self._over(improbabilities, found)
         starts = np.array(self._starts)
@@ -83,6 +84,12 @@ class Chart:
             starts[np.maximum(len(starts) - found.length, 0)],
             found.rows,
         )
+
+    def _usual_effect(self, season: Floats) -> Floats:
+        """Return what effect the season makes by itself [m]."""
+        share = np.nan_to_num(self._share)
+        in_season = np.sin(np.clip(np.arcsin(np.sqrt(share)) + season / 2, 0, np.pi / 2)) ** 2
+        return np.where(np.isnan(self._share), self._scale * season, in_season - share)
 
     def _over(self, improbabilities: Floats, found: Scanned) -> Flags:
         """Say whose change is over: lately less than half of it is left, or too little to matter [m]."""

@@ -35,14 +35,13 @@ _OFTENER, _MOST_OFTEN = 1.5, 0.1
 _NOTHING = 1e-6
 
 
-def weeks_missing(normal: Normal | None, alarms_per_month: float) -> int:
-    """Return how many weeks of history a stated rate of false alarms lacks.
+def weeks_missing(buckets: int, bucket_ms: int, alarms_per_month: float) -> int:
+    """Return how many weeks of history a stated rate of false alarms lacks, given in how many buckets there was one.
 
     It needs each weekday four times, and to have been long enough that chance raised one alarm: what is rarer was never seen.
     """
     needed = max(_FEWEST_WEEKS, math.ceil(_MONTH_WEEKS / alarms_per_month))
-    weeks = (normal.until_ms - normal.since_ms) / (DAYS * DAY_MS) if normal is not None else 0.0
-    return max(math.ceil(needed - weeks), 0)
+    return max(math.ceil(needed - buckets * bucket_ms / (DAYS * DAY_MS)), 0)
 
 
 class History(NamedTuple):
@@ -84,8 +83,8 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
         asked: of the alarms.
         generator: for the simulated stream.
     """
-    days = len(np.unique(history.start_ms // DAY_MS))
-    if len(history.start_ms) < FEWEST_BUCKETS or days < _PARTS or not panel.signals:
+    measured = history.start_ms[(history.rows > 0).any(axis=1)]
+    if len(measured) < FEWEST_BUCKETS or len(np.unique(measured // DAY_MS)) < _PARTS:
         return None
     unseen = _unseen_surprises(history, asked.bucket_ms)
     width = _widths(unseen)
@@ -117,7 +116,7 @@ def _unseen_surprises(history: History, bucket_ms: int) -> Floats:
     """
     start_ms = history.start_ms
     _, noise = _learn(history)
-    part = start_ms // DAY_MS % _PARTS
+    part = np.unique(start_ms // DAY_MS, return_inverse=True)[1] % _PARTS
     off = np.full_like(history.level, np.nan)
     for number in np.unique(part).tolist():
         own = part == number

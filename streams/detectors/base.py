@@ -95,7 +95,8 @@ class Signal(NamedTuple):
 
     `kind` is an event kind; `watched` a column or a measure, `aspect` what of it. With `rises_only` a fall is no trouble. An
     alarm needs an effect of at least `floor`, in `unit`, and a stretch of at least `fewest` rows, below which the signal's
-    distribution is too far from normal. `scale` is how many of that unit one of the level's is. `reference` is how many rows are
+    distribution is too far from normal. `scale` is how many of that unit one of the level's is; where the level is a share's
+    (`share_level`), `share` is the reference's and counts instead. `reference` is how many rows are
     behind the reference, as far as nothing better is known of the signal: its error makes long stretches less sure.
     """
 
@@ -106,6 +107,7 @@ class Signal(NamedTuple):
     floor: float
     reference: float
     scale: float = 1.0
+    share: float | None = None
     rises_only: bool = False
     fewest: float = 0.0
 

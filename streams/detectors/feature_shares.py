@@ -41,7 +41,7 @@ class FeatureShares(Stateless):
                 "share of rows",
                 floor_of(setup.profile, column.name, setup.floors.share),
                 setup.profile.rows,
-                scale=_scale(share),
+                share=share,
             )
             for column in self._columns
             for category, share in zip((*column.followed, OTHERS), column.shares, strict=True)
@@ -78,10 +78,6 @@ def _column(name: str, profile: CategoryProfile) -> _Column:
     kept = [(category, share) for category, share in frequent if share >= _LEAST_SHARE]
     rest = max(1.0 - sum(share for _, share in kept), 0.0)
     return _Column(name, tuple(category for category, _ in kept), (*(share for _, share in kept), rest))
-
-
-def _scale(share: float) -> float:
-    return float(np.sqrt(share * (1 - share)))
 
 
 def open_detector(setup: Setup) -> FeatureShares:

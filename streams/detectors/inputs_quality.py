@@ -40,7 +40,7 @@ class InputsQuality(Stateless):
                 "share of rows",
                 setup.floors.share,
                 setup.profile.rows,
-                scale=float(np.sqrt(rate.share * (1 - rate.share))),
+                share=rate.share,
                 rises_only=True,
             )
             for rate in self._rates

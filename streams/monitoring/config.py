@@ -12,6 +12,7 @@ from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 
 OURS = ("inputs_quality", "feature_scores", "feature_shares", "score_scores", "loss_mean", "performance_auc")
+_HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms
 
 
@@ -58,8 +59,8 @@ class MonitoringConfig(Section):
         return kinds
 
     def alarm_rate(self, bucket_ms: int) -> float:
-        """Return how many alarms a bucket chance may raise."""
-        return self.false_alarms_per_month * bucket_ms / MONTH_MS
+        """Return how many alarms a bucket chance may raise: at most one in ten buckets, whatever is allowed a month."""
+        return min(self.false_alarms_per_month * bucket_ms / MONTH_MS, _HIGHEST_RATE)
 
 
 class MonitoredModel(NamedTuple):

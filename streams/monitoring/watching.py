@@ -122,10 +122,15 @@ class _Watch:
         manifest, profile = reference
         self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms))
         normal = usable(profile.normal, self._panel, model.bucket_ms, config)
-        missing = weeks_missing(normal, config.false_alarms_per_month)
-        self._is_calibrated = not missing
-        if missing:
-            log.warning("AlarmsUncalibrated", model=model.name, digest=digest[:12], weeks_missing=missing)
+        missing = [
+            weeks_missing(buckets, model.bucket_ms, config.false_alarms_per_month) for buckets in measured(normal, self._panel)
+        ]
+        self._is_calibrated = [not weeks for weeks in missing]
+        if any(missing):
+            detectors = ", ".join(kind for (kind, _), weeks in zip(self._panel.groups, missing, strict=True) if weeks)
+            log.warning(
+                "AlarmsUncalibrated", model=model.name, digest=digest[:12], detectors=detectors, weeks_missing=max(missing)
+            )
         tail = assumed_tail() if normal is None else Tail(normal.level, normal.rate, normal.excess)
         self._threshold = tail.threshold(config.alarm_rate(model.bucket_ms))
         self._tail = tail
@@ -156,7 +161,7 @@ class _Watch:
             transition = self._courses[number].step(alarming.tolist(), view.end_ms, is_overwhelming=is_overwhelming)
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
-                events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated))
+                events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))
         return Verdict(events, tests, view.losses)
 
     def close(self) -> None:
@@ -188,6 +193,16 @@ def usable(normal: Normal | None, panel: Panel, bucket_ms: int, config: Monitori
         return None
     measured = (normal.bucket_ms, normal.confirm_after, normal.clear_after)
     return normal if measured == (bucket_ms, config.confirm_after, config.clear_after) else None
+
+
+def measured(normal: Normal | None, panel: Panel) -> list[int]:
+    """Return in how many buckets each group's signals were measured, those that were the least."""
+    known = normal.signals if normal is not None else {}
+    found: list[list[int]] = [[] for _ in panel.groups]
+    for place, signal, group in zip(panel.places, panel.signals, panel.group.tolist(), strict=True):
+        usual = known.get(place.detector, {}).get(signal.name)
+        found[group].append(usual.buckets if usual is not None else 0)
+    return [min(buckets) for buckets in found]
 
 
 def _event(

@@ -163,3 +163,13 @@ def test_the_chart_gives_the_heights_that_false_alarms_were_simulated_with(panel
     watched = Watched(np.zeros(2, bool), np.zeros(2), np.full(2, float(buckets)))
     expected = improbability(scanned_heights(levels[:, :2], watched), watched.rises_only) - panel.handicaps[:2]
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_a_season_of_a_share_is_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing by day and three of ten by night, a tenth on average: neither is an effect."""
+    panel = panel_of(monkeypatch, {"d": [signal_of("a", share=0.1)]})
+    night = [0.3 if hour < 8 else 0.0 for hour in range(24)]
+    season = [2 * (math.asin(math.sqrt(share)) - math.asin(math.sqrt(0.1))) for share in night]
+    chart = Chart(panel, normal_of(a=usual_of(hour=season)), HOUR_MS, NEVER_REACHED)
+    readings = [Readings(np.array([season[hour]]), np.array([ROWS]), np.array([night[hour] - 0.1])) for hour in range(24)]
+    assert all(abs(one.effect[0]) < 1e-9 for one in stepped(chart, readings))

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from streams.calibration.chart import Chart
-from streams.calibration.learning import FEWEST_BUCKETS, Asked, History, learn_normal, read_history
+from streams.calibration.learning import FEWEST_BUCKETS, Asked, History, learn_normal, read_history, weeks_missing
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Profile
 from streams.detectors.base import Readings
@@ -226,3 +226,15 @@ def test_a_panel_without_signals_is_learnt_without_a_fault() -> None:
     panel = Panel(("performance_auc",), setup_of(world))
     history = read_history(panel, [world.view(day) for day in range(20)])
     assert learn_normal(panel, history, asked_of(DAY_MS), np.random.default_rng(0)) is None
+
+
+def test_buckets_of_many_days_are_learnt_from_and_empty_ones_do_not_count(panel: Panel) -> None:
+    """Every fifth day alone, and a history most of which is empty."""
+    days = History(*(column[::24] for column in hourly(20)))
+    wide = days._replace(start_ms=days.start_ms[0] + 5 * (days.start_ms - days.start_ms[0]))
+    assert learnt(panel, wide, 5 * DAY_MS).buckets == 140
+    days.level[FEWEST_BUCKETS - 1 :], days.rows[FEWEST_BUCKETS - 1 :] = np.nan, 0
+    assert learn_normal(panel, days, asked_of(DAY_MS), np.random.default_rng(0)) is None
+    assert weeks_missing(28, DAY_MS, 2.0) == 0
+    assert weeks_missing(27, DAY_MS, 2.0) == 1
+    assert weeks_missing(28, DAY_MS, 0.5) == 5, "chance raises one in two months"

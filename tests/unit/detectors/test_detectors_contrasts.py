@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from skills._kit.profiles import number_profile
 from streams.contracts.bundle import NumberProfile
 from streams.contracts.summaries import SCORE_BINS, NumberCounts
 from streams.detectors import feature_shares, inputs_quality, performance_auc
@@ -21,6 +22,7 @@ from streams.detectors._bins import BinScores, sketch_numbers
 from streams.detectors._contrasts import ASPECTS, normal_scores, rows_for_normality, share_level, skewness
 from streams.detectors.base import Detector
 from streams.detectors.checks import World, setup_of
+from streams.statistics.counts import count_numbers
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -262,3 +264,19 @@ def test_quantiles_are_read_from_bins_and_an_empty_bucket_has_none() -> None:
         "p90": pytest.approx(3.8),
     }
     assert sketch_numbers(profile, []).after == {"missing": 0.0}
+
+
+def test_a_number_that_is_mostly_nothing_is_followed_all_the_same() -> None:
+    """A count that is 0 in 97 of 100 rows, and then in 40: all quantiles of the reference are 0."""
+    rng = np.random.default_rng(1)
+
+    def counts(rows: int, share: float) -> npt.NDArray[np.float64]:
+        return np.where(rng.random(rows) < share, rng.integers(1, 9, rows), 0).astype(np.float64)
+
+    profile = number_profile(counts(10_000, 0.03), rng)
+    scores = BinScores({"x": profile}, "feature_drift", {"x": 0.1}, 10_000)
+    usual, moved = (
+        scores.read({"x": count_numbers(profile, counts(500, share), np.zeros(500, np.int64), 1)[0]}) for share in (0.03, 0.6)
+    )
+    assert abs(usual.level[0]) < 0.2
+    assert moved.level[0] > 2

@@ -164,7 +164,7 @@ def test_the_config_knows_the_detectors_and_its_budget() -> None:
     config = MonitoringConfig()
     assert config.alarm_rate(DAY_MS) == pytest.approx(2 / 30)
     assert config.alarm_rate(DAY_MS // 24) == pytest.approx(2 / 720)
-    assert MonitoringConfig(false_alarms_per_month=30).alarm_rate(DAY_MS) == pytest.approx(1.0)
+    assert MonitoringConfig(false_alarms_per_month=30).alarm_rate(DAY_MS) == pytest.approx(0.1)
     with pytest.raises(ValidationError, match="feature_ks"):
         MonitoringConfig(detectors=("feature_kss",))
     with pytest.raises(ValidationError, match="twice"):

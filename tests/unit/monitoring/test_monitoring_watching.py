@@ -9,12 +9,13 @@ import msgspec
 import pytest
 from scipy import stats
 
+from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
 from streams.contracts.events import DriftEvent, decode_event
 from streams.contracts.records import TaskState
 from streams.contracts.summaries import FIXED, InputSummary, LossSummary
 from streams.detectors.base import BucketView, Floors
-from streams.detectors.checks import DAY_MS, World
+from streams.detectors.checks import DAY_MS, World, setup_of
 from streams.inference.store import BundleStore
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
@@ -150,11 +151,15 @@ def test_what_is_smaller_than_its_floor_is_no_alarm() -> None:
     assert not run(MonitoringConfig(effect_floors=WHOLE_FLOORS), BROKEN)
 
 
-def normal_of(**changes: object) -> Normal:
-    """Nothing is usual of any signal, and no improbability is enough."""
+def normal_of(loss_days: int = 56, **changes: object) -> Normal:
+    """The reference is usual of all signals, for eight weeks (of the loss for some days), and no improbability is enough."""
+    panel, signals = Panel(OURS, setup_of(World(1))), dict[str, dict[str, Usual]]()
+    for place, signal in zip(panel.places, panel.signals, strict=True):
+        days = loss_days if place.detector == "loss_mean" else 56
+        signals.setdefault(place.detector, {})[signal.name] = Usual(rows=1e6, buckets=days)
     found = Normal(
         bucket_ms=DAY_MS, since_ms=0, until_ms=56 * DAY_MS, buckets=56, confirm_after=2, clear_after=3,
-        level=1e6, rate=1.0, excess=1.0, signals={kind: {} for kind in OURS},
+        level=1e6, rate=1.0, excess=1.0, signals=signals,
     )  # fmt: skip
     return msgspec.structs.replace(found, **changes)
 
@@ -164,6 +169,9 @@ def test_what_was_measured_counts_where_it_was_measured_alike() -> None:
     lower = run(MonitoringConfig(), BROKEN, normal=normal_of(level=10.0))
     assert lower
     assert all(event.is_calibrated for event in lower)
+    short = run(MonitoringConfig(), BROKEN, normal=normal_of(level=10.0, loss_days=27))
+    assert {event.detector for event in short if not event.is_calibrated} == {"loss_mean"}
+    assert {event.detector for event in short if event.is_calibrated} == {*OURS} - {"loss_mean"}
     for changes in ({"bucket_ms": DAY_MS // 24}, {"confirm_after": 1}, {"clear_after": 2}):
         events = run(MonitoringConfig(), BROKEN, normal=normal_of(**changes))
         assert events
