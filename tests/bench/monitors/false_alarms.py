@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,8 @@ from scipy import stats
 
 from streams.calibration.learning import Asked, learn_normal, read_history
 from streams.calibration.panel import Panel
-from streams.detectors.base import Floors, Setup
+from streams.contracts.bundle import Normal
+from streams.detectors.base import BucketView, Floors, Setup
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Watcher
@@ -43,16 +45,22 @@ class Job(NamedTuple):
     rate: float
 
 
+def learnt(world: World, views: Sequence[BucketView], config: MonitoringConfig, seed: int) -> Normal | None:
+    """Learn from a world's history what is usual of it."""
+    panel = Panel(config.detectors, Setup(world.manifest, world.profile, config.effect_floors, HOUR_MS))
+    asked = Asked(config.alarm_rate(HOUR_MS), Course(config.confirm_after, config.clear_after), HOUR_MS)
+    try:
+        return learn_normal(panel, read_history(panel, views), asked, np.random.default_rng(seed))
+    finally:
+        panel.close()
+
+
 def alarms(asked: Job) -> int:
     """Return how many alarms were confirmed."""
     config = MonitoringConfig(false_alarms_per_month=asked.rate, effect_floors=NO_FLOORS, cooldown=Duration(0))
     world = World(asked.shape, asked.seed)
     views = world.reference(asked.weeks * 168)
-    panel = Panel(config.detectors, Setup(world.manifest, world.profile, config.effect_floors, HOUR_MS))
-    wanted = Asked(config.alarm_rate(HOUR_MS), Course(config.confirm_after, config.clear_after), HOUR_MS)
-    normal = learn_normal(panel, read_history(panel, views), wanted, np.random.default_rng(asked.seed))
-    panel.close()
-    profile = msgspec.structs.replace(world.profile, normal=normal)
+    profile = msgspec.structs.replace(world.profile, normal=learnt(world, views, config, asked.seed))
     watcher = Watcher(MODEL, config, lambda digest: Reference(world.manifest, profile))
     confirmed, is_on = 0, set[str]()
     for view in world.go_on(asked.months * MONTH_HOURS):
