@@ -25,7 +25,7 @@ def signal_of(
 ) -> Signal:
     """A signal whose reference is as good as certain."""
     found = Signal(kind, watched, "mean", "unit", 0.0, reference, scale)
-    return found._replace(**more)  # type: ignore[arg-type]
+    return found._replace(**more)
 
 
 def setup() -> Setup:

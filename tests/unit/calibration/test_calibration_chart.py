@@ -41,7 +41,7 @@ def normal_of(**signals: Usual) -> Normal:
 
 def usual_of(**changes: object) -> Usual:
     """Usual is the reference, as surely as from a million rows and buckets."""
-    return Usual(**{"rows": 1e12, "buckets": 10**12, **changes})  # type: ignore[arg-type]
+    return Usual(**{"rows": 1e12, "buckets": 10**12, **changes})
 
 
 def reading(*deviations: float, rows: float = ROWS) -> Readings:

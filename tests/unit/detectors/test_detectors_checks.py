@@ -125,7 +125,7 @@ def test_an_alarm_with_nothing_to_show_fails(shown: Sketch) -> None:
 
 def test_numpy_numbers_that_cannot_travel_fail() -> None:
     with pytest.raises(TypeError, match="float32"):
-        checks.check_loud(module_of(at(9.0), shown=Sketch({}, {"mean": np.float32(1.0)})))  # type: ignore[dict-item]
+        checks.check_loud(module_of(at(9.0), shown=Sketch({}, {"mean": np.float32(1.0)})))
 
 
 def test_reading_otherwise_the_second_time_fails() -> None:

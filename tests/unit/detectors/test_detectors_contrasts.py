@@ -150,11 +150,11 @@ def test_a_share_as_expected_is_nothing_and_no_rows_say_nothing() -> None:
 
 
 def opened(kind: object, world: World) -> Detector:
-    return kind.open_detector(setup_of(world))  # type: ignore[attr-defined, no-any-return]
+    return kind.open_detector(setup_of(world))
 
 
 def histograms(labels: Flags, bins: Integers) -> tuple[list[int], list[int]]:
-    return tuple(np.bincount(bins[labels == label], minlength=SCORE_BINS).tolist() for label in (True, False))  # type: ignore[return-value]
+    return tuple(np.bincount(bins[labels == label], minlength=SCORE_BINS).tolist() for label in (True, False))
 
 
 def read_auc(detector: Detector, world: World, labels: Flags, bins: Integers) -> tuple[float, float]:
@@ -248,7 +248,7 @@ def test_beyond_both_extremes_lie_as_many_as_exchangeable_draws_give() -> None:
     """Each of two extremes of n rows is beaten by a new row with chance 1 / (n + 1)."""
     world = World(4)
     known = sum(1 for _ in world.profile.numbers["size"].sample)
-    rates = {rate.aspect: rate.share for rate in opened(inputs_quality, world)._rates if rate.column == "size"}  # type: ignore[attr-defined]
+    rates = {rate.aspect: rate.share for rate in opened(inputs_quality, world)._rates if rate.column == "size"}
     assert rates["out of range"] == pytest.approx(2 / (known + 1), rel=0.01)
 
 
