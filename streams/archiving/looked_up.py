@@ -7,11 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from streams.archiving.decoding import Decoded, Undecodable
+from streams.archiving.decoding import Decoded
 from streams.contracts.schema import ModelSchema
 from streams.dialects.base import Dialect, Refusal, Row
 from streams.lake.tables import source_table, table_schema
 from streams.transport.records import Record
+from streams.transport.typed import Undecodable
 
 
 class SourceDecoder:

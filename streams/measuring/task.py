@@ -17,7 +17,7 @@ import structlog
 
 from streams.contracts.bundle import NumberProfile, Profile
 from streams.contracts.canary import as_champion
-from streams.contracts.records import CHAMPION, MARKER_HEADER, Outcome, Prediction, TaskState
+from streams.contracts.records import CHAMPION, MARKER_HEADER, TaskState
 from streams.contracts.summaries import InputSummary, LossSummary
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.measuring.inputs import InputAccumulator
@@ -25,6 +25,7 @@ from streams.measuring.losses import LossAccumulator
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark, watermark_record
 from streams.transport.records import Output, Record, Result, position_key
+from streams.transport.typed import Typed, TypedDecoder
 
 logger = structlog.get_logger(__name__)
 
@@ -70,8 +71,8 @@ class MeasuringTask:
         self._config = config
         self._profiles = profiles
         self._telemetry = telemetry
-        self._predictions = msgspec.json.Decoder(Prediction)
-        self._outcomes = msgspec.json.Decoder(Outcome)
+        self._predictions = TypedDecoder(model.schema)
+        self._outcomes = TypedDecoder(model.schema, outcomes=True)
         self._encoder = msgspec.json.Encoder()
         self._forget()
 
@@ -99,79 +100,68 @@ class MeasuringTask:
 
     async def process(self, records: Sequence[Record], rebuilding: bool) -> Result:  # noqa: FBT001 - the protocol's
         """Fold a micro-batch; close the buckets that the watermark has passed."""
-        rows: list[tuple[str, int, Prediction]] = []
-        known: list[tuple[str, int, Outcome]] = []
+        rows: dict[str, list[Record]] = {self._model.predictions: [], self._model.outcomes: []}
         for record in records:
-            place = position_key(record.topic, record.partition)
             watermark = read_watermark(record.key, record.headers)
             if watermark is not None:
                 if not rebuilding:
-                    self._note(f"{place}/{watermark[0]}", watermark[1])
+                    self._note(f"{position_key(record.topic, record.partition)}/{watermark[0]}", watermark[1])
             elif not any(name == MARKER_HEADER for name, _ in record.headers):
-                self._decode(record, place, rows, known)
-        self._fold_predictions(rows, rebuilding=rebuilding)
-        self._fold_outcomes(known, rebuilding=rebuilding)
+                rows[record.topic].append(record)
+        self._fold_predictions(rows[self._model.predictions], rebuilding=rebuilding)
+        self._fold_outcomes(rows[self._model.outcomes], rebuilding=rebuilding)
         return Result() if rebuilding else self._result()
-
-    def _decode(
-        self, record: Record, place: str, rows: list[tuple[str, int, Prediction]], known: list[tuple[str, int, Outcome]]
-    ) -> None:
-        try:
-            if record.topic == self._model.predictions:
-                rows.append((place, record.offset, as_champion(self._predictions.decode(record.value or b""))))
-            else:
-                known.append((place, record.offset, self._outcomes.decode(record.value or b"")))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            # Only serving and joining write these topics; whatever else is there counts nowhere.
-            logger.warning("RecordUnreadable", place=place, offset=record.offset, error=str(error))
 
     def _note(self, mark: str, watermark_ms: int) -> None:
         place, _, writer = mark.rpartition("/")
         self._tracker.advance(place, writer, watermark_ms)
         self._marks[mark] = max(self._marks.get(mark, NEVER), watermark_ms)
 
-    def _fold_predictions(self, rows: Sequence[tuple[str, int, Prediction]], *, rebuilding: bool) -> None:
-        groups: dict[tuple[int, str], list[Prediction]] = defaultdict(list)
-        for place, offset, row in rows:
-            bucket = self._open_bucket(row.time_ms, place, offset, rebuilding=rebuilding)
-            if bucket is not None:
-                groups[bucket.span[0], row.digest].append(row)
-        for (start_ms, digest), group in groups.items():
-            inputs = self._buckets[start_ms].inputs
-            if digest not in inputs:
-                profile = self._profiles.profile(digest) or _EMPTY
-                inputs[digest] = InputAccumulator(self._model.schema, profile, self._config.sample_rows)
-            inputs[digest].add(group)
+    def _fold_predictions(self, records: Sequence[Record], *, rebuilding: bool) -> None:
+        typed = _decoded(self._predictions, records)
+        for bucket, found in self._by_bucket(typed, [row.time_ms for row in typed.rows], rebuilding=rebuilding):
+            groups: dict[str, list[Any]] = defaultdict(list)
+            for row in map(as_champion, found):
+                groups[row.digest].append(row)
+            for digest, group in groups.items():
+                if digest not in bucket.inputs:
+                    profile = self._profiles.profile(digest) or _EMPTY
+                    bucket.inputs[digest] = InputAccumulator(self._model.schema, profile, self._config.sample_rows)
+                bucket.inputs[digest].add(group)
 
-    def _fold_outcomes(self, known: Sequence[tuple[str, int, Outcome]], *, rebuilding: bool) -> None:
-        groups: dict[tuple[int, str, str], list[tuple[float, float, int]]] = defaultdict(list)
-        for place, offset, outcome in known:
-            bucket = self._open_bucket(outcome.known_ms, place, offset, rebuilding=rebuilding)
-            # A correction would count its row twice: what a bucket said of a row stays said.
-            if bucket is None or outcome.prediction.flags or outcome.revision:
+    def _fold_outcomes(self, records: Sequence[Record], *, rebuilding: bool) -> None:
+        typed = _decoded(self._outcomes, records)
+        for bucket, found in self._by_bucket(typed, [row.known_ms for row in typed.rows], rebuilding=rebuilding):
+            groups: dict[tuple[str, str], list[tuple[float, float, int]]] = defaultdict(list)
+            for outcome in found:
+                # A correction would count its row twice: what a bucket said of a row stays said.
+                if outcome.prediction.flags or outcome.revision:
+                    continue
+                for slot, digest, score in _scores(as_champion(outcome.prediction)):
+                    groups[slot, digest].append((score, outcome.label, outcome.known_ms - outcome.prediction.time_ms))
+            for key, group in groups.items():
+                scores, labels, delays = zip(*group, strict=True)
+                accumulator = bucket.losses.setdefault(key, LossAccumulator(self._model.schema.task))
+                accumulator.add(np.array(scores), np.array(labels), np.array(delays, np.int64))
+
+    def _by_bucket(self, typed: Typed, times_ms: list[int], *, rebuilding: bool) -> Iterator[tuple[Bucket, list[Any]]]:
+        """Give each open bucket its rows, in their order. Rows of closed buckets are counted as late and no more."""
+        if not times_ms:
+            return
+        length, place = self._model.bucket_ms, position_key(typed.records[0].topic, typed.records[0].partition)
+        numbers = np.array(times_ms, np.int64) // length
+        for number in np.unique(numbers).tolist():
+            of_bucket = np.flatnonzero(numbers == number).tolist()
+            start_ms = number * length
+            if start_ms + length <= self._closed_ms:
+                if not rebuilding:
+                    self._late[place] += len(of_bucket)
                 continue
-            for slot, digest, score in _scores(as_champion(outcome.prediction)):
-                delay_ms = outcome.known_ms - outcome.prediction.time_ms
-                groups[bucket.span[0], slot, digest].append((score, outcome.label, delay_ms))
-        for (start_ms, slot, digest), group in groups.items():
-            accumulators = self._buckets[start_ms].losses
-            accumulator = accumulators.setdefault((slot, digest), LossAccumulator(self._model.schema.task))
-            scores, labels, delays = zip(*group, strict=True)
-            accumulator.add(np.array(scores), np.array(labels), np.array(delays, np.int64))
-
-    def _open_bucket(self, time_ms: int, place: str, offset: int, *, rebuilding: bool) -> Bucket | None:
-        """Return the bucket of a time; None when it is closed (a late row is counted and no more)."""
-        length = self._model.bucket_ms
-        start_ms = time_ms - time_ms % length
-        if start_ms + length <= self._closed_ms:
-            if not rebuilding:
-                self._late[place] += 1
-            return None
-        bucket = self._buckets.get(start_ms)
-        if bucket is None:
-            bucket = self._buckets[start_ms] = Bucket(start_ms, start_ms + length)
-        bucket.first_offsets.setdefault(place, offset)
-        return bucket
+            bucket = self._buckets.get(start_ms)
+            if bucket is None:
+                bucket = self._buckets[start_ms] = Bucket(start_ms, start_ms + length)
+            bucket.first_offsets.setdefault(place, typed.records[of_bucket[0]].offset)
+            yield bucket, [typed.rows[index] for index in of_bucket]
 
     def _result(self) -> Result:
         watermark_ms = self._tracker.current_ms
@@ -224,7 +214,19 @@ class MeasuringTask:
         return {"closed_ms": self._closed_ms, "late": dict(self._late), "marks": dict(self._marks), "said_ms": self._said_ms}
 
 
-def _scores(prediction: Prediction) -> Iterator[tuple[str, str, float]]:
-    yield CHAMPION, prediction.digest, prediction.score
+def _decoded(decoder: TypedDecoder, records: Sequence[Record]) -> Typed:
+    typed = decoder.decode(records)
+    for record, detail in typed.undecodable:
+        # Only serving and joining write these topics; whatever else is there counts nowhere.
+        place = position_key(record.topic, record.partition)
+        logger.warning("RecordUnreadable", place=place, offset=record.offset, error=detail)
+    return typed
+
+
+def _scores(prediction: Any) -> Iterator[tuple[str, str, float]]:
+    """Slots, bundles and scores of a prediction; a score that isn't a number has no loss."""
+    if prediction.score is not None:
+        yield CHAMPION, prediction.digest, prediction.score
     for shadow in prediction.shadows:
-        yield shadow.name, shadow.digest, shadow.score
+        if shadow.score is not None:
+            yield shadow.name, shadow.digest, shadow.score

@@ -14,38 +14,68 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 
-def count_numbers(profile: NumberProfile, values: Floats, groups: Integers, number: int) -> list[NumberCounts]:
-    """Count values [n] on a reference's bins, for each of `number` groups; a value equal to an edge falls right of it.
+class NumberTable:
+    """Counts numbers: on the bins of a reference, missing, below and above its range. An edge's value falls right of it."""
 
-    Args:
-        profile: the reference.
-        values: NaN is missing.
-        groups: which group each value belongs to [n].
-        number: of groups.
-    """
-    known = ~np.isnan(values)
-    kept, of = values[known], groups[known]
-    width = len(profile.edges) + 1
-    bins = np.bincount(of * width + np.searchsorted(profile.edges, kept, side="right"), minlength=number * width)
-    is_open = profile.low > profile.high
-    low = np.bincount(of[kept < profile.low], minlength=number) if not is_open else np.zeros(number, np.int64)
-    high = np.bincount(of[kept > profile.high], minlength=number) if not is_open else np.zeros(number, np.int64)
-    missing = np.bincount(groups[~known], minlength=number)
-    rows = zip(bins.reshape(number, width).tolist(), missing.tolist(), low.tolist(), high.tolist(), strict=True)
-    return [NumberCounts(bins=one, missing=absent, low=below, high=above) for one, absent, below, above in rows]
+    def __init__(self, profile: NumberProfile) -> None:
+        self._edges = np.asarray(profile.edges, np.float64)
+        is_open = profile.low > profile.high  # a column that was always missing has no range
+        self._range = (-np.inf, np.inf) if is_open else (profile.low, profile.high)
+        self.width = len(self._edges) + 4
+        """Cells of a group."""
+
+    def count(self, values: Floats, groups: Integers, number: int) -> Integers:
+        """Count values [n], NaN is missing, of groups [n] between 0 and `number`; returns [number, width]."""
+        known = ~np.isnan(values)
+        kept, of = values[known], groups[known]
+        bins = len(self._edges) + 1
+        table = np.zeros((number, self.width), np.int64)
+        cells = of * bins + np.searchsorted(self._edges, kept, side="right")
+        table[:, :bins] = np.bincount(cells, minlength=number * bins).reshape(number, bins)
+        beside = (groups[~known], of[kept < self._range[0]], of[kept > self._range[1]])
+        for column, found in enumerate(beside, bins):
+            if len(found):
+                table[:, column] = np.bincount(found, minlength=number)
+        return table
+
+    def counts(self, row: Integers) -> NumberCounts:
+        """Return one group's row of the table as what travels."""
+        *bins, missing, low, high = row.tolist()
+        return NumberCounts(bins=bins, missing=missing, low=low, high=high)
+
+
+class CategoryTable:
+    """Counts categories: those of a reference, all others as unseen, null and the empty string as missing."""
+
+    def __init__(self, profile: CategoryProfile) -> None:
+        self._names = list(profile.shares)
+        self._unseen, missing = len(self._names), len(self._names) + 1
+        self._codes: dict[str | None, int] = {name: code for code, name in enumerate(self._names)}
+        self._codes |= {None: missing, "": missing}
+        self.width = len(self._names) + 2
+        """Cells of a group."""
+
+    def count(self, values: Sequence[str | None], groups: Integers, number: int) -> Integers:
+        """Count values [n] of groups [n] between 0 and `number`; returns [number, width]."""
+        codes, unseen = self._codes, self._unseen
+        cells = groups * self.width + np.array([codes.get(value, unseen) for value in values], np.int64)
+        return np.bincount(cells, minlength=number * self.width).reshape(number, self.width)
+
+    def counts(self, row: Integers) -> CategoryCounts:
+        """Return one group's row of the table as what travels."""
+        *known, unseen, missing = row.tolist()
+        return CategoryCounts(counts=dict(zip(self._names, known, strict=True)), unseen=unseen, missing=missing)
+
+
+def count_numbers(profile: NumberProfile, values: Floats, groups: Integers, number: int) -> list[NumberCounts]:
+    """Count values [n] on a reference's bins, for each of `number` groups; see `NumberTable`."""
+    table = NumberTable(profile)
+    return [table.counts(row) for row in table.count(values, groups, number)]
 
 
 def count_categories(
     profile: CategoryProfile, values: Sequence[str | None], groups: Integers, number: int
 ) -> list[CategoryCounts]:
-    """Count the categories [n] of a reference for each of `number` groups; null and the empty string are missing."""
-    names = list(profile.shares)
-    codes = {name: code for code, name in enumerate(names)}
-    unseen, missing = len(names), len(names) + 1
-    code = np.array([missing if not value else codes.get(value, unseen) for value in values], np.int64)
-    width = len(names) + 2
-    table = np.bincount(groups * width + code, minlength=number * width).reshape(number, width)
-    return [
-        CategoryCounts(counts=dict(zip(names, row, strict=False)), unseen=row[unseen], missing=row[missing])
-        for row in table.tolist()
-    ]
+    """Count the categories [n] of a reference for each of `number` groups; see `CategoryTable`."""
+    table = CategoryTable(profile)
+    return [table.counts(row) for row in table.count(values, groups, number)]

@@ -9,7 +9,12 @@ from tests.kit.sources import PRODUCT, ROOT, imports, is_in, name_of, product
 # Where faust, the shell of the application, may be seen.
 FAUST = ("streams/app.py", "daemon/app.py")
 # Modules of the transport that hold types and pure functions, which the pure modules of a stage may name.
-PURE_TRANSPORT = ("streams.transport.records", "streams.transport.processor", "streams.transport.quarantine")
+PURE_TRANSPORT = (
+    "streams.transport.records",
+    "streams.transport.typed",
+    "streams.transport.processor",
+    "streams.transport.quarantine",
+)
 IO = (
     "aiokafka", "faust", "mode", "streams.transport", "socket", "subprocess", "sqlalchemy", "sqlite3", "deltalake", "duckdb",
     "urllib", "http", "multiprocessing",

@@ -204,6 +204,44 @@ def test_what_is_no_prediction_counts_nowhere():
     assert give(task, [marker, broken, empty]) == ([], [])
 
 
+def test_a_score_that_is_no_number_is_missing_and_has_no_loss():
+    task = task_of()
+    row = prediction(
+        0, 1, score=float("nan"), shadows=[ShadowScore("next", DIGESTS[1], 0.5), ShadowScore("b", "b", float("nan"))]
+    )
+    give(task, log_of("preds", [row, DAY]))
+    inputs, losses = give(task, log_of("outs", [outcome(row, 1.0, 5), DAY]))[0]
+    assert isinstance(inputs, InputSummary)
+    assert isinstance(losses, LossSummary)
+    assert (inputs.rows, inputs.score.missing, sum(inputs.score.bins), inputs.sample[0][1][SAMPLED_SCORE]) == (1, 1, 0, None)
+    assert (losses.slot, losses.rows) == ("next", 1)
+
+
+def test_one_broken_record_takes_no_other_with_it():
+    task = task_of()
+    broken = Record("preds", 0, 1, b"k", b'{"id":', (), 0)
+    records = log_of("preds", [prediction(0, 1), prediction(1, 2), prediction(2, 3), DAY])
+    records[1] = broken
+    give(task, log_of("outs", [DAY]))
+    ((summary,), _) = give(task, records)
+    assert summary.rows == 2
+
+
+def test_a_column_that_the_model_got_later_is_missing_in_older_records():
+    task = task_of()
+    record = log_of("preds", [prediction(0, 1)])[0]
+    older = msgspec.json.decode(record.value or b"")
+    for later in ("route", "flags", "shadows", "windows"):
+        del older[later]
+    del older["columns"]["size"]
+    give(task, log_of("outs", [DAY]))
+    old = Record("preds", 0, 0, b"k", msgspec.json.encode(older), (), 0)
+    ((summary,), _) = give(task, [old, *log_of("preds", [0, DAY])[1:]])
+    assert isinstance(summary, InputSummary)
+    assert (summary.rows, summary.numbers["size"].missing, summary.numbers["w_1"].missing) == (1, 1, 1)
+    assert summary.categories["colour"].counts == {"red": 1, "blue": 0}
+
+
 def test_a_stalled_watermark_can_not_grow_memory():
     task = task_of(most_open=3)
     summaries, _ = give(task, log_of("preds", [prediction(day, day * DAY) for day in range(10)]))

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from streams.contracts.bundle import CategoryProfile, NumberProfile
 from streams.contracts.summaries import CategoryCounts, NumberCounts
-from streams.measuring.inputs import CategoryCounter, NumberCounter
 from streams.statistics.counts import count_categories, count_numbers
 
 GROUPS = st.integers(0, 3)
@@ -44,20 +43,6 @@ def test_numbers_are_counted_like_one_by_one(edges: list[float], rows: list[tupl
     values, groups = np.array([row[0] for row in rows], np.float64), np.array([row[1] for row in rows], np.int64)
     expected = [counted(profile, [value for value, group in rows if group == number]) for number in range(4)]
     assert count_numbers(profile, values, groups, 4) == expected
-
-
-@given(EDGES, st.lists(VALUES, max_size=40), st.lists(st.sampled_from(["a", "", None, "new"]), max_size=40))
-@settings(deadline=None)
-def test_a_history_is_counted_like_a_stream(edges: list[float], numbers: list[float], names: list[str | None]) -> None:
-    """What monitors learn from and what they watch must not differ by how it was counted."""
-    profile = profile_of(edges)
-    number = NumberCounter(profile)
-    number.add(np.array(numbers, np.float64))
-    assert count_numbers(profile, np.array(numbers, np.float64), np.zeros(len(numbers), np.int64), 1) == [number.counts]
-    known = CategoryProfile(shares={"a": 0.6, "b": 0.4}, missing=0.0)
-    category = CategoryCounter(list(known.shares))
-    category.add(names)
-    assert count_categories(known, names, np.zeros(len(names), np.int64), 1) == [category.counts]
 
 
 def test_a_reference_without_a_range_has_nothing_beyond_it() -> None:
