@@ -20,7 +20,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.export import categories_of, draft, golden_of, golden_rows, largest_difference, libraries, matrix_of, merged
 from skills._kit.frames import Floats, floats, integers, read_table
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of
+from skills._kit.profiles import profile_of, reference_of, slice_profiles
 from skills._kit.protected import protected
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
@@ -98,8 +98,9 @@ def run(request: Input, work: Path) -> Output:
     model = merged(graph, booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
     before = draft(request.model, inputs, request.skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
-        normal = normal_of(request.watch, before, profile, Rows(table, seen), request.seed)
-        profile = msgspec.structs.replace(profile, normal=normal)
+        rows = Rows(table, seen)
+        profile = msgspec.structs.replace(profile, slices=slice_profiles(schema.task, request.watch.slices, rows))
+        profile = msgspec.structs.replace(profile, normal=normal_of(request.watch, before, profile, rows, request.seed))
     scorer = Scorer(Bundle("", before, model, profile))
     found = score_table(scorer, table)
     parity, apart = largest_difference(booster, matrix, found), float(np.abs(found - scores)[begins:].mean())

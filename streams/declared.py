@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import DEFAULTS, Column, Kind, ModelSchema, Protect, Role, Tag, Task, strictest
+from streams.contracts.slices import Condition, Slice
 from streams.features.units import units_of
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
@@ -77,6 +78,31 @@ class ColumnSettings(Section):
             protect=self.protection if is_said else None,
             granted=self.granted,
         )
+
+
+class RangeSettings(Section):
+    """Numbers of a slice; either end may be open."""
+
+    low: float | None = Field(default=None, alias="from")
+    """The smallest that belongs to it."""
+
+    below: float | None = None
+    """The smallest above it."""
+
+
+SliceSettings = dict[str, Annotated[tuple[str, ...], Field(min_length=1)] | RangeSettings]
+"""What a request must be, column by column: one of some values, or a number of a range."""
+
+
+def slice_of(name: str, settings: SliceSettings) -> Slice:
+    """Return a slice as the rest of the product knows it."""
+    return Slice(name=name, conditions=tuple(_condition(column, wanted) for column, wanted in settings.items()))
+
+
+def _condition(column: str, wanted: tuple[str, ...] | RangeSettings) -> Condition:
+    if isinstance(wanted, RangeSettings):
+        return Condition(column=column, low=wanted.low, high=wanted.below)
+    return Condition(column=column, values=wanted)
 
 
 class SchemaSettings(Section):

@@ -11,8 +11,9 @@ from streams.archiving.config import ArchivingConfig
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import ModelSchema, SourceSchema
+from streams.contracts.slices import Slice
 from streams.contracts.topics import topic_name
-from streams.declared import SchemaSettings, SourceSettings, TopicName
+from streams.declared import SchemaSettings, SliceSettings, SourceSettings, TopicName, slice_of
 from streams.dialects.base import Limits
 from streams.features.units import units_of_columns
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
@@ -101,6 +102,11 @@ class ModelSettings(Section):
     bucket: Duration = Duration.of("1d")
     """Length of event time that one summary covers. Shorter finds drift sooner, longer finds less of it by chance."""
 
+    slices: dict[str, SliceSettings] = Field(default_factory=dict)
+    """Requests whose loss is watched by itself, however few they are, by a name of yours:
+    `new_customers: {tenure: {below: 6}}`, `abroad: {country: [FR, DE], amount: {from: 100}}`. They hold for bundles that are
+    made from then on."""
+
     replay: bool = False
     """Take time from the source's watermarks only and wait for the daemon at each; for recorded streams, never for live ones."""
 
@@ -136,6 +142,7 @@ class ModelSettings(Section):
         if self.sidecar is not None:
             self._check_sidecar(self.sidecar)
         self._check_sources()
+        self._check_slices()
         if self.bucket.ms < 1_000:
             raise ValueError(f"bucket must be at least 1s, not {self.bucket}")
         if self.label_horizon > LONGEST_HORIZON:
@@ -146,6 +153,17 @@ class ModelSettings(Section):
         if self.label_horizon.ms > self.bucket.ms * _LONGEST_BUCKETS:
             raise ValueError(f"label_horizon {self.label_horizon} is over {_LONGEST_BUCKETS} buckets: lengthen bucket")
         return self
+
+    def _check_slices(self) -> None:
+        try:
+            for one in self.sliced():
+                one.check(self.declared.contract())
+        except ContractError as error:
+            raise ValueError(str(error)) from error
+
+    def sliced(self) -> tuple[Slice, ...]:
+        """Return the declared slices, in their order."""
+        return tuple(slice_of(name, settings) for name, settings in self.slices.items())
 
     def _check_sources(self) -> None:
         taken = {self.topic(kind) for kind in ("requests", "labels", "predictions", "outcomes")}
@@ -306,6 +324,7 @@ class ModelSettings(Section):
             "clear_after": self.monitoring.clear_after,
             "alarm_rate": self.monitoring.alarm_rate(self.bucket.ms),
             "min_rows": self.monitoring.min_rows,
+            "slices": msgspec.to_builtins(self.sliced()),
         }
 
     def topic(self, kind: str, stage: str = "") -> str:

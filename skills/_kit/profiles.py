@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from skills._kit.frames import Floats, column_of, floats
 from skills._kit.metrics import losses
-from skills._kit.usual import Later, score_histograms
-from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile
-from streams.contracts.schema import Column, ModelSchema
+from skills._kit.usual import Later, Rows, in_slice, score_histograms
+from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, SliceProfile
+from streams.contracts.schema import Column, ModelSchema, Task
+from streams.contracts.slices import Slice
 
 BINS = 20
 SAMPLE = 2_000
@@ -85,6 +86,18 @@ def profile_of(
         positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
         negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],
     )
+
+
+def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:
+    """Describe the loss of each slice on the rows that the model hadn't seen; one without such rows is left out."""
+    found = losses(task, rows.later.labels, rows.later.scores)
+    profiles = []
+    for one in slices:
+        own = found[in_slice(one, rows)]
+        if len(own):
+            mean, deviation = float(own.mean()), float(own.std())
+            profiles.append(SliceProfile(slice=one, rows=len(own), loss_mean=mean, loss_std=deviation, loss_skew=skew_of(own)))
+    return tuple(profiles)
 
 
 def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], generator: np.random.Generator) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,16 +10,18 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.frames import Floats, Integers, column_of, floats, integers
+from skills._kit.frames import Booleans, Floats, Integers, column_of, floats, integers
 from skills._kit.metrics import losses
 from streams.calibration.learning import Asked, learn_normal, read_history
 from streams.calibration.panel import Panel
-from streams.contracts.bundle import Manifest, Normal, Profile
+from streams.contracts.bundle import Manifest, Normal, Profile, SliceProfile
 from streams.contracts.schema import Task
-from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary
+from streams.contracts.slices import Slice
+from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, SliceLosses
 from streams.detectors.base import BucketView, Floors, Setup
 from streams.statistics.alarms import Course
 from streams.statistics.counts import count_categories, count_numbers
+from streams.statistics.slices import rows_of
 
 _SAMPLE = 500
 # Levels of signals in buckets that are held at once; a hundred features in hours of a year are 4 million.
@@ -28,8 +31,8 @@ _MOST_LEVELS = 6_000_000
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the model is going to be watched: by which detectors, in which buckets, and when an alarm begins and ends.
 
-    A bucket with fewer than `min_rows` rows says nothing of the inputs. `alarm_rate` is how many alarms a bucket chance may
-    raise; any other rate can be had later, with less certainty the farther it is.
+    A bucket with fewer than `min_rows` rows says nothing of the inputs. The loss of `slices` is followed by itself. `alarm_rate`
+    is how many alarms a bucket chance may raise; any other rate can be had later, with less certainty the farther it is.
     """
 
     bucket_ms: int
@@ -38,6 +41,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     clear_after: int
     alarm_rate: float
     min_rows: int
+    slices: tuple[Slice, ...] = ()
 
 
 class Later(NamedTuple):
@@ -89,6 +93,7 @@ def _views(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, re
         _sample(inputs, profile, rows, time_ms // bucket_ms - first)
     known = later.known_ms // bucket_ms - first
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
+    _add_slices(outcomes, manifest.schema.task, profile.slices, rows, known)
     return [
         BucketView(
             model=manifest.model,
@@ -159,6 +164,25 @@ def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[Lo
         )
         for bucket in range(number)
     ]  # fmt: skip
+
+
+def _add_slices(outcomes: list[LossSummary], task: Task, slices: Sequence[SliceProfile], rows: Rows, buckets: Integers) -> None:
+    number, inside = len(outcomes), (buckets >= 0) & (buckets < len(outcomes))
+    for one in slices:
+        belongs = inside & in_slice(one.slice, rows)
+        found, of = losses(task, rows.later.labels[belongs], rows.later.scores[belongs]), buckets[belongs]
+        counted = np.bincount(of, minlength=number).tolist()
+        sums = [np.bincount(of, weights=found**power, minlength=number) for power in (1, 2)]
+        for bucket, outcome in enumerate(outcomes):
+            outcome.slices[one.slice.name] = SliceLosses(
+                rows=counted[bucket], loss=round(sums[0][bucket] * FIXED), loss_squares=round(sums[1][bucket] * FIXED)
+            )
+
+
+def in_slice(one: Slice, rows: Rows) -> Booleans:
+    """Say which of the later rows belong to a slice [n]."""
+    later = rows.table.slice(rows.table.num_rows - len(rows.later.scores))
+    return rows_of(one, lambda name: column_of(later, name).to_pylist())
 
 
 def score_histograms(scores: Floats, groups: Integers, number: int) -> Integers:

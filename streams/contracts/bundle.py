@@ -23,6 +23,7 @@ import msgspec
 
 from streams.contracts.features import Expression, Window
 from streams.contracts.schema import ModelSchema
+from streams.contracts.slices import Slice
 
 MODEL_FILE = "model.onnx"
 MANIFEST_FILE = "manifest.json"
@@ -120,6 +121,16 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     missing: float
 
 
+class SliceProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A slice, and the loss of its rows that the model hadn't seen: how many there were, mean, deviation and third moment."""
+
+    slice: Slice
+    rows: int
+    loss_mean: float
+    loss_std: float
+    loss_skew: float = 0.0
+
+
 class Usual(msgspec.Struct, frozen=True, kw_only=True):
     """What is usual of one signal of a monitor, in standard deviations of a row; see `streams/statistics`.
 
@@ -168,7 +179,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     counts by label. `loss_skew` is the third moment of the standardised loss; `positives` and `negatives` count rows that the
     model hadn't seen by label and score (`SCORE_BINS` equal bins of [0, 1]; empty for regression). `normal` says what of the
     monitors' signals is usual and how often chance raises an alarm (`streams/calibration`), None when nobody measured.
-    `importance` is each feature's share of what the model's splits achieve, empty where nobody knows.
+    `importance` is each feature's share of what the model's splits achieve, empty where nobody knows. `slices` are watched by
+    themselves.
     """
 
     rows: int
@@ -184,3 +196,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     negatives: list[int] = []
     normal: Normal | None = None
     importance: dict[str, float] = {}
+    slices: tuple[SliceProfile, ...] = ()

@@ -54,13 +54,22 @@ class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
     sample: list[tuple[int, dict[str, float | str | None]]] = []
 
 
+class SliceLosses(msgspec.Struct, kw_only=True):
+    """Outcomes of one slice: how many, and their losses as in `LossSummary`."""
+
+    rows: int
+    loss: int
+    loss_squares: int
+
+
 class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     """Outcomes that became known in one bucket, for one slot (`champion` or a shadow) and the bundle that scored them.
 
     `positives[i]` and `negatives[i]` count the rows by label whose score lies in the i-th of `SCORE_BINS` equal bins of
     [0, 1]: AUC, calibration and any threshold metric follow from them. `loss` is log loss for binary and squared error
     for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays. `late` counts outcomes
-    that came for buckets which were closed already; they are in nothing else. For regression both lists are empty.
+    that came for buckets which were closed already; they are in nothing else. For regression both lists are empty. `slices` are
+    those that the bundle's profile declares, by name.
     """
 
     model: str
@@ -77,6 +86,7 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     positives: list[int]
     negatives: list[int]
     late: int = 0
+    slices: dict[str, SliceLosses] = {}
 
 
 Summary = InputSummary | LossSummary

@@ -9,16 +9,31 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from streams.contracts.bundle import CategoryProfile, Golden, Interval, Manifest, NumberProfile, Profile
+from streams.contracts.bundle import CategoryProfile, Golden, Interval, Manifest, NumberProfile, Profile, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
-from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts
+from streams.contracts.slices import Condition, Slice
+from streams.contracts.summaries import (
+    FIXED,
+    SAMPLED_SCORE,
+    SCORE_BINS,
+    CategoryCounts,
+    InputSummary,
+    LossSummary,
+    NumberCounts,
+    SliceLosses,
+)  # fmt: skip
 from streams.detectors._measures import auc
 from streams.detectors.base import BucketView
+from streams.statistics.slices import rows_of
 
 Floats = npt.NDArray[np.float64]
 
 DAY_MS = 86_400_000
 COLOURS = ("blue", "green", "red")
+SLICES = (
+    Slice(name="warm", conditions=(Condition(column="colour", values=("red", "new")),)),
+    Slice(name="large", conditions=(Condition(column="size", low=0.0),)),
+)
 
 
 class Rows(NamedTuple):
@@ -90,6 +105,7 @@ class World:
             model="m", slot="champion", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
             rows=len(rows.score), loss=_fixed(rows.loss), loss_squares=_fixed(rows.loss**2),
             brier=_fixed((rows.score - rows.label) ** 2), delay_ms=0, positives=positives, negatives=negatives,
+            slices={one.name: _slice_losses(_losses_of(one, rows)) for one in SLICES},
         )  # fmt: skip
 
 
@@ -108,7 +124,22 @@ def _profile(rows: Rows, *, is_binary: bool) -> Profile:
         loss_skew=float(stats.skew(rows.loss)),
         positives=_histogram(rows.score[rows.label == 1]) if is_binary else [],
         negatives=_histogram(rows.score[rows.label == 0]) if is_binary else [],
+        slices=tuple(_slice_profile(one, _losses_of(one, rows)) for one in SLICES),
     )
+
+
+def _losses_of(one: Slice, rows: Rows) -> Floats:
+    columns = rows._asdict()
+    return rows.loss[rows_of(one, columns.__getitem__)]
+
+
+def _slice_losses(loss: Floats) -> SliceLosses:
+    return SliceLosses(rows=len(loss), loss=_fixed(loss), loss_squares=_fixed(loss**2))
+
+
+def _slice_profile(one: Slice, loss: Floats) -> SliceProfile:
+    mean, deviation, skew = float(loss.mean()), float(loss.std()), float(stats.skew(loss))
+    return SliceProfile(slice=one, rows=len(loss), loss_mean=mean, loss_std=deviation, loss_skew=skew)
 
 
 def _number_profile(values: Floats) -> NumberProfile:

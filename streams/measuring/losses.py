@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from streams.contracts.schema import Task
-from streams.contracts.summaries import FIXED, SCORE_BINS, LossSummary
+from streams.contracts.slices import Slice
+from streams.contracts.summaries import FIXED, SCORE_BINS, LossSummary, SliceLosses
+from streams.statistics.slices import rows_of
 
 # The smallest probability that log loss is taken of: a float32 score of 0 or 1 is a rounded one.
 _EPSILON = 1e-7
@@ -17,15 +23,22 @@ _INT64_SAFE = float(1 << 62)
 class LossAccumulator:
     """Adds up scores and labels; `binary` by log loss and score histograms, `regression` by squared error."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, slices: Sequence[Slice] = ()) -> None:
         self._task = task
+        self._slices = {one: SliceLosses(rows=0, loss=0, loss_squares=0) for one in slices}
         self._rows = self._loss = self._loss_squares = self._brier = self._delay_ms = 0
         bins = SCORE_BINS if task == "binary" else 0
         self._positives = np.zeros(bins, np.int64)
         self._negatives = np.zeros(bins, np.int64)
 
-    def add(self, scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64], delay_ms: npt.NDArray[np.int64]) -> None:
-        """Add rows: scores [n], labels [n], times from request to known label [n]."""
+    def add(
+        self,
+        scores: npt.NDArray[np.float64],
+        labels: npt.NDArray[np.float64],
+        delay_ms: npt.NDArray[np.int64],
+        columns: Sequence[Any],
+    ) -> None:
+        """Add rows: scores [n], labels [n], times from request to known label [n], and the structs of their columns [n]."""
         square = (scores - labels) ** 2
         loss = _log_loss(scores, labels) if self._task == "binary" else square
         self._rows += len(scores)
@@ -37,6 +50,16 @@ class LossAccumulator:
             bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
             self._positives += np.bincount(bins[labels == 1], minlength=SCORE_BINS)
             self._negatives += np.bincount(bins[labels == 0], minlength=SCORE_BINS)
+        self._add_slices(loss, columns)
+
+    def _add_slices(self, loss: npt.NDArray[np.float64], columns: Sequence[Any]) -> None:
+        values = cache(lambda name: [getattr(row, name, None) for row in columns])
+        for one, sums in self._slices.items():
+            inside = loss[rows_of(one, values)]
+            if len(inside):
+                sums.rows += len(inside)
+                sums.loss += _fixed(inside)
+                sums.loss_squares += _fixed(inside**2)
 
     def summary(self, model: str, slot: str, digest: str, partition: int, bucket: tuple[int, int], *, late: int) -> LossSummary:
         """Return the sums."""
@@ -44,6 +67,7 @@ class LossAccumulator:
             model=model, slot=slot, digest=digest, partition=partition, bucket_start_ms=bucket[0], bucket_end_ms=bucket[1],
             rows=self._rows, loss=self._loss, loss_squares=self._loss_squares, brier=self._brier, delay_ms=self._delay_ms,
             positives=self._positives.tolist(), negatives=self._negatives.tolist(), late=late,
+            slices={one.name: sums for one, sums in self._slices.items()},
         )  # fmt: skip
 
 

@@ -132,17 +132,25 @@ class MeasuringTask:
     def _fold_outcomes(self, records: Sequence[Record], *, rebuilding: bool) -> None:
         typed = _decoded(self._outcomes, records)
         for bucket, found in self._by_bucket(typed, [row.known_ms for row in typed.rows], rebuilding=rebuilding):
-            groups: dict[tuple[str, str], list[tuple[float, float, int]]] = defaultdict(list)
+            groups: dict[tuple[str, str], list[tuple[float, float, int, Any]]] = defaultdict(list)
             for outcome in found:
                 # A correction would count its row twice: what a bucket said of a row stays said.
                 if outcome.prediction.flags or outcome.revision:
                     continue
-                for slot, digest, score in _scores(as_champion(outcome.prediction)):
-                    groups[slot, digest].append((score, outcome.label, outcome.known_ms - outcome.prediction.time_ms))
-            for key, group in groups.items():
-                scores, labels, delays = zip(*group, strict=True)
-                accumulator = bucket.losses.setdefault(key, LossAccumulator(self._model.schema.task))
-                accumulator.add(np.array(scores), np.array(labels), np.array(delays, np.int64))
+                prediction, delay_ms = outcome.prediction, outcome.known_ms - outcome.prediction.time_ms
+                for slot, digest, score in _scores(as_champion(prediction)):
+                    groups[slot, digest].append((score, outcome.label, delay_ms, prediction.columns))
+            for (slot, digest), group in groups.items():
+                scores, labels, delays, columns = zip(*group, strict=True)
+                self._losses(bucket, slot, digest).add(np.array(scores), np.array(labels), np.array(delays, np.int64), columns)
+
+    def _losses(self, bucket: Bucket, slot: str, digest: str) -> LossAccumulator:
+        if (slot, digest) not in bucket.losses:
+            # Shadows are judged by the daemon, on whole rows: only who serves is watched by slices.
+            profile = self._profiles.profile(digest) if slot == CHAMPION else None
+            slices = [one.slice for one in profile.slices] if profile is not None else []
+            bucket.losses[slot, digest] = LossAccumulator(self._model.schema.task, slices)
+        return bucket.losses[slot, digest]
 
     def _by_bucket(self, typed: Typed, times_ms: list[int], *, rebuilding: bool) -> Iterator[tuple[Bucket, list[Any]]]:
         """Give each open bucket its rows, in their order. Rows of closed buckets are counted as late and no more."""

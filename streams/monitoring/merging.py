@@ -9,8 +9,10 @@ import msgspec
 
 from streams.contracts.bundle import Profile
 from streams.contracts.errors import ContractError
-from streams.contracts.summaries import SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts
+from streams.contracts.summaries import SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts, SliceLosses
 from streams.detectors.base import BucketView
+
+_NO_LOSSES = SliceLosses(rows=0, loss=0, loss_squares=0)
 
 
 def merge_inputs(parts: Sequence[InputSummary], sample_rows: int) -> InputSummary:
@@ -56,6 +58,7 @@ def merge_losses(parts: Sequence[LossSummary]) -> LossSummary:
         delay_ms=sum(part.delay_ms for part in ordered),
         positives=_sums([part.positives for part in ordered]),
         negatives=_sums([part.negatives for part in ordered]),
+        slices=_slices([part.slices for part in ordered]),
     )
 
 
@@ -107,3 +110,14 @@ def _sums(lists: Sequence[list[int]]) -> list[int]:
     if len({len(one) for one in lists}) > 1:
         raise ContractError("summaries of one bucket and bundle have different bins")
     return [sum(column) for column in zip(*lists, strict=True)]
+
+
+def _slices(parts: Sequence[Mapping[str, SliceLosses]]) -> dict[str, SliceLosses]:
+    merged: dict[str, SliceLosses] = {}
+    for part in parts:
+        for name, one in part.items():
+            before = merged.get(name, _NO_LOSSES)
+            merged[name] = SliceLosses(
+                rows=before.rows + one.rows, loss=before.loss + one.loss, loss_squares=before.loss_squares + one.loss_squares
+            )
+    return merged

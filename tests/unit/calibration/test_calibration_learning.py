@@ -212,7 +212,7 @@ def test_a_history_is_read_by_the_real_detectors() -> None:
     assert history.start_ms.tolist() == [day * DAY_MS for day in range(20)]
     assert history.level.shape == history.rows.shape == (20, len(panel.signals))
     assert np.array_equal(history.level[7], panel.read(views[7]).level)
-    of_inputs = np.array([place.detector not in ("loss_mean", "performance_auc") for place in panel.places])
+    of_inputs = np.array([place.detector not in ("loss_mean", "loss_slices", "performance_auc") for place in panel.places])
     assert np.array_equal(np.isnan(history.level[4]), of_inputs)
     normal = learnt(panel, history, DAY_MS)
     assert signals_of(normal) == {kind: [s.name for p, s in zip(panel.places, panel.signals, strict=True) if p.detector == kind]

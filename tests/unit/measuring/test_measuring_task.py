@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile
+from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, SliceProfile
 from streams.contracts.records import MARKER_HEADER, Outcome, Prediction, ShadowScore, TaskState
 from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.slices import Condition, Slice
 from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, Summary
 from streams.measuring.config import MeasuredModel, MeasuringConfig
 from streams.measuring.task import MeasuringTask
@@ -35,6 +36,8 @@ SCHEMA = ModelSchema(
     )
 )
 
+RED, SIZED = Condition(column="colour", values=("red",)), Condition(column="size", low=0.0)
+
 
 def numbers(edges: Sequence[float]) -> NumberProfile:
     shares = [1 / (len(edges) + 1)] * (len(edges) + 1)
@@ -49,6 +52,10 @@ PROFILE = Profile(
     label_mean=0.5,
     loss_mean=0.5,
     loss_std=0.1,
+    slices=tuple(
+        SliceProfile(slice=Slice(name=name, conditions=conditions), rows=100, loss_mean=0.5, loss_std=0.1)
+        for name, conditions in (("red", (RED,)), ("large_red", (RED, Condition(column="size", low=5.0))), ("sized", (SIZED,)))
+    ),
 )
 
 
@@ -167,6 +174,27 @@ def test_losses_are_kept_per_slot_and_bundle():
     assert (champion.positives[SCORE_BINS // 2], champion.negatives[0], sum(champion.positives + champion.negatives)) == (1, 1, 2)
     assert (shadow.slot, shadow.digest, shadow.positives[-1], shadow.negatives[-1]) == ("next", DIGESTS[1], 1, 1)
     assert shadow.brier == FIXED
+
+
+def test_losses_of_slices_are_kept_for_who_serves():
+    task = task_of()
+    shadows = [ShadowScore("next", DIGESTS[1], 1.0)]
+    rows = [
+        prediction(0, 0, size=3.0, score=0.5, shadows=shadows),
+        prediction(1, 0, size=None, score=0.25),
+        prediction(2, 0, size=9.0, colour="blue", score=0.5),
+        prediction(3, 0, size=9.0, score=0.5, flags=["range"]),
+    ]
+    give(task, log_of("preds", [DAY]))
+    champion, shadow = give(task, log_of("outs", [*[outcome(row, 1.0, 50) for row in rows], DAY]))[0]
+    assert isinstance(champion, LossSummary)
+    assert isinstance(shadow, LossSummary)
+    half, three = np.log(2), np.log(4)
+    found = {name: (one.rows, one.loss / FIXED, one.loss_squares / FIXED) for name, one in champion.slices.items()}
+    assert found["red"] == pytest.approx((2, half + three, half**2 + three**2), abs=1e-5)
+    assert found["sized"] == pytest.approx((2, 2 * half, 2 * half**2), abs=1e-5)
+    assert found["large_red"] == (0, 0, 0)
+    assert shadow.slices == {}
 
 
 def test_late_rows_are_counted_in_the_next_summary_of_their_sort_and_survive_a_restart():
@@ -348,9 +376,10 @@ def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: 
     assert (merged.numbers, merged.categories, merged.score, merged.sample) == (
         whole.numbers, whole.categories, whole.score, whole.sample
     )  # fmt: skip
-    assert (lost.loss, lost.loss_squares, lost.positives) == (
-        whole_losses.loss, whole_losses.loss_squares, whole_losses.positives
+    assert (lost.loss, lost.loss_squares, lost.positives, lost.slices) == (
+        whole_losses.loss, whole_losses.loss_squares, whole_losses.positives, whole_losses.slices
     )  # fmt: skip
+    assert 0 < lost.slices["large_red"].rows < lost.slices["sized"].rows < 400
 
 
 def one_task(rows: Sequence[Prediction]) -> tuple[list[Summary], list[int]]:

@@ -217,7 +217,7 @@ def test_thin_buckets_and_unknown_bundles_give_no_verdict() -> None:
     world = World(3, reference_rows=SURE)
     watcher = watcher_of(world, MonitoringConfig())
     thin = bucket_of(world.view(0, rows=29, is_broken=True))
-    assert set(watcher.look(thin).tests) == {"loss_mean", "performance_auc"}, "of outcomes there may be few"
+    assert set(watcher.look(thin).tests) == {"loss_mean", "loss_slices", "performance_auc"}, "of outcomes there may be few"
     nothing = watcher.look(thin._replace(losses={}))
     assert not nothing.events
     assert not nothing.tests

@@ -15,6 +15,8 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.frames import floats
 from skills._kit.metrics import auc
 from skills._kit.scoring import score_table
+from skills._kit.usual import Watch
+from streams.contracts.slices import Condition, Slice
 from streams.inference.session import load
 from streams.inference.store import BundleStore
 from tests.kit.shops import BURSTS, DAY_MS, MODEL, SKEW_MS, Orders, orders, serve
@@ -102,3 +104,28 @@ def test_a_diagnosis_doesn_t_call_the_imitation_s_distance_a_bug_in_serving(tmp_
     )  # fmt: skip
     causes = {one.cause: one.probability for one in diagnose_drift.run(asked, tmp_path).causes}
     assert causes.get("serving_bug", 0.0) < 0.2
+
+
+def test_declared_slices_have_a_usual_loss_of_their_own(tmp_path: Path) -> None:
+    """What the profile says of a slice is what measuring would have summed up of the same rows."""
+    given = orders(4_000, 1)
+    scores, labels = answered(given), floats(given.table, "label")
+    red = Slice(name="red", conditions=(Condition(column="colour", values=("red",)), Condition(column="weight", low=0.5)))
+    watch = Watch(
+        bucket_ms=DAY_MS, detectors=("loss_mean", "loss_slices"), confirm_after=2, clear_after=3, alarm_rate=0.01, min_rows=30,
+        slices=(red, Slice(name="none", conditions=(Condition(column="shop", values=("nowhere",)),))),
+    )  # fmt: skip
+    asked = adopt_model.Input(
+        registry=str(tmp_path / "registry"), model=MODEL, table=table_of(given, tmp_path, scores), schema=given.schema,
+        skew_ms=SKEW_MS, watch=watch,
+    )  # fmt: skip
+    profile = load(BundleStore(tmp_path / "registry"), MODEL, adopt_model.run(asked, tmp_path).digest).profile
+    (found,) = profile.slices
+    inside = (given.table.column("colour").to_numpy() == "red") & (floats(given.table, "weight") >= 0.5)
+    loss = -np.log(np.where(labels == 1, scores, 1 - scores))[inside]
+    assert (found.slice, found.rows) == (red, inside.sum())
+    assert (found.loss_mean, found.loss_std) == (pytest.approx(loss.mean()), pytest.approx(loss.std()))
+    assert profile.normal is not None
+    usual = profile.normal.signals["loss_slices"]["slice red: mean"]
+    # Outcomes that became known after the last bucket are in no bucket.
+    assert 0.97 * inside.sum() < usual.rows <= inside.sum()
