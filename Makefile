@@ -30,6 +30,7 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench.features
 	$(BIN)/python -m tests.bench.serving_throughput
 	$(BIN)/python -m tests.bench.backfill
+	$(BIN)/python -m tests.bench.measuring
 
 bench-latency: $(READY)
 	$(BIN)/python -m tests.bench.serving_latency
