@@ -105,11 +105,11 @@ class MeasuringTask:
         """Fold a micro-batch; close the buckets that the watermark has passed."""
         rows: dict[str, list[Record]] = {self._model.predictions: [], self._model.outcomes: []}
         for record in records:
-            watermark = read_watermark(record.key, record.headers)
+            watermark = read_watermark(record.key, record.headers) if record.headers else None
             if watermark is not None:
                 if not rebuilding:
                     self._note(f"{position_key(record.topic, record.partition)}/{watermark[0]}", watermark[1])
-            elif not any(name == MARKER_HEADER for name, _ in record.headers):
+            elif not record.headers or all(name != MARKER_HEADER for name, _ in record.headers):
                 rows[record.topic].append(record)
         for part in _parts(rows[self._model.predictions]):
             self._fold_predictions(part, rebuilding=rebuilding)
