@@ -37,7 +37,7 @@ from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
 from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, slice_profiles
+from skills._kit.profiles import profile_of, reference_of, slice_profiles, with_outcomes
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
@@ -138,6 +138,8 @@ def run(request: Input, work: Path) -> Output:
     generator = np.random.default_rng(request.seed)
     names = [window.name for window in inputs.windows]
     profile = profile_of(schema, table, names, judged.later, generator)
+    threshold = manifest.threshold if manifest else 0.5
+    profile = with_outcomes(profile, schema.task, judged.later, threshold)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
@@ -151,7 +153,7 @@ def run(request: Input, work: Path) -> Output:
     done = msgspec.structs.replace(
         before,
         golden=golden_of(inputs, rows, score_table(scorer, rows).tolist()),
-        threshold=manifest.threshold if manifest else 0.5,
+        threshold=threshold,
         metrics=metrics,
         lineage=_lineage(request, fitted, len(fold.places), apart),
     )

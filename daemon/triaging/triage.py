@@ -15,9 +15,9 @@ DATA = "data_quality"
 SERVING = "serving"
 CHALLENGE = "challenge"
 # Causes whose repair may train a model; a model has at most one such incident at a time.
-TRAINING = frozenset({"feature_drift", "score_drift", "loss_drift", "performance", CHALLENGE})
+TRAINING = frozenset({"feature_drift", "score_drift", "loss_drift", "performance", "performance_estimate", CHALLENGE})
 # What is said of the inputs alone: one diagnosis speaks for both, since it looks at all inputs and at the score.
-SHIFT = frozenset({"feature_drift", "score_drift"})
+SHIFT = frozenset({"feature_drift", "score_drift", "performance_estimate"})
 _KNOWN = TRAINING | {DATA, SERVING}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.frames import Floats, column_of, floats
+from skills._kit.frames import Booleans, Floats, column_of, floats
 from skills._kit.metrics import losses
 from skills._kit.usual import Later, Rows, in_slice, score_histograms
-from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, SliceProfile
+from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, ScoreOutcomes, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.contracts.slices import Slice
 
@@ -86,6 +87,25 @@ def profile_of(
         positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
         negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],
     )
+
+
+def with_outcomes(profile: Profile, task: Task, later: Later, threshold: float) -> Profile:
+    """Add what became of the later rows, by the bins of their score."""
+    place = np.searchsorted(profile.score.edges, later.scores, side="right")
+
+    def sums(values: Floats | Booleans) -> Floats:
+        return np.bincount(place, weights=values, minlength=len(profile.score.edges) + 1).astype(np.float64)
+
+    rows, is_positive = sums(np.ones(len(place))), later.labels > 0.5
+    is_right = is_positive == (later.scores >= threshold)
+    is_binary = task == "binary"
+    outcomes = ScoreOutcomes(
+        rows=rows.astype(int).tolist(),
+        loss=(sums(losses(task, later.labels, later.scores)) / np.maximum(rows, 1)).tolist(),
+        positives=sums(is_positive).astype(int).tolist() if is_binary else [],
+        right=sums(is_right).astype(int).tolist() if is_binary else [],
+    )
+    return msgspec.structs.replace(profile, outcomes=outcomes)
 
 
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:

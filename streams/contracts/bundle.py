@@ -121,6 +121,18 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
     missing: float
 
 
+class ScoreOutcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of rows that the model hadn't seen, by the bins of its score: how many there were, and their mean loss.
+
+    For binary models how many of them had a positive label, and how many the threshold has right; for regression both are empty.
+    """
+
+    rows: list[int]
+    loss: list[float]
+    positives: list[int] = []
+    right: list[int] = []
+
+
 class SliceProfile(msgspec.Struct, frozen=True, kw_only=True):
     """A slice, and the loss of its rows that the model hadn't seen: how many there were, mean, deviation and third moment."""
 
@@ -180,7 +192,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     model hadn't seen by label and score (`SCORE_BINS` equal bins of [0, 1]; empty for regression). `normal` says what of the
     monitors' signals is usual and how often chance raises an alarm (`streams/calibration`), None when nobody measured.
     `importance` is each feature's share of what the model's splits achieve, empty where nobody knows. `slices` are watched by
-    themselves.
+    themselves. `outcomes` are by the bins of `score`, None in bundles of before they were counted.
     """
 
     rows: int
@@ -197,3 +209,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     normal: Normal | None = None
     importance: dict[str, float] = {}
     slices: tuple[SliceProfile, ...] = ()
+    outcomes: ScoreOutcomes | None = None

@@ -62,6 +62,7 @@ KINDS = (
     "score_drift",
     "loss_drift",
     "performance",
+    "performance_estimate",
     "serving",
 )
 

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from streams.contracts.bundle import CategoryProfile, Golden, Interval, Manifest, NumberProfile, Profile, SliceProfile
+from streams.contracts.bundle import (
+    CategoryProfile,
+    Golden,
+    Interval,
+    Manifest,
+    NumberProfile,
+    Profile,
+    ScoreOutcomes,
+    SliceProfile,
+)
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.contracts.slices import Condition, Slice
 from streams.contracts.summaries import (
@@ -78,9 +87,11 @@ class World:
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
         truth = generator.beta(2, 2, rows)
-        score = generator.beta(4, 2, rows) if is_broken else truth
+        # Broken, scores say nothing of the truth, and most of them are near the middle, where a model is least sure.
+        score = generator.beta(9, 7, rows) if is_broken else truth
         if self.task == "regression":
-            label = score + generator.normal(0, 0.3 if is_broken else 0.1, rows)
+            unsure = 0.15 - 0.2 * np.abs(score - 0.5)
+            label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1)
             return Rows(size, colour, score, label, (score - label) ** 2)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
@@ -112,19 +123,34 @@ class World:
 def _profile(rows: Rows, *, is_binary: bool) -> Profile:
     known = rows.colour[rows.colour != ""]
     shares = {name: float(np.mean(known == name)) for name in COLOURS}
+    score = _number_profile(rows.score)
     return Profile(
         rows=len(rows.score),
         later_rows=len(rows.score),
         numbers={"size": _number_profile(rows.size)},
         categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
-        score=_number_profile(rows.score),
+        score=score,
         label_mean=float(rows.label.mean()),
         loss_mean=float(rows.loss.mean()),
         loss_std=float(rows.loss.std()),
         loss_skew=float(stats.skew(rows.loss)),
         positives=_histogram(rows.score[rows.label == 1]) if is_binary else [],
         negatives=_histogram(rows.score[rows.label == 0]) if is_binary else [],
+        outcomes=_outcomes(rows, score, is_binary=is_binary),
         slices=tuple(_slice_profile(one, _losses_of(one, rows)) for one in SLICES),
+    )
+
+
+def _outcomes(rows: Rows, score: NumberProfile, *, is_binary: bool) -> ScoreOutcomes:
+    place = np.searchsorted(score.edges, rows.score, side="right")
+    counts, losses = np.bincount(place, minlength=10), np.bincount(place, weights=rows.loss, minlength=10)
+    positives = np.bincount(place[rows.label == 1], minlength=10)
+    right = np.bincount(place[(rows.label == 1) == (rows.score >= 0.5)], minlength=10)
+    return ScoreOutcomes(
+        rows=counts.tolist(),
+        loss=(losses / np.maximum(counts, 1)).tolist(),
+        positives=positives.tolist() if is_binary else [],
+        right=right.tolist() if is_binary else [],
     )
 
 

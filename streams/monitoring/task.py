@@ -20,6 +20,7 @@ from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Verdict, Watcher
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark, watermark_record
+from streams.statistics.estimates import Estimate
 from streams.transport.records import Output, Record, Result, position_key
 
 log = structlog.get_logger(__name__)
@@ -107,6 +108,8 @@ class MonitoringTask:
             self._telemetry.count("driftwake_monitoring_tests_total", count, model=name, detector=detector)
         if verdict.losses is not None:
             self._show_quality(verdict.losses)
+        if verdict.estimate is not None:
+            self._show_estimate(verdict.estimate)
         for event in verdict.events:
             self._telemetry.count("driftwake_monitoring_events_total", model=name, kind=event.kind, transition=event.transition)
         return [Output(self._model.events, 0, *encode_event(event)) for event in verdict.events]
@@ -119,6 +122,12 @@ class MonitoringTask:
                 measures["auc"] = area.value
         for measure, value in measures.items():
             self._telemetry.set("driftwake_monitoring_quality", value, model=self._model.name, measure=measure)
+
+    def _show_estimate(self, estimate: Estimate) -> None:
+        loss = "log_loss" if self._model.task == "binary" else "squared_error"
+        for name, value in ((loss, estimate.loss), ("auc", estimate.auc), ("accuracy", estimate.accuracy)):
+            if value is not None:
+                self._telemetry.set("driftwake_monitoring_quality", value, model=self._model.name, measure=f"estimated_{name}")
 
     def _reference(self, digest: str) -> Reference | None:
         if digest not in self._references:

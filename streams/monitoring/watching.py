@@ -24,6 +24,7 @@ from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
 from streams.monitoring.transitions import Course, Rules
 from streams.statistics.alarms import OVERWHELMING, Tail, assumed_tail
+from streams.statistics.estimates import Estimate, Estimator
 from streams.statistics.scan import LENGTHS
 
 MOST_EVIDENCE = 20
@@ -45,14 +46,18 @@ References = Callable[[str], Reference | None]
 
 
 class Verdict(NamedTuple):
-    """What one bucket gave: what is to be said, how many tests each detector made, and the champion's merged outcomes."""
+    """What one bucket gave: what is to be said, and how many tests each detector made.
+
+    Of the champion also the merged outcomes, and how good its scores let expect it to be.
+    """
 
     events: list[DriftEvent]
     tests: Mapping[str, int]
     losses: LossSummary | None
+    estimate: Estimate | None
 
 
-NOTHING = Verdict([], {}, None)
+NOTHING = Verdict([], {}, None, None)
 
 
 class Watcher:
@@ -135,6 +140,7 @@ class _Watch:
         self._threshold = tail.threshold(config.alarm_rate(model.bucket_ms))
         self._tail = tail
         self._chart = Chart(self._panel, normal, model.bucket_ms, self._threshold)
+        self._estimator = Estimator(profile.outcomes) if profile.outcomes is not None else None
         self._floors = np.array([signal.floor for signal in self._panel.signals])
         self._rises_only = np.array([signal.rises_only for signal in self._panel.signals], bool)
         rules = Rules(config.confirm_after, config.clear_after, config.cooldown.ms)
@@ -162,7 +168,12 @@ class _Watch:
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
                 events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))
-        return Verdict(events, tests, view.losses)
+        return Verdict(events, tests, view.losses, self._estimate(view))
+
+    def _estimate(self, view: BucketView) -> Estimate | None:
+        if self._estimator is None or view.inputs is None:
+            return None
+        return self._estimator.estimate(view.inputs.score.bins)
 
     def close(self) -> None:
         self._panel.close()

@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Literal, NamedTuple
 
+from streams.contracts.events import KINDS
+
 OTHER = "other"
 FREE: Collection[str] = frozenset({"*"})
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LONG_SECONDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0)
 
+_MEASURES = frozenset({"auc", "log_loss", "brier", "squared_error"})
 _STAGES = frozenset({"noting", "observing", "serving", "rekey", "joining", "measuring", "monitoring", "archiving", "daemon"})
 _REASONS = frozenset(
     {
@@ -123,13 +126,13 @@ _ROWS = (
         "driftwake_monitoring_events_total", "counter", "Events raised, by kind and transition.",
         {
             **_MODEL,
-            "kind": frozenset({"data_quality", "feature_drift", "score_drift", "loss_drift", "performance", "serving"}),
+            "kind": frozenset(KINDS),
             "transition": frozenset({"suspected", "confirmed", "cleared"}),
         },
     ),
     Metric(
         "driftwake_monitoring_quality", "gauge", "Newest windowed quality of the champion, by measure.",
-        {**_MODEL, "measure": frozenset({"auc", "log_loss", "brier", "squared_error"})},
+        {**_MODEL, "measure": _MEASURES | {f"estimated_{one}" for one in _MEASURES} | {"estimated_accuracy"}},
     ),
     Metric("driftwake_monitoring_tests_total", "counter", "Tests made, by detector.", {**_MODEL, "detector": FREE}),
     # Archiving
