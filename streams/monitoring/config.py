@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from streams.contracts.events import KINDS
 from streams.contracts.schema import Task
 from streams.detectors.base import Floors
 from streams.runtime.config import Section, known_kind
@@ -14,6 +16,48 @@ from streams.runtime.durations import Duration
 OURS = ("inputs_quality", "feature_scores", "feature_shares", "score_scores", "loss_mean", "loss_slices", "performance_auc")
 _HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms
+
+
+class ExpectedChange(Section):
+    """A time in which something is known to be different: a campaign, a holiday, a migration.
+
+    What is in it raises nothing, and says nothing of what is usual afterwards. Dates without a zone are UTC.
+    """
+
+    since: dt.datetime = Field(alias="from")
+    """When it begins."""
+
+    until: dt.datetime
+    """When it is over."""
+
+    why: str = Field(min_length=1, max_length=200)
+    """For those who wonder why nothing was said."""
+
+    kinds: tuple[str, ...] = Field(default=("feature_drift", "score_drift", "performance_estimate"), min_length=1)
+    """Kinds of events that it explains. Broken data and losses are still said, unless they are named."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ExpectedChange:
+        if self.until_ms <= self.since_ms:
+            raise ValueError(f"expected: until ({self.until}) must be after from ({self.since})")
+        if unknown := sorted(set(self.kinds) - set(KINDS)):
+            raise ValueError(f"expected: no kind {unknown[0]!r}; there are {', '.join(KINDS)}")
+        return self
+
+    @property
+    def since_ms(self) -> int:
+        """When it begins, in milliseconds."""
+        return _ms(self.since)
+
+    @property
+    def until_ms(self) -> int:
+        """When it is over, in milliseconds."""
+        return _ms(self.until)
+
+
+def _ms(when: dt.datetime) -> int:
+    aware = when if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
+    return round(aware.timestamp() * 1_000)
 
 
 class MonitoringConfig(Section):
@@ -27,6 +71,9 @@ class MonitoringConfig(Section):
 
     effect_floors: Floors = Floors()
     """The smallest changes that matter."""
+
+    expected: tuple[ExpectedChange, ...] = ()
+    """Known times in which the model's requests are different."""
 
     min_rows: int = Field(default=30, ge=1)
     """A bucket with fewer requests says nothing of them."""
@@ -57,6 +104,11 @@ class MonitoringConfig(Section):
         if len(set(kinds)) != len(kinds):
             raise ValueError("a detector is named twice; once is enough")
         return kinds
+
+    def expected_kinds(self, start_ms: int, end_ms: int) -> frozenset[str]:
+        """Return the kinds of events that a bucket which lies there may not raise."""
+        inside = [one for one in self.expected if one.since_ms < end_ms and start_ms < one.until_ms]
+        return frozenset(kind for one in inside for kind in one.kinds)
 
     def alarm_rate(self, bucket_ms: int) -> float:
         """Return how many alarms a bucket chance may raise: at most one in ten buckets, whatever is allowed a month."""

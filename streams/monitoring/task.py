@@ -106,6 +106,8 @@ class MonitoringTask:
         name = self._model.name
         for detector, count in verdict.tests.items():
             self._telemetry.count("driftwake_monitoring_tests_total", count, model=name, detector=detector)
+        for (detector, _), reason in verdict.inconclusive.items():
+            self._telemetry.count("driftwake_monitoring_inconclusive_total", model=name, detector=detector, reason=reason)
         if verdict.losses is not None:
             self._show_quality(verdict.losses)
         if verdict.estimate is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.contracts.errors import ContractError
 from streams.contracts.events import DriftEvent, Evidence, Transition
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import BucketView, Setup
+from streams.detectors.base import BucketView, Readings, Setup
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
@@ -28,6 +28,10 @@ from streams.statistics.estimates import Estimate, Estimator
 from streams.statistics.scan import LENGTHS
 
 MOST_EVIDENCE = 20
+
+REASONS = ("expected", "too_few_rows", "no_outcomes", "nothing_counted")
+"""Why a bucket gives no verdict of a kind of event: a change was declared, it has fewer than `min_rows` fit requests, no outcome
+became known in it, or a detector found nothing of its own in it."""
 
 # Kinds that speak of outcomes; all others speak of inputs.
 _OF_OUTCOMES = frozenset({"loss_drift", "performance"})
@@ -48,16 +52,18 @@ References = Callable[[str], Reference | None]
 class Verdict(NamedTuple):
     """What one bucket gave: what is to be said, and how many tests each detector made.
 
-    Of the champion also the merged outcomes, and how good its scores let expect it to be.
+    Of the champion also the merged outcomes, and how good its scores let expect it to be. `inconclusive` are the detectors that
+    could say nothing of a kind of event, with the reason (`REASONS`).
     """
 
     events: list[DriftEvent]
     tests: Mapping[str, int]
     losses: LossSummary | None
     estimate: Estimate | None
+    inconclusive: Mapping[tuple[str, str], str]
 
 
-NOTHING = Verdict([], {}, None, None)
+NOTHING = Verdict([], {}, None, None, {})
 
 
 class Watcher:
@@ -125,6 +131,7 @@ class _Watch:
     def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference) -> None:
         self.digest, self.profile = digest, reference.profile
         manifest, profile = reference
+        self._config = config
         self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms))
         normal = usable(profile.normal, self._panel, model.bucket_ms, config)
         missing = [
@@ -150,17 +157,21 @@ class _Watch:
 
     def look(self, view: BucketView) -> Verdict:
         self._views.append(_without_sample(view))
-        readings = self._panel.read(view)
+        expected = self._config.expected_kinds(view.start_ms, view.end_ms)
+        readings = self._without(self._panel.read(view), expected)
         looked = self._chart.step(view.start_ms, readings)
         effect = np.where(self._rises_only, looked.effect, np.abs(looked.effect))
         is_up = (looked.improbability >= self._threshold) & (effect >= self._floors)
         is_read = ~np.isnan(readings.level)
         events: list[DriftEvent] = []
         tests: dict[str, int] = {}
+        inconclusive: dict[tuple[str, str], str] = {}
         for number, (detector, kind) in enumerate(self._panel.groups):
             own = self._panel.group == number
             if not (read := int((is_read & own).sum())):
-                continue  # no verdict: it neither raises nor clears
+                # No verdict: it neither raises nor clears.
+                inconclusive[detector, kind] = "expected" if kind in expected else _reason(view, kind)
+                continue
             tests[detector] = tests.get(detector, 0) + read
             alarming = np.flatnonzero(is_up & own)
             is_overwhelming = bool((looked.improbability[alarming] >= self._overwhelming).any())
@@ -168,7 +179,15 @@ class _Watch:
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
                 events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))
-        return Verdict(events, tests, view.losses, self._estimate(view))
+        return Verdict(events, tests, view.losses, self._estimate(view), inconclusive)
+
+    def _without(self, readings: Readings, kinds: Collection[str]) -> Readings:
+        """Leave out what may be different for a known reason: it is no evidence of anything."""
+        is_out = np.array([signal.kind in kinds for signal in self._panel.signals], bool)
+        if not is_out.any():
+            return readings
+        nan = np.where(is_out, np.nan, 0.0)
+        return Readings(readings.level + nan, np.where(is_out, 0.0, readings.rows), readings.effect + nan)
 
     def _estimate(self, view: BucketView) -> Estimate | None:
         if self._estimator is None or view.inputs is None:
@@ -196,6 +215,12 @@ class _Watch:
             since_ms=since_ms,
             rows=float(looked.rows[index]),
         )
+
+
+def _reason(view: BucketView, kind: str) -> str:
+    if kind in _OF_OUTCOMES:
+        return "no_outcomes" if view.losses is None else "nothing_counted"
+    return "too_few_rows" if view.inputs is None else "nothing_counted"
 
 
 def usable(normal: Normal | None, panel: Panel, bucket_ms: int, config: MonitoringConfig) -> Normal | None:

@@ -135,6 +135,10 @@ _ROWS = (
         {**_MODEL, "measure": _MEASURES | {f"estimated_{one}" for one in _MEASURES} | {"estimated_accuracy"}},
     ),
     Metric("driftwake_monitoring_tests_total", "counter", "Tests made, by detector.", {**_MODEL, "detector": FREE}),
+    Metric(
+        "driftwake_monitoring_inconclusive_total", "counter", "Buckets of which a detector could say nothing, by reason.",
+        {**_MODEL, "detector": FREE, "reason": frozenset({"expected", "too_few_rows", "no_outcomes", "nothing_counted"})},
+    ),
     # Archiving
     Metric("driftwake_archiving_rows_total", "counter", "Rows written to the lake.", _TABLE),
     Metric("driftwake_archiving_commit_seconds", "histogram", "Time of one commit to the lake.", _MODEL, _SECONDS),

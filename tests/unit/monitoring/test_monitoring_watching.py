@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from streams.calibration.panel import Panel
@@ -20,8 +22,9 @@ from streams.inference.store import BundleStore
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
 from streams.monitoring.task import MonitoringTask
-from streams.monitoring.watching import MOST_EVIDENCE, Reference, Watcher
+from streams.monitoring.watching import MOST_EVIDENCE, REASONS, Reference, Watcher
 from streams.runtime.durations import Duration
+from streams.runtime.metrics import TABLE
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark, watermark_record
 from streams.statistics.scan import LENGTHS
@@ -323,3 +326,69 @@ async def test_what_is_no_summary_is_left_out(tmp_path: Path) -> None:
     result = await task.process(records, rebuilding=False)
     assert result.outputs == []
     assert len(task._buckets) == 0
+
+
+def declared(first: int, last: int, **more: object) -> dict[str, object]:
+    """A change that is declared for some days of the world, the last not among them."""
+    days = [dt.datetime.fromtimestamp(day * DAY_MS / 1_000, dt.UTC) for day in (first, last)]
+    return {"from": days[0], "until": days[1], "why": "a campaign", **more}
+
+
+def watched(config: MonitoringConfig, broken: range, days: int = 40) -> list[DriftEvent]:
+    return run(config, [day in broken for day in range(days)])
+
+
+SHIFTS = ("feature_scores", "feature_shares", "score_scores")
+
+
+def test_a_declared_change_raises_nothing_and_leaves_nothing_behind() -> None:
+    plain = MonitoringConfig(detectors=SHIFTS, false_alarms_per_month=RARELY)
+    told = MonitoringConfig.model_validate(plain.model_dump() | {"expected": [declared(10, 15)]})
+    assert {event.kind for event in watched(plain, range(10, 15))} == {"feature_drift", "score_drift"}
+    assert not watched(told, range(10, 15))
+    # One that outlasts what was declared is said as soon as it does.
+    first = watched(told, range(10, 30))[0]
+    assert (first.kind, first.bucket_start_ms) == ("feature_drift", 15 * DAY_MS)
+    assert first.evidence[0].since_ms == 15 * DAY_MS
+
+
+def test_broken_data_and_losses_are_said_in_a_declared_change_unless_it_explains_them() -> None:
+    told = MonitoringConfig.model_validate({"false_alarms_per_month": RARELY, "expected": [declared(10, 15)]})
+    assert {event.kind for event in watched(told, range(10, 15))} == {"data_quality", "loss_drift", "performance"}
+    every = declared(10, 15, kinds=["feature_drift", "score_drift", "data_quality", "loss_drift", "performance"])
+    assert not watched(told.model_validate({"false_alarms_per_month": RARELY, "expected": [every]}), range(10, 15))
+
+
+def test_what_gives_no_verdict_says_why() -> None:
+    world = World(3, reference_rows=SURE)
+    watcher = watcher_of(world, MonitoringConfig.model_validate({"expected": [declared(2, 3)]}))
+    found = [
+        watcher.look(bucket).inconclusive
+        for bucket in (
+            bucket_of(world.view(0)),
+            bucket_of(world.view(1, rows=29)),
+            bucket_of(world.view(2)),
+            bucket_of(world.view(3))._replace(losses={}),
+        )
+    ]
+    assert found[0] == {}
+    inputs = [("inputs_quality", "data_quality"), ("feature_scores", "feature_drift"), ("feature_shares", "feature_drift")]
+    inputs += [("score_scores", "score_drift")]
+    assert found[1] == dict.fromkeys(inputs, "too_few_rows")
+    assert found[2] == dict.fromkeys(inputs[1:], "expected")
+    outcomes = [("loss_mean", "loss_drift"), ("loss_slices", "loss_drift"), ("performance_auc", "performance")]
+    assert found[3] == dict.fromkeys(outcomes, "no_outcomes")
+    assert {reason for one in found for reason in one.values()} <= set(REASONS)
+    assert TABLE["driftwake_monitoring_inconclusive_total"].labels["reason"] == frozenset(REASONS)
+
+
+def test_a_declared_change_is_checked() -> None:
+    with pytest.raises(ValidationError, match="must be after"):
+        MonitoringConfig.model_validate({"expected": [declared(3, 3)]})
+    with pytest.raises(ValidationError, match="no kind 'holiday'; there are data_quality"):
+        MonitoringConfig.model_validate({"expected": [declared(3, 4, kinds=["holiday"])]})
+    # A date without a zone is UTC, wherever the process runs.
+    dates = {"from": "2026-12-24", "until": "2026-12-27T12:00+02:00", "why": "x"}
+    (plain,) = MonitoringConfig.model_validate({"expected": [dates]}).expected
+    assert plain.since_ms == 1_798_070_400_000
+    assert plain.until_ms - plain.since_ms == 3 * DAY_MS + 10 * 3_600_000
