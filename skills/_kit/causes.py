@@ -138,7 +138,7 @@ def _broken(signs: Signs) -> float:
 
 
 def _harm(signs: Signs) -> float:
-    told = _CONFIRMED if {"loss_drift", "performance"} & set(signs.kinds) else 0.0
+    told = _CONFIRMED if {"loss_drift", "performance", "performance_estimate"} & set(signs.kinds) else 0.0
     if signs.loss_z is None:
         return max(told, 0.2)
     # A tiny change can be beyond chance on many rows; it does no harm that anybody would pay for.

@@ -15,12 +15,17 @@ SAMPLED_SCORE = "dw:score"
 
 
 class NumberCounts(msgspec.Struct, kw_only=True):
-    """Counts on the reference's quantile bins; `low` and `high` count values outside the reference's range."""
+    """Counts on the reference's quantile bins; `low` and `high` count values outside the reference's range.
+
+    `least` and `most` are the extremes of the values, None where there is none or nobody looked.
+    """
 
     bins: list[int]
     missing: int = 0
     low: int = 0
     high: int = 0
+    least: float | None = None
+    most: float | None = None
 
 
 class CategoryCounts(msgspec.Struct, kw_only=True):

@@ -13,7 +13,7 @@ from streams.contracts.bundle import Profile
 from streams.contracts.schema import ModelSchema
 from streams.contracts.summaries import SAMPLED_SCORE, InputSummary
 from streams.measuring.sampling import BottomK, Row, position_hashes
-from streams.statistics.counts import CategoryTable, NumberTable
+from streams.statistics.counts import NO_VALUES, CategoryTable, NumberTable
 
 
 class InputAccumulator:
@@ -27,6 +27,7 @@ class InputAccumulator:
         self._score = NumberTable(profile.score)
         tables: dict[str, NumberTable | CategoryTable] = {**self._numbers, **self._categories}
         self._counted = {name: np.zeros(table.width, np.int64) for name, table in tables.items()}
+        self._extremes = dict.fromkeys(self._numbers, NO_VALUES)
         self._scored = np.zeros(self._score.width, np.int64)
         self._sampled = [name for name in tables if name in untagged or name not in self._declared]
         self._sample = BottomK(sample_rows)
@@ -42,7 +43,10 @@ class InputAccumulator:
         one = np.zeros(len(rows), np.int64)
         cells = self._cells(rows)
         for name, numbers in self._numbers.items():
-            self._counted[name] += numbers.count(_floats(cells[name]), one, 1)[0]
+            values = _floats(cells[name])
+            self._counted[name] += numbers.count(values, one, 1)[0]
+            least, most = self._extremes[name]
+            self._extremes[name] = (float(np.fmin.reduce(values, initial=least)), float(np.fmax.reduce(values, initial=most)))
         for name, categories in self._categories.items():
             self._counted[name] += categories.count(cells[name], one, 1)[0]
         self._scored += self._score.count(_floats([row.score for row in rows]), one, 1)[0]
@@ -68,9 +72,9 @@ class InputAccumulator:
         return InputSummary(
             model=model, digest=digest, partition=partition, bucket_start_ms=bucket[0], bucket_end_ms=bucket[1],
             rows=self._rows, late=late, suspect=self._suspect,
-            numbers={name: table.counts(self._counted[name]) for name, table in self._numbers.items()},
+            numbers={name: table.counts(self._counted[name], self._extremes[name]) for name, table in self._numbers.items()},
             categories={name: table.counts(self._counted[name]) for name, table in self._categories.items()},
-            score=self._score.counts(self._scored), sample=self._sample.rows,
+            score=self._score.counts(self._scored, NO_VALUES), sample=self._sample.rows,
         )  # fmt: skip
 
 

@@ -13,7 +13,16 @@ from streams.detectors.base import Floors
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
 
-OURS = ("inputs_quality", "feature_scores", "feature_shares", "score_scores", "loss_mean", "loss_slices", "performance_auc")
+OURS = (
+    "inputs_quality",
+    "feature_scores",
+    "feature_shares",
+    "score_scores",
+    "loss_mean",
+    "loss_slices",
+    "performance_auc",
+    "performance_estimated",
+)
 _HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms
 

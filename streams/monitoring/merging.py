@@ -94,6 +94,8 @@ def _numbers(parts: Sequence[NumberCounts]) -> NumberCounts:
         missing=sum(part.missing for part in parts),
         low=sum(part.low for part in parts),
         high=sum(part.high for part in parts),
+        least=min((part.least for part in parts if part.least is not None), default=None),
+        most=max((part.most for part in parts if part.most is not None), default=None),
     )
 
 

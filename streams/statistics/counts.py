@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,10 +39,23 @@ class NumberTable:
                 table[:, column] = np.bincount(found, minlength=number)
         return table
 
-    def counts(self, row: Integers) -> NumberCounts:
-        """Return one group's row of the table as what travels."""
+    def counts(self, row: Integers, extremes: tuple[float, float]) -> NumberCounts:
+        """Return one group's row of the table and its extremes as what travels."""
         *bins, missing, low, high = row.tolist()
-        return NumberCounts(bins=bins, missing=missing, low=low, high=high)
+        least, most = extremes if extremes[0] <= extremes[1] else (None, None)
+        return NumberCounts(bins=bins, missing=missing, low=low, high=high, least=least, most=most)
+
+
+NO_VALUES = (math.inf, -math.inf)
+"""The extremes of no values."""
+
+
+def extremes_of(values: Floats, groups: Integers, number: int) -> list[tuple[float, float]]:
+    """Return the least and the greatest known value of each group; `NO_VALUES` of a group without one."""
+    least, most = np.full(number, np.inf), np.full(number, -np.inf)
+    np.fmin.at(least, groups, values)
+    np.fmax.at(most, groups, values)
+    return list(zip(least.tolist(), most.tolist(), strict=True))
 
 
 class CategoryTable:
@@ -69,8 +83,8 @@ class CategoryTable:
 
 def count_numbers(profile: NumberProfile, values: Floats, groups: Integers, number: int) -> list[NumberCounts]:
     """Count values [n] on a reference's bins, for each of `number` groups; see `NumberTable`."""
-    table = NumberTable(profile)
-    return [table.counts(row) for row in table.count(values, groups, number)]
+    table, extremes = NumberTable(profile), extremes_of(values, groups, number)
+    return [table.counts(row, one) for row, one in zip(table.count(values, groups, number), extremes, strict=True)]
 
 
 def count_categories(

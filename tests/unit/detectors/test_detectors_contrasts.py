@@ -230,7 +230,8 @@ def test_quality_reads_each_kind_of_bad_value_as_a_share() -> None:
     world = World(4)
     detector, found = opened(inputs_quality, world), opened(inputs_quality, world).read(world.view(0, is_broken=True))
     by_name = {signal.name: index for index, signal in enumerate(detector.signals)}
-    assert set(by_name) == {"size: missing", "size: out of range", "colour: missing", "colour: unseen category"}
+    rates = {"size: missing", "size: out of range", "colour: missing", "colour: unseen category"}
+    assert set(by_name) == rates | {"size: constant", "colour: constant"}
     assert found.level[by_name["size: missing"]] * math.sqrt(600) > 10
     assert found.effect[by_name["size: missing"]] == pytest.approx(0.25, abs=0.07)
     assert found.effect[by_name["colour: unseen category"]] == pytest.approx(0.3, abs=0.07)
@@ -242,6 +243,41 @@ def test_quality_reads_each_kind_of_bad_value_as_a_share() -> None:
     found, index = detector.read(view), by_name["size: out of range"]
     assert found.rows[index] == 600 - size.missing, "missing values are in no range"
     assert found.effect[index] == pytest.approx(7 / (600 - size.missing), abs=2e-3)
+
+
+def test_a_column_that_has_one_value_alone_is_constant() -> None:
+    world = World(4)
+    detector, view = opened(inputs_quality, world), world.view(0)
+    assert view.inputs is not None
+    size, colour = (
+        next(i for i, signal in enumerate(detector.signals) if signal.name == f"{name}: constant") for name in ("size", "colour")
+    )
+    counts, shades = view.inputs.numbers["size"], view.inputs.categories["colour"]
+    counts.least, counts.most = -1.0, 1.0
+    calm = detector.read(view)
+    assert (calm.level[size], calm.effect[size], calm.rows[size], calm.level[colour]) == (0.0, 0.0, 1.0, 0.0)
+    counts.least = counts.most = 0.5
+    shades.counts, shades.unseen, shades.missing = {"blue": 3, "green": 0, "red": 0}, 0, 597
+    found = detector.read(view)
+    assert (found.level[size], found.effect[size]) == (12.0, 1.0)
+    # Three rows are all blue by chance in one bucket of four.
+    blue = world.profile.categories["colour"].shares["blue"]
+    assert found.level[colour] == pytest.approx(stats.norm.isf(blue**2))
+    assert detector.sketch(size, [view]).after == {"value": 0.5, "buckets": 1.0}
+    assert detector.sketch(colour, [view]).after == {"buckets": 1.0}
+    shades.counts, shades.unseen = {"blue": 0, "green": 0, "red": 0}, 600
+    assert detector.read(view).level[colour] == 0.0, "what is unseen may be many"
+    shades.unseen, counts.bins, counts.least, counts.most = 0, [0] * 10, None, None
+    assert np.isnan(detector.read(view).level[[size, colour]]).all()
+
+
+def test_what_is_nearly_always_the_same_may_be_constant() -> None:
+    world = World(4)
+    shares = {"blue": 0.91, "green": 0.05, "red": 0.04}
+    categories = {"colour": msgspec.structs.replace(world.profile.categories["colour"], shares=shares)}
+    mostly = msgspec.structs.replace(world.profile.numbers["size"], edges=[0.5], shares=[0.95, 0.05])
+    world.profile = msgspec.structs.replace(world.profile, categories=categories, numbers={"size": mostly})
+    assert not [signal.name for signal in opened(inputs_quality, world).signals if signal.aspect == "constant"]
 
 
 def test_beyond_both_extremes_lie_as_many_as_exchangeable_draws_give() -> None:

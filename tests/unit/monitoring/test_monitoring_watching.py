@@ -13,7 +13,7 @@ from scipy import stats
 
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
-from streams.contracts.events import DriftEvent, decode_event
+from streams.contracts.events import KINDS, DriftEvent, decode_event
 from streams.contracts.records import TaskState
 from streams.contracts.summaries import FIXED, InputSummary, LossSummary
 from streams.detectors.base import BucketView, Floors
@@ -122,7 +122,7 @@ def test_what_is_overwhelming_is_confirmed_at_once_with_what_shows_it() -> None:
     config = MonitoringConfig(false_alarms_per_month=RARELY)
     events = run(config, BROKEN[:4])
     assert {event.detector for event in events} == set(OURS)
-    assert {event.kind for event in events} == {"data_quality", "feature_drift", "score_drift", "loss_drift", "performance"}
+    assert {event.kind for event in events} == set(KINDS) - {"serving"}
     for event in events:
         assert (event.transition, event.bucket_start_ms, event.rows) == ("confirmed", 3 * DAY_MS, 600)
         assert not event.is_calibrated
@@ -213,7 +213,7 @@ def test_a_bundle_is_watched_on_its_own_rows_alone() -> None:
     assert fewer.inputs is not None
     verdict = watcher.look(Bucket(0, DAY_MS, {"b": [fewer.inputs], "a": [most.inputs]}, {}))
     assert not verdict.events
-    assert set(verdict.tests) == {"inputs_quality", "feature_scores", "feature_shares", "score_scores"}
+    assert set(verdict.tests) == set(OURS) - {"loss_mean", "loss_slices", "performance_auc"}
 
 
 def test_thin_buckets_and_unknown_bundles_give_no_verdict() -> None:
@@ -338,6 +338,7 @@ def watched(config: MonitoringConfig, broken: range, days: int = 40) -> list[Dri
     return run(config, [day in broken for day in range(days)])
 
 
+OUTCOMES = ("loss_drift", "performance")
 SHIFTS = ("feature_scores", "feature_shares", "score_scores")
 
 
@@ -354,8 +355,8 @@ def test_a_declared_change_raises_nothing_and_leaves_nothing_behind() -> None:
 
 def test_broken_data_and_losses_are_said_in_a_declared_change_unless_it_explains_them() -> None:
     told = MonitoringConfig.model_validate({"false_alarms_per_month": RARELY, "expected": [declared(10, 15)]})
-    assert {event.kind for event in watched(told, range(10, 15))} == {"data_quality", "loss_drift", "performance"}
-    every = declared(10, 15, kinds=["feature_drift", "score_drift", "data_quality", "loss_drift", "performance"])
+    assert {event.kind for event in watched(told, range(10, 15))} == {"data_quality", *OUTCOMES}
+    every = declared(10, 15, kinds=[kind for kind in KINDS if kind != "serving"])
     assert not watched(told.model_validate({"false_alarms_per_month": RARELY, "expected": [every]}), range(10, 15))
 
 
@@ -373,7 +374,7 @@ def test_what_gives_no_verdict_says_why() -> None:
     ]
     assert found[0] == {}
     inputs = [("inputs_quality", "data_quality"), ("feature_scores", "feature_drift"), ("feature_shares", "feature_drift")]
-    inputs += [("score_scores", "score_drift")]
+    inputs += [("score_scores", "score_drift"), ("performance_estimated", "performance_estimate")]
     assert found[1] == dict.fromkeys(inputs, "too_few_rows")
     assert found[2] == dict.fromkeys(inputs[1:], "expected")
     outcomes = [("loss_mean", "loss_drift"), ("loss_slices", "loss_drift"), ("performance_auc", "performance")]

@@ -33,6 +33,8 @@ def counted(profile: NumberProfile, values: list[float]) -> NumberCounts:
         missing=len(values) - len(known),
         low=sum(value < profile.low for value in known),
         high=sum(value > profile.high for value in known),
+        least=min(known, default=None),
+        most=max(known, default=None),
     )
 
 
@@ -48,13 +50,13 @@ def test_numbers_are_counted_like_one_by_one(edges: list[float], rows: list[tupl
 def test_a_reference_without_a_range_has_nothing_beyond_it() -> None:
     """A column that was always missing has its lowest above its highest."""
     found = count_numbers(profile_of([], low=math.inf, high=-math.inf), np.array([-5.0, 5.0, math.nan]), np.zeros(3, np.int64), 1)
-    assert found == [NumberCounts(bins=[2], missing=1, low=0, high=0)]
+    assert found == [NumberCounts(bins=[2], missing=1, low=0, high=0, least=-5.0, most=5.0)]
 
 
 def test_infinite_values_lie_beyond_all() -> None:
     values = np.array([math.inf, -math.inf, 1.0])
     (found,) = count_numbers(profile_of([1.0, 2.0]), values, np.zeros(3, np.int64), 1)
-    assert found == NumberCounts(bins=[1, 1, 1], missing=0, low=1, high=1)
+    assert found == NumberCounts(bins=[1, 1, 1], missing=0, low=1, high=1, least=-math.inf, most=math.inf)
 
 
 @given(
