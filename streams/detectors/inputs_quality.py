@@ -15,8 +15,6 @@ from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, 
 
 MISSING, OUT_OF_RANGE, UNSEEN, CONSTANT = "missing", "out of range", "unseen category", "constant"
 
-# A column of which more is one value, or in one bin, anyway isn't asked whether all of it is.
-_MOST_ALIKE = 0.9
 # No alarm needs a larger deviation.
 _FARTHEST = 12.0
 
@@ -85,10 +83,10 @@ def _rates(profile: Profile) -> Iterator[_Rate]:
 
 def _columns(profile: Profile) -> Iterator[_Column]:
     for name, number in profile.numbers.items():
-        if 0 < max(number.shares) <= _MOST_ALIKE:
+        if 0 < max(number.shares) < 1:
             yield _Column(name, max(number.shares))
     for name, category in profile.categories.items():
-        if 0 < max(category.shares.values(), default=0.0) <= _MOST_ALIKE:
+        if 0 < max(category.shares.values(), default=0.0) < 1:
             yield _Column(name, max(category.shares.values()))
 
 
