@@ -45,7 +45,10 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Later(NamedTuple):
-    """Rows that the model hadn't seen: event times, times of knowing the label, labels and scores [n each]."""
+    """Rows that the model hadn't seen: event times, times of knowing the label, labels and scores [n each].
+
+    A row without a label was known at a time below 0; its score counts all the same.
+    """
 
     time_ms: Integers
     known_ms: Integers
@@ -72,18 +75,35 @@ def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, se
     """
     panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms))
     try:
-        time_ms = integers(rows.table, "time_ms")
-        if (int(time_ms.max()) - int(time_ms.min())) // watch.bucket_ms * len(panel.signals) > _MOST_LEVELS:
+        if not fits(watch, panel, rows):
             return None
-        views = _views(watch, manifest, profile, rows, reads_sample=panel.reads_sample)
-        history = read_history(panel, views)
-        asked = Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms)
-        return learn_normal(panel, history, asked, np.random.default_rng(seed))
+        views = views_of(watch, manifest, profile, rows, reads_sample=panel.reads_sample)
+        return learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed))
     finally:
         panel.close()
 
 
-def _views(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
+def asked_of(watch: Watch) -> Asked:
+    """Return what is asked of the alarms."""
+    return Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms)
+
+
+def fits(watch: Watch, panel: Panel, rows: Rows) -> bool:
+    """Say whether the rows' buckets are few enough to be held at once."""
+    time_ms = integers(rows.table, "time_ms")
+    return (int(time_ms.max()) - int(time_ms.min())) // watch.bucket_ms * len(panel.signals) <= _MOST_LEVELS
+
+
+def views_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
+    """Sum rows up in buckets, as measuring and monitoring would have; those between first and last that are empty too.
+
+    Args:
+        watch: how the model is watched.
+        manifest: the bundle's.
+        profile: its reference, on whose bins is counted.
+        rows: what came.
+        reads_sample: whether buckets need a sample of their rows.
+    """
     (table, later), bucket_ms = rows, watch.bucket_ms
     time_ms = integers(table, "time_ms")
     first, last = int(time_ms.min()) // bucket_ms, int(time_ms.max()) // bucket_ms
