@@ -115,6 +115,36 @@ def adopt(
 
 
 @app.command()
+def calibrate(  # noqa: PLR0917 - the command's options, given by name
+    data: Annotated[Path, typer.Option(help="A log of its requests: a parquet file with the columns of the model's `log`.")],
+    config: Config = DEFAULT_CONFIG,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Which model, where the config has several.")] = None,
+    bundle: Annotated[str | None, typer.Option(help="A bundle's folder or digest; the champion unless given.")] = None,
+    source: SourceFiles = None,
+    partial: Annotated[  # noqa: FBT002 - a switch
+        bool, typer.Option("--partial", help="Calibrate the detectors that the log is long enough for; the others stay.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it, write nothing.")] = False,  # noqa: FBT002 - a switch
+    as_json: Json = False,  # noqa: FBT002 - a switch
+) -> None:
+    """Say what alarms mean on your own history: how many chance raises, how soon changes are found; write the thresholds.
+
+    A log that is too short for `false_alarms_per_month` is refused with the weeks that are missing. What is written is a new
+    bundle with the same model, which serves when you deploy it.
+
+    Example: driftwake calibrate --data log.parquet --config my.yaml --dry-run
+    """
+    from daemon.commands import calibrating
+
+    wanted = calibrating.Wanted(model, data, files_of(source or []), bundle, partial, dry_run)
+    found = calibrating.calibrate(settings_in(config), wanted)
+    if as_json:
+        screen().data(found)
+    else:
+        calibrating.show(found, config, screen())
+
+
+@app.command()
 def bench(  # noqa: PLR0917 - the command's options, given by name
     scenarios: Annotated[
         list[str] | None, typer.Argument(help="Names (C0, C11a) or files of scenarios; all unless given.")

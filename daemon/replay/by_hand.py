@@ -24,8 +24,9 @@ class ByHand:
         schema = given.schema_contract()
         self._own = {"schema": msgspec.to_builtins(schema), "skew_ms": given.skew.ms}
         self._watch = {"watch": given.watch()}
+        self._monitoring = given.monitoring
         # Of the skills that are given rows as they came; a path, for arguments are kept and the key must not be among them.
-        self._raw = {"key_file": str(settings.hash_key_file.resolve())} if schema.protected else {}
+        self._raw = {"key_file": str(settings.hash_key_file.resolve())} if schema.needs_key else {}
         settings.make_hash_key()
         self._work = settings.executing_config().work / "by-hand"
         self._warm = WarmSkills(settings.executing_config())
@@ -66,6 +67,14 @@ class ByHand:
         """Make the bundle of a model that is served elsewhere, out of labelled rows with its scores."""
         common = {"registry": self._common["registry"], "model": self._common["model"], "table": table}
         return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._watch | self._raw)
+
+    async def calibrate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Calibrate a bundle's monitors; `asked` names registry, bundle and log and says what to do, as the skill's arguments do."""
+        monitoring = self._monitoring
+        common = {"model": self._common["model"], "schema": self._own["schema"]}
+        common |= {"alarms_per_month": monitoring.false_alarms_per_month, "cooldown_ms": monitoring.cooldown.ms}
+        common["floors"] = monitoring.effect_floors.model_dump()
+        return await self._call("calibrate_monitors", self._folder("calibrate"), common | self._watch | self._raw | asked)
 
     async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
         """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""

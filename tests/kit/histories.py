@@ -64,9 +64,7 @@ def log_of(weeks: int, *, numbers: int = 3, rows: int = 60, seed: int = 0) -> pa
 def between(log: pa.Table, begin: int, end: int) -> pa.Table:
     """Rows of some weeks."""
     time_ms = log.column("time_ms")
-    inside = pc.and_(
-        pc.greater_equal(time_ms, START_MS + begin * WEEK_MS), pc.less(time_ms, START_MS + end * WEEK_MS)
-    )
+    inside = pc.and_(pc.greater_equal(time_ms, START_MS + begin * WEEK_MS), pc.less(time_ms, START_MS + end * WEEK_MS))
     return log.filter(inside)
 
 
