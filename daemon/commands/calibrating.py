@@ -93,9 +93,7 @@ def show(found: Mapping[str, Any], config: Path, screen: Screen) -> None:
     if found["digest"] is None:
         screen.line("Nothing was written.")
         return
-    screen.line(
-        f"The bundle {found['digest']} is in the registry: {found['parent'][:12]} with these thresholds. To let it serve:"
-    )
+    screen.line(f"The registry has {found['digest']} now: {short(found['parent'])} with these thresholds. To let it serve:")
     if found["is_deployed"]:
         # The judge would refuse it: the same model is never better.
         screen.line(f'    driftwake deploy {found["model"]} {found["digest"]} --config {config} --force "calibrated monitors"')
@@ -150,7 +148,10 @@ def _show_powers(found: Mapping[str, Any], screen: Screen) -> None:
         for one in found["powers"]
     ]  # fmt: skip
     screen.table(columns, rows)
-    screen.line("Buckets and hours are the middle delay of what was found. Beginnings overlap, so the shares are rough.")
+    screen.line(
+        "Buckets and hours are the middle delay of what was found. Beginnings overlap, so shares are rough. What a feature's "
+        "change does to scores and losses isn't in them. A change below the feature's effect floor is no alarm, however long."
+    )
 
 
 def _rate(alarms: int, rate: Mapping[str, float] | None) -> str:

@@ -69,7 +69,7 @@ class ByHand:
         return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._watch | self._raw)
 
     async def calibrate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Calibrate a bundle's monitors; `asked` names registry, bundle and log and says what to do, as the skill's arguments do."""
+        """Calibrate a bundle's monitors; `asked` holds the skill's arguments beyond how the model is watched."""
         monitoring = self._monitoring
         common = {"model": self._common["model"], "schema": self._own["schema"]}
         common |= {"alarms_per_month": monitoring.false_alarms_per_month, "cooldown_ms": monitoring.cooldown.ms}

@@ -15,6 +15,7 @@ from skills._kit.scoring import score_table
 from skills._kit.skill import names
 from streams.inference.session import load
 from streams.inference.store import BundleStore
+from tests.kit import histories
 from tests.kit.shops import BURSTS, DAY_MS, MODEL, SCHEMA, SKEW_MS, orders, serve
 
 
@@ -39,9 +40,15 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
     table, schema = str(folder / "history.parquet"), msgspec.to_builtins(SCHEMA)
     history = {"lake": str(folder / "past"), "model": MODEL, "schema": schema, "table": table, "name": "h"}
     own = {"registry": common["registry"], "model": MODEL, "schema": schema}
+    months = histories.log_of(5, rows=8)
+    pq.write_table(months, folder / "months.parquet")
+    watched_model = histories.trained_on(histories.between(months, 0, 0.5), folder / "watched", histories.schema_of(2))
+    calibrated = {"registry": str(folder / "watched/registry"), "model": histories.MODEL, "bundle": watched_model}
+    calibrated |= {"table": str(folder / "months.parquet"), "schema": msgspec.to_builtins(histories.schema_of(2))}
     arguments: dict[str, dict[str, Any]] = {
         "adopt_model": own | {"table": str(folder / "answers.parquet")},
         "build_dataset": common | ranges,
+        "calibrate_monitors": calibrated | {"watch": histories.WATCH | {"min_rows": 5}, "alarms_per_month": 2.0},
         "compare_models": common | {"challenger": champion, "sealed": data.sealed, "seed": 1},
         "diagnose_drift": common | {"now_ms": given.end_ms, "recent_ms": 4 * DAY_MS, "events": []},
         "import_history": history,
@@ -49,7 +56,12 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
         "train_xgboost": common | {"train": data.train, "parameters": parameters, "seed": 1},
     }
     watched = {"lake": folder / "served", "registry": folder / "registry", "past": folder / "past"}
-    varying = {"train_xgboost": ("seconds",), "adopt_model": ("seconds",), "compare_models": ("latency_ms_per_1000",)}
+    varying = {
+        "train_xgboost": ("seconds",),
+        "adopt_model": ("seconds",),
+        "calibrate_monitors": ("seconds",),
+        "compare_models": ("latency_ms_per_1000",),
+    }
     return {
         name: Example(name, given_to, {**watched, "lake": Path(given_to.get("lake", folder / "lake"))}, varying.get(name, ()))
         for name, given_to in arguments.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,12 +20,13 @@ MODEL = "parcels"
 # A Thursday at midnight in UTC.
 START_MS = 20_006 * 24 * HOUR_MS
 SKEW_MS = 60_000
-WATCH = {
-    "bucket_ms": HOUR_MS,
+BUCKET_MS = 3 * HOUR_MS
+WATCH: Final[dict[str, Any]] = {
+    "bucket_ms": BUCKET_MS,
     "detectors": ["inputs_quality", "feature_scores", "feature_shares", "score_scores", "loss_mean", "performance_auc"],
     "confirm_after": 2,
     "clear_after": 3,
-    "alarm_rate": 2 / 720,
+    "alarm_rate": 2 / 240,
     "min_rows": 20,
 }
 _PERSISTENCE, _WIDTH = 0.8, 0.1
@@ -38,7 +39,7 @@ def schema_of(numbers: int) -> ModelSchema:
     return ModelSchema(columns=(*columns, *depots))
 
 
-def log_of(weeks: int, *, numbers: int = 3, rows: int = 60, seed: int = 0) -> pa.Table:
+def log_of(weeks: int, *, numbers: int = 2, rows: int = 20, seed: int = 0) -> pa.Table:
     """Draw a log: means of numbers move by hour and weekend and wander; the label follows the first; it is known in a day."""
     generator, hours = np.random.default_rng(seed), weeks * 168
     hour = np.arange(hours)
@@ -50,8 +51,7 @@ def log_of(weeks: int, *, numbers: int = 3, rows: int = 60, seed: int = 0) -> pa
     counts = generator.poisson(rows, hours)
     of = np.repeat(hour, counts)
     values = generator.normal(size=(len(of), numbers)) + (season + wandering)[of]
-    time_ms = START_MS + of * HOUR_MS + np.sort(generator.integers(0, HOUR_MS, len(of)))
-    time_ms = np.sort(time_ms)
+    time_ms = np.sort(START_MS + of * HOUR_MS + generator.integers(0, HOUR_MS, len(of)))
     depots = generator.choice(["a", "b", "c"], len(of), p=[0.6, 0.3, 0.1])
     columns: dict[str, Any] = {"id": [f"r{number:07d}" for number in range(len(of))], "time_ms": time_ms}
     columns |= {f"x{number}": values[:, number] for number in range(numbers)}
@@ -61,10 +61,10 @@ def log_of(weeks: int, *, numbers: int = 3, rows: int = 60, seed: int = 0) -> pa
     return pa.table(columns)
 
 
-def between(log: pa.Table, begin: int, end: int) -> pa.Table:
+def between(log: pa.Table, begin: float, end: float) -> pa.Table:
     """Rows of some weeks."""
     time_ms = log.column("time_ms")
-    inside = pc.and_(pc.greater_equal(time_ms, START_MS + begin * WEEK_MS), pc.less(time_ms, START_MS + end * WEEK_MS))
+    inside = pc.and_(pc.greater_equal(time_ms, START_MS + int(begin * WEEK_MS)), pc.less(time_ms, START_MS + int(end * WEEK_MS)))
     return log.filter(inside)
 
 
