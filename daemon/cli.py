@@ -122,7 +122,7 @@ def calibrate(  # noqa: PLR0917 - the command's options, given by name
     bundle: Annotated[str | None, typer.Option(help="A bundle's folder or digest; the champion unless given.")] = None,
     source: SourceFiles = None,
     partial: Annotated[  # noqa: FBT002 - a switch
-        bool, typer.Option("--partial", help="Calibrate the detectors that the log is long enough for; the others stay.")
+        bool, typer.Option("--partial", help="Calibrate what the log is long enough for, or has labels for; the rest stays.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it, write nothing.")] = False,  # noqa: FBT002 - a switch
     as_json: Json = False,  # noqa: FBT002 - a switch

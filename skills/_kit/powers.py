@@ -58,18 +58,26 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alarms_in(replay: Replay, normal: Normal, since_ms: int = 0) -> Counter[Group]:
-    """Count the alarms that monitoring itself would have confirmed in buckets from a time on, by detector and kind."""
+    """Count the alarms that monitoring itself would have confirmed in buckets from a time on, by detector and kind.
+
+    One that is confirmed again before it was cleared, after a cool-down, is still the same.
+    """
     profile = msgspec.structs.replace(replay.profile, normal=normal)
     model = MonitoredModel(replay.manifest.model, replay.manifest.schema.task, "", "", "", 1, replay.bucket_ms)
     watcher = Watcher(model, replay.config, lambda _: Reference(replay.manifest, profile))
     found: Counter[Group] = Counter()
+    confirmed: set[Group] = set()
     try:
         for view in replay.views:
             inputs = {_DIGEST: [view.inputs]} if view.inputs is not None else {}
             losses = {_DIGEST: [view.losses]} if view.losses is not None else {}
-            events = watcher.look(Bucket(view.start_ms, view.end_ms, inputs, losses)).events
-            confirmed = [event for event in events if event.transition == "confirmed" and event.bucket_start_ms >= since_ms]
-            found.update((event.detector, event.kind) for event in confirmed)
+            for event in watcher.look(Bucket(view.start_ms, view.end_ms, inputs, losses)).events:
+                group = event.detector, event.kind
+                if event.transition == "confirmed" and group not in confirmed:
+                    confirmed.add(group)
+                    found[group] += view.start_ms >= since_ms
+                elif event.transition == "cleared":
+                    confirmed.discard(group)
     finally:
         watcher.close()
     return found

@@ -20,7 +20,7 @@ from streams.calibration.learning import weeks_missing
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import MODEL_FILE, REFERENCE_FILE, Profile
 from streams.contracts.features import Window
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import Column, ModelSchema, SourceSchema
 from streams.detectors.base import Floors, Setup
 from streams.inference.session import load
 from streams.inference.store import BundleStore
@@ -238,6 +238,18 @@ def test_a_change_in_the_history_is_an_alarm_of_its_last_third(shop: Shop, tmp_p
     assert alarms["inputs_quality"][0] <= 1
 
 
+def test_an_alarm_that_lasts_is_one(shop: Shop, tmp_path: Path) -> None:
+    """The last week lacks a column, whatever the cool-down is."""
+    log = between(shop.log, TRAINED, WEEKS)
+    is_late = pc.greater_equal(log.column("time_ms"), START_MS + (WEEKS - 1) * WEEK_MS)
+    gone = pc.if_else(is_late, pa.nulls(log.num_rows, pa.float64()), log.column("x1"))
+    log = log.set_column(log.column_names.index("x1"), "x1", gone)
+    for cooldown_ms in (0, 24 * HOUR_MS, 30 * 24 * HOUR_MS):
+        found = calibrated(shop, log, tmp_path, cooldown_ms=cooldown_ms, partial=True)
+        (quality,) = [one for one in found.detectors if one.detector == "inputs_quality"]
+        assert quality.judged_alarms == 1
+
+
 def test_windows_are_computed_and_filled_before_anything_counts(shop: Shop, tmp_path: Path) -> None:
     train = between(shop.log, 0, TRAINED)
     counted = np.ones(train.num_rows)
@@ -264,6 +276,25 @@ def test_windows_are_computed_and_filled_before_anything_counts(shop: Shop, tmp_
     pq.write_table(short, tmp_path / "log.parquet")
     with pytest.raises(NoDataError, match="shorter than the model's windows reach back"):
         history_of(bundle, Logged(str(tmp_path / "log.parquet"), {}, SCHEMA, None))
+
+
+def test_windows_over_a_source_read_its_file(shop: Shop, tmp_path: Path) -> None:
+    """Two records an hour for each depot: what came in the two hours before a row, whose skew is a minute."""
+    storms = SourceSchema(name="storms", columns=(Column(name="depot", kind="category"),))
+    schema = msgspec.structs.replace(SCHEMA, sources=(storms,))
+    window = Window(aggregate="count", source="storms", by=("depot",), range_ms=2 * HOUR_MS)
+    train = between(shop.log, 0, TRAINED)
+    digest = trained_on(train.append_column(window.name, pa.array(np.full(train.num_rows, 4.0))), tmp_path, schema, (window,))
+    log = between(shop.log, TRAINED, TRAINED + 1)
+    pq.write_table(log, tmp_path / "log.parquet")
+    half_hours = START_MS + TRAINED * WEEK_MS + np.arange(2 * 168) * HOUR_MS // 2
+    records = pa.table({"time_ms": np.repeat(half_hours, 3), "depot": ["a", "b", "c"] * len(half_hours)})
+    pq.write_table(records, tmp_path / "storms.parquet")
+    bundle, file = BundleStore(tmp_path / "registry").read(MODEL, digest), str(tmp_path / "log.parquet")
+    history = history_of(bundle, Logged(file, {"storms": str(tmp_path / "storms.parquet")}, schema, None))
+    assert set(history.rows.table.column(window.name).to_pylist()) == {4.0}
+    with pytest.raises(InputError, match="windows over the source storms: name a file"):
+        history_of(bundle, Logged(file, {}, schema, None))
 
 
 def test_a_model_that_is_served_elsewhere_has_its_own_answers(shop: Shop, tmp_path: Path) -> None:
