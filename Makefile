@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-rivals bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -39,6 +39,13 @@ bench-latency: $(READY)
 bench-monitors: $(READY)
 	$(BIN)/python -m tests.bench.monitors.delays
 	$(BIN)/python -m tests.bench.monitors.false_alarms
+
+# The monitors beside those of other tools, which get a throw-away environment of their own. DATA is where the real files are.
+RIVALS := .driftwake/rivals
+DATA ?= ../shared/data
+bench-rivals: $(READY)
+	bash tests/bench/monitors/rivals/setup.sh $(BIN)/python $(RIVALS)/venv
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.monitors.rivals --python $(RIVALS)/venv/bin/python --folder $(RIVALS)/scratch --data $(DATA)
 
 # Faults on the real broker, each case once for each seed; a shard is a range of seeds: make faults SEEDS=5-9
 SEEDS ?= 0-0

@@ -1,0 +1,1 @@
+"""Driftwake's monitors beside those of Evidently, NannyML, alibi-detect and River, on the same rows."""

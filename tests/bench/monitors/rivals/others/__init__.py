@@ -1,0 +1,1 @@
+"""The other tools. This code runs in their own environment, where nothing of driftwake's product is installed."""

@@ -1,0 +1,119 @@
+"""Driftwake's side: rows counted into summaries, the usual learnt from a history, and what monitoring confirms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from skills._kit.profiles import profile_of
+from skills._kit.usual import Later, Rows, Watch, normal_of
+from streams.contracts.bundle import Golden, Manifest, Profile
+from streams.contracts.events import DriftEvent
+from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.summaries import InputSummary
+from streams.measuring.losses import LossAccumulator
+from streams.monitoring.buckets import Bucket
+from streams.monitoring.config import MonitoredModel, MonitoringConfig
+from streams.monitoring.watching import Reference, Watcher
+from streams.runtime.durations import Duration
+from streams.statistics.counts import count_categories, count_numbers
+from tests.bench.monitors.rivals.scoring import ROWS, Flags
+from tests.bench.monitors.rivals.worlds import World
+
+HOUR_MS = 3_600_000
+_MODEL = MonitoredModel("m", "binary", "s", "state", "events", 1, HOUR_MS)
+
+
+class Said(NamedTuple):
+    """What was confirmed in each bucket [T], and the first evidence of the first."""
+
+    up: Flags
+    why: str
+
+
+def learnt(world: World, rows: pd.DataFrame, seed: int) -> Reference:
+    """Make a bundle's reference of a history, as training does. The model has seen none of these rows."""
+    config = MonitoringConfig()
+    schema = ModelSchema(
+        columns=(
+            *(Column(name=name, kind="number") for name in world.numbers),
+            *(Column(name=name, kind="category") for name in world.categories),
+        )
+    )
+    time_ms = _times(len(rows))
+    later = Later(time_ms, time_ms, rows["label"].to_numpy(), rows["score"].to_numpy())
+    features = pa.Table.from_pandas(rows[[*world.numbers, *world.categories, "label"]], preserve_index=False)
+    table = features.append_column("time_ms", pa.array(time_ms))
+    profile = profile_of(schema, table, (), later, np.random.default_rng(seed))
+    manifest = Manifest(model="m", schema=schema, golden=Golden(columns=[], windows=[], time_ms=[], scores=[]))
+    watch = Watch(
+        bucket_ms=HOUR_MS,
+        detectors=config.detectors,
+        confirm_after=config.confirm_after,
+        clear_after=config.clear_after,
+        alarm_rate=config.alarm_rate(HOUR_MS),
+        min_rows=config.min_rows,
+    )
+    normal = normal_of(watch, manifest, profile, Rows(table, later), seed)
+    assert normal is not None, "the history is long enough"
+    return Reference(manifest, msgspec.structs.replace(profile, normal=normal))
+
+
+def watched(reference: Reference, rows: pd.DataFrame, after: int, since: int = 0, *, repeats: bool = False) -> Said:
+    """Look at a stream bucket by bucket.
+
+    Args:
+        reference: what was learnt.
+        rows: the stream.
+        after: buckets of history before it.
+        since: the bucket whose first evidence from then on is told.
+        repeats: say again in each bucket what goes on, so that alarms can be counted; by default there is a week's silence.
+    """
+    config = MonitoringConfig(cooldown=Duration(0)) if repeats else MonitoringConfig()
+    watcher = Watcher(_MODEL, config, lambda _: reference)
+    found = [
+        [event for event in watcher.look(bucket).events if event.transition == "confirmed"]
+        for bucket in _buckets(reference, rows, after)
+    ]
+    watcher.close()
+    return Said(np.array([bool(events) for events in found]), next((_why(events[0]) for events in found[since:] if events), ""))
+
+
+def _why(event: DriftEvent) -> str:
+    return f"{event.detector}: {event.evidence[0].watched} {event.evidence[0].method}" if event.evidence else event.detector
+
+
+def _buckets(reference: Reference, rows: pd.DataFrame, after: int) -> Iterator[Bucket]:
+    profile: Profile = reference.profile
+    groups = np.arange(len(rows)) // ROWS
+    number = int(groups[-1]) + 1
+    numbers = {name: count_numbers(one, rows[name].to_numpy(), groups, number) for name, one in profile.numbers.items()}
+    categories = {
+        name: count_categories(one, [value or None for value in rows[name]], groups, number)
+        for name, one in profile.categories.items()
+    }
+    scores = count_numbers(profile.score, rows["score"].to_numpy(), groups, number)
+    labels, answers = rows["label"].to_numpy(), rows["score"].to_numpy()
+    for bucket in range(number):
+        span = (after + bucket) * HOUR_MS, (after + bucket + 1) * HOUR_MS
+        inputs = InputSummary(
+            model="m", digest="d", partition=0, bucket_start_ms=span[0], bucket_end_ms=span[1], rows=ROWS,
+            numbers={name: counts[bucket] for name, counts in numbers.items()},
+            categories={name: counts[bucket] for name, counts in categories.items()},
+            score=scores[bucket],
+        )  # fmt: skip
+        losses = LossAccumulator("binary")
+        own = slice(bucket * ROWS, (bucket + 1) * ROWS)
+        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64))
+        summary = losses.summary("m", "champion", "d", 0, span, late=0)
+        yield Bucket(*span, {"d": [inputs]}, {"d": [summary]})
+
+
+def _times(rows: int) -> np.ndarray:
+    """Return when each row was asked: a hundred an hour, evenly."""
+    return np.arange(rows, dtype=np.int64) * (HOUR_MS // ROWS)
