@@ -62,7 +62,7 @@ def made(features: int) -> World:
     def draw(number: int, generator: np.random.Generator) -> pd.DataFrame:
         drawn = pd.DataFrame(generator.normal(size=(number, features)), columns=list(numbers))
         for name, shares in SHARES.items():
-            drawn[name] = generator.choice(np.array(list(shares), object), number, p=list(shares.values()))
+            drawn[name] = np.array(list(shares), object)[generator.choice(len(shares), number, p=list(shares.values()))]
         return drawn
 
     def answer(drawn: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame:

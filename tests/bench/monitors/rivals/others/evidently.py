@@ -17,7 +17,7 @@ from tests.bench.monitors.rivals.others.base import Columns, Judging, Said
 from tests.bench.monitors.rivals.scoring import ROWS
 
 # Beside 100 rows of a bucket more make no difference, and its tests sort the reference each time.
-_REFERENCE = 20_000
+_REFERENCE = 10_000
 # The preset's `drift_share`: with so many columns drifted, the data set has.
 _SHARE = 0.5
 
