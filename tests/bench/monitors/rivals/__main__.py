@@ -37,7 +37,7 @@ class Size(NamedTuple):
     months: int
 
 
-MADE, REAL = Size(8, 48, 10), Size(2, 8, 3)
+MADE, REAL = Size(8, 48, 10), Size(2, 20, 3)
 
 
 class Job(NamedTuple):

@@ -15,7 +15,7 @@ _TRAINED_ON = 20_000
 
 
 class File(NamedTuple):
-    """A file, what of it is read, and the number and the category that break."""
+    """A file, what of it is read, and the number and the category that break; None where none can, all being as frequent."""
 
     name: str
     file: str
@@ -54,7 +54,7 @@ FILES = (
         "nswdemand",
         None,
     ),
-    File("fraud", "fraud_handbook_2018-04_07.parquet", ("tx_amount",), ("weekday",), "tx_fraud", "tx_amount", "weekday"),
+    File("fraud", "fraud_handbook_2018-04_07.parquet", ("tx_amount",), ("weekday",), "tx_fraud", "tx_amount", None),
 )
 
 
@@ -108,8 +108,10 @@ def _breaks(file: File, rows: pd.DataFrame) -> tuple[Change, ...]:
         Change(f"{file.number} +0.5 sd", shifted(file.number, deviation / 2)),
     ]
     if file.category is not None:
-        first, second = rows[file.category].value_counts().index[:2]
-        changes.append(Change(f"{file.category}: two swapped", _swapped(file.category, first, second)))
+        frequent = rows[file.category].value_counts().index
+        changes.append(
+            Change(f"{file.category}: two swapped", _swapped(file.category, frequent[0], frequent[len(frequent) // 2]))
+        )
     return tuple(change._replace(shows="breaks") for change in changes)
 
 
@@ -118,6 +120,6 @@ def _nulls(name: str) -> Alter:
 
 
 def _swapped(name: str, first: str, second: str) -> Alter:
-    """Call the two most frequent categories by each other's name."""
+    """Call two categories by each other's name: one as frequent as the other would be no change of the inputs."""
     names = {first: second, second: first}
     return lambda drawn, _: drawn.assign(**{name: drawn[name].map(lambda value: names.get(value, value))})
