@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-rivals bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-rivals bench-estimates bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -46,6 +46,11 @@ DATA ?= ../shared/data
 bench-rivals: $(READY)
 	bash tests/bench/monitors/rivals/setup.sh $(BIN)/python $(RIVALS)/venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.monitors.rivals --python $(RIVALS)/venv/bin/python --folder $(RIVALS)/scratch --data $(DATA)
+
+# What is estimated without labels, beside what came true and what NannyML estimates.
+bench-estimates: $(READY)
+	bash tests/bench/monitors/rivals/setup.sh $(BIN)/python $(RIVALS)/venv
+	$(BIN)/python -m tests.bench.monitors.estimates --python $(RIVALS)/venv/bin/python --data $(DATA)
 
 # Faults on the real broker, each case once for each seed; a shard is a range of seeds: make faults SEEDS=5-9
 SEEDS ?= 0-0

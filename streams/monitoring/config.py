@@ -21,7 +21,6 @@ OURS = (
     "loss_mean",
     "loss_slices",
     "performance_auc",
-    "performance_estimated",
 )
 _HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms

@@ -122,7 +122,7 @@ def test_what_is_overwhelming_is_confirmed_at_once_with_what_shows_it() -> None:
     config = MonitoringConfig(false_alarms_per_month=RARELY)
     events = run(config, BROKEN[:4])
     assert {event.detector for event in events} == set(OURS)
-    assert {event.kind for event in events} == set(KINDS) - {"serving"}
+    assert {event.kind for event in events} == set(KINDS) - {"serving", "performance_estimate"}
     for event in events:
         assert (event.transition, event.bucket_start_ms, event.rows) == ("confirmed", 3 * DAY_MS, 600)
         assert not event.is_calibrated
@@ -374,7 +374,7 @@ def test_what_gives_no_verdict_says_why() -> None:
     ]
     assert found[0] == {}
     inputs = [("inputs_quality", "data_quality"), ("feature_scores", "feature_drift"), ("feature_shares", "feature_drift")]
-    inputs += [("score_scores", "score_drift"), ("performance_estimated", "performance_estimate")]
+    inputs += [("score_scores", "score_drift")]
     assert found[1] == dict.fromkeys(inputs, "too_few_rows")
     assert found[2] == dict.fromkeys(inputs[1:], "expected")
     outcomes = [("loss_mean", "loss_drift"), ("loss_slices", "loss_drift"), ("performance_auc", "performance")]
