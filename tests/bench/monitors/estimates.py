@@ -165,7 +165,7 @@ def raised(scored: Scored, rows: pd.DataFrame) -> int | None:
 
     What is usual is learnt from the rows that the model is judged by; only days from the change on are asked for.
     """
-    time_ms = np.asarray(pd.to_datetime(rows["timestamp"]).astype("int64") // 10**6, np.int64)
+    time_ms = rows["timestamp"].to_numpy("datetime64[ms]").astype(np.int64)
     known = scored.known
     config = MonitoringConfig(detectors=("performance_estimated",))
     watch = Watch(
