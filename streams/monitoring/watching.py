@@ -174,9 +174,8 @@ class _Watch:
                 continue
             tests[detector] = tests.get(detector, 0) + read
             alarming = np.flatnonzero(is_up & own)
-            since = dict(zip(alarming.tolist(), looked.since_ms[alarming].tolist(), strict=True))
-            overwhelming = alarming[looked.improbability[alarming] >= self._overwhelming].tolist()
-            transition = self._courses[number].step(since, view.end_ms, overwhelming)
+            is_overwhelming = bool((looked.improbability[alarming] >= self._overwhelming).any())
+            transition = self._courses[number].step(alarming.tolist(), view.end_ms, is_overwhelming=is_overwhelming)
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
                 events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))
