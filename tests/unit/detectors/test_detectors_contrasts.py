@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 from skills._kit.profiles import number_profile
 from streams.contracts.bundle import NumberProfile
 from streams.contracts.summaries import SCORE_BINS, NumberCounts
-from streams.detectors import feature_shares, inputs_quality, performance_auc
+from streams.detectors import feature_shares, inputs_constant, inputs_quality, performance_auc
 from streams.detectors._bins import BinScores, sketch_numbers
 from streams.detectors._contrasts import ASPECTS, normal_scores, rows_for_normality, share_level, skewness
 from streams.detectors.base import Detector
@@ -230,8 +230,7 @@ def test_quality_reads_each_kind_of_bad_value_as_a_share() -> None:
     world = World(4)
     detector, found = opened(inputs_quality, world), opened(inputs_quality, world).read(world.view(0, is_broken=True))
     by_name = {signal.name: index for index, signal in enumerate(detector.signals)}
-    rates = {"size: missing", "size: out of range", "colour: missing", "colour: unseen category"}
-    assert set(by_name) == rates | {"size: constant", "colour: constant"}
+    assert set(by_name) == {"size: missing", "size: out of range", "colour: missing", "colour: unseen category"}
     assert found.level[by_name["size: missing"]] * math.sqrt(600) > 10
     assert found.effect[by_name["size: missing"]] == pytest.approx(0.25, abs=0.07)
     assert found.effect[by_name["colour: unseen category"]] == pytest.approx(0.3, abs=0.07)
@@ -247,7 +246,7 @@ def test_quality_reads_each_kind_of_bad_value_as_a_share() -> None:
 
 def test_a_column_that_has_one_value_alone_is_constant() -> None:
     world = World(4)
-    detector, view = opened(inputs_quality, world), world.view(0)
+    detector, view = opened(inputs_constant, world), world.view(0)
     assert view.inputs is not None
     size, colour = (
         next(i for i, signal in enumerate(detector.signals) if signal.name == f"{name}: constant") for name in ("size", "colour")
@@ -278,7 +277,7 @@ def test_what_is_nearly_always_the_same_is_constant_in_many_rows_alone() -> None
     categories = {"colour": msgspec.structs.replace(world.profile.categories["colour"], shares=shares)}
     mostly = msgspec.structs.replace(world.profile.numbers["size"], edges=[0.5], shares=[0.99, 0.01])
     world.profile = msgspec.structs.replace(world.profile, categories=categories, numbers={"size": mostly})
-    detector, view = opened(inputs_quality, world), world.view(0)
+    detector, view = opened(inputs_constant, world), world.view(0)
     ((index, signal),) = [(i, one) for i, one in enumerate(detector.signals) if one.aspect == "constant"]
     assert signal.watched == "size"
     assert view.inputs is not None
