@@ -83,7 +83,10 @@ class World:
 
     def _draw(self, rows: int, *, is_broken: bool) -> Rows:
         generator = self._generator
-        size = generator.normal(1.5 if is_broken else 0.0, 1.0, rows)
+        # Broken, all sizes are one.
+        size = generator.normal(0.0, 1.0, rows)
+        if is_broken:
+            size[:] = 1.5
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
         truth = generator.beta(2, 2, rows)
@@ -198,7 +201,8 @@ def _number_counts(profile: NumberProfile, values: Floats) -> NumberCounts:
     known = values[~np.isnan(values)]
     bins = np.bincount(np.searchsorted(profile.edges, known, side="right"), minlength=len(profile.edges) + 1)
     low, high = int(np.sum(known < profile.low)), int(np.sum(known > profile.high))
-    return NumberCounts(bins=bins.tolist(), missing=len(values) - len(known), low=low, high=high)
+    missing, (least, most) = len(values) - len(known), (float(known.min()), float(known.max())) if len(known) else (None, None)
+    return NumberCounts(bins=bins.tolist(), missing=missing, low=low, high=high, least=least, most=most)
 
 
 def _category_counts(profile: CategoryProfile, values: npt.NDArray[np.str_]) -> CategoryCounts:
