@@ -115,17 +115,18 @@ def adopt(
 
 
 @app.command()
-def calibrate(  # noqa: PLR0917 - the command's options, given by name
+def calibrate(
+    *,
     data: Annotated[Path, typer.Option(help="A log of its requests: a parquet file with the columns of the model's `log`.")],
     config: Config = DEFAULT_CONFIG,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Which model, where the config has several.")] = None,
     bundle: Annotated[str | None, typer.Option(help="A bundle's folder or digest; the champion unless given.")] = None,
     source: SourceFiles = None,
-    partial: Annotated[  # noqa: FBT002 - a switch
+    partial: Annotated[
         bool, typer.Option("--partial", help="Calibrate what the log is long enough for, or has labels for; the rest stays.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it, write nothing.")] = False,  # noqa: FBT002 - a switch
-    as_json: Json = False,  # noqa: FBT002 - a switch
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it, write nothing.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what alarms mean on your own history: how many chance raises, how soon changes are found; write the thresholds.
 

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.detectors.base import Floats
+
 
 class Measured(NamedTuple):
     """A measured value, its standard error and the rows behind it."""
@@ -33,3 +35,31 @@ def auc(positives: Sequence[int], negatives: Sequence[int]) -> Measured | None:
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
     return Measured(area, math.sqrt(max(variance, 0.0) / (ones * zeros)), int(ones + zeros))
+
+
+class AreaParts(NamedTuple):
+    """The area under the ROC curve, and what a positive and a negative in each bin of the score add to it [bins each]."""
+
+    area: float
+    of_positives: Floats
+    of_negatives: Floats
+
+
+def area_parts(positives: Floats, negatives: Floats) -> AreaParts:
+    """Split the area up into what rows add to it, given where the others' rows of the other label lie.
+
+    A positive adds the share of the negatives below it, a negative the share of the positives above it, each less the area and
+    weighted by its label's frequency; over all rows the mean is 0. Source: DeLong, E. R., DeLong, D. M. and Clarke-Pearson, D. L.
+    (1988), "Comparing the areas under two or more correlated receiver operating characteristic curves: a nonparametric approach",
+    Biometrics 44, 837-845 (structural components).
+
+    Args:
+        positives: rows of each bin with that label [bins], at least one in all.
+        negatives: those with the other.
+    """
+    ones, zeros = positives.sum(), negatives.sum()
+    below = (np.cumsum(negatives) - negatives / 2) / zeros
+    above = 1 - (np.cumsum(positives) - positives / 2) / ones
+    area = float((positives * below).sum() / ones)
+    share = ones / (ones + zeros)
+    return AreaParts(area, (below - area) / share, (above - area) / (1 - share))

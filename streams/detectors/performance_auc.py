@@ -7,20 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.detectors._contrasts import rows_for_normality
-from streams.detectors._measures import auc
+from streams.detectors._measures import area_parts, auc
 from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, nothing
 
 _FEWEST_OF_A_LABEL = 10
 
 
 class PerformanceAuc(Stateless):
-    """Follows what each row adds to the area, given where the reference's rows of the other label lie.
+    """Follows what each row adds to the area (`area_parts`), as the reference has rows of the other label.
 
-    A positive adds the share of the reference's negatives below it, a negative the share of its positives above it, each less the
-    reference's area and weighted by its label's frequency. The mean of these is, to the first order, by how much the area
-    differs; it is a sum over rows, so that buckets with a single positive count too. Source: DeLong, E. R., DeLong, D. M. and
-    Clarke-Pearson, D. L. (1988), "Comparing the areas under two or more correlated receiver operating characteristic curves: a
-    nonparametric approach", Biometrics 44, 837-845 (structural components).
+    The mean of it is, to the first order, by how much the area differs; it is a sum over rows, so that buckets with a single
+    positive count too.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -29,11 +26,7 @@ class PerformanceAuc(Stateless):
         ones, zeros = positives.sum(), negatives.sum()
         if min(ones, zeros) < _FEWEST_OF_A_LABEL:
             return
-        below = (np.cumsum(negatives) - negatives / 2) / zeros
-        above = 1 - (np.cumsum(positives) - positives / 2) / ones
-        self._area = float((positives * below).sum() / ones)
-        share = ones / (ones + zeros)
-        parts = (below - self._area) / share, (above - self._area) / (1 - share)
+        self._area, *parts = area_parts(positives, negatives)
         moments = [float((positives * parts[0] ** k + negatives * parts[1] ** k).sum() / (ones + zeros)) for k in (2, 3)]
         deviation = float(np.sqrt(moments[0]))
         if not deviation:

@@ -8,6 +8,7 @@ import numpy as np
 
 from streams.contracts.bundle import ScoreOutcomes
 from streams.detectors._contrasts import rows_for_normality, skewness
+from streams.detectors._measures import area_parts
 from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, later_rows, nothing
 from streams.statistics.estimates import Estimator
 
@@ -79,15 +80,11 @@ def _counts(outcomes: ScoreOutcomes) -> Floats:
 
 
 def _area_parts(estimator: Estimator) -> Floats:
-    """What a row of each bin adds to the area, given where the reference's rows of the other label lie [bins]."""
-    positives, negatives = estimator.rows * estimator.chance, estimator.rows * (1 - estimator.chance)
-    ones, zeros = positives.sum(), negatives.sum()
-    below = (np.cumsum(negatives) - negatives / 2) / zeros
-    above = 1 - (np.cumsum(positives) - positives / 2) / ones
-    area = float((positives * below).sum() / ones)
-    share = ones / (ones + zeros)
-    parts: Floats = estimator.chance * (below - area) / share + (1 - estimator.chance) * (above - area) / (1 - share)
-    return parts
+    """What a row of each bin adds to the area on average over both labels [bins]."""
+    chance = estimator.chance
+    parts = area_parts(estimator.rows * chance, estimator.rows * (1 - chance))
+    both: Floats = chance * parts.of_positives + (1 - chance) * parts.of_negatives
+    return both
 
 
 def open_detector(setup: Setup) -> PerformanceEstimated:

@@ -22,7 +22,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -44,6 +44,7 @@ from streams.serving.feed import MOST_AT_ONCE
 from streams.transport.records import Record
 from streams.windows.offline import window_values
 from streams.windows.online import WindowState
+from tests.bench.bars import Bar, show
 from tests.kit import recorded
 from tests.kit.recorded import DAY_MS, Recorded
 
@@ -74,19 +75,9 @@ TEN = tuple(
 screen = Console(highlight=False, soft_wrap=True)
 
 
-class Bar(NamedTuple):
-    """What was measured, what it should be, and how many times the plain way it is."""
-
-    name: str
-    measured: float
-    bar: float
-    unit: str
-    ratio: float
-
-    @property
-    def is_held(self) -> bool:
-        """Rates must reach the bar, seconds must stay below it."""
-        return self.measured >= self.bar if self.unit == "rows/s" else self.measured < self.bar
+def times(ratio: float) -> str:
+    """Say how many times the plain way it is."""
+    return f"{ratio:.1f} times the plain way"
 
 
 class Took:
@@ -135,7 +126,7 @@ def online() -> Bar:
         f"online: {len(state):,} facts of {KEYS:,} keys; the longest batch of {BATCH:,} rows took {longest * 1e3:.0f} ms"
     )
     rate = READ_ROWS / took.seconds
-    return Bar("online, ten windows over a million keys", rate, ONLINE_ROWS, "rows/s", rate / plain)
+    return Bar("online, ten windows over a million keys", rate, ONLINE_ROWS, "rows/s", times(rate / plain))
 
 
 def _plain_rows(batches: list[tuple[NDArray[np.int64], dict[str, Any]]]) -> float:
@@ -170,7 +161,7 @@ def offline(stream: Recorded) -> Bar:
             table.groupby("customer")["amount"].rolling(size, closed="left").count()
     share = len(stream.windows) / 5
     name = f"offline, {len(stream.windows)} windows for {rows:,} rows"
-    return Bar(name, took.seconds, OFFLINE_SECONDS, "s", plain.seconds * share / took.seconds)
+    return Bar(name, took.seconds, OFFLINE_SECONDS, "s", times(plain.seconds * share / took.seconds))
 
 
 def training(stream: Recorded, folder: Path) -> Bar:
@@ -200,7 +191,7 @@ def training(stream: Recorded, folder: Path) -> Bar:
     with taking() as again:
         pd.read_parquet(folder / "past.parquet").sort_values(["time_ms", "id"])
     name = f"training set, 16 windows for {made.rows_train + made.rows_sealed:,} rows"
-    return Bar(name, took.seconds, TRAINING_SECONDS, "s", again.seconds / took.seconds)
+    return Bar(name, took.seconds, TRAINING_SECONDS, "s", times(again.seconds / took.seconds))
 
 
 def archiving(folder: Path) -> Bar:
@@ -217,7 +208,7 @@ def archiving(folder: Path) -> Bar:
     with taking() as plain:
         pa.Table.from_pylist([json.loads(record.value or b"") for record in records[:20_000]])
     rate = len(records) / took.seconds
-    return Bar("archiving", rate, ARCHIVED_ROWS, "rows/s", rate / (20_000 / plain.seconds))
+    return Bar("archiving", rate, ARCHIVED_ROWS, "rows/s", times(rate / (20_000 / plain.seconds)))
 
 
 def _prediction(number: int) -> bytes:
@@ -251,12 +242,7 @@ def main() -> int:
             bars += [offline(stream), training(stream, Path(folder))]
         else:
             screen.print("the card payments aren't beside the checkout: offline columns and training sets aren't measured")
-    for one in bars:
-        side = "at least" if one.unit == "rows/s" else "below"
-        told = f"{one.measured:,.0f}" if one.unit == "rows/s" else f"{one.measured:.1f}"
-        verdict = "held" if one.is_held else "MISSED"
-        screen.print(f"{one.name}: {told} {one.unit} ({side} {one.bar:,.0f}: {verdict}), {one.ratio:.1f} times the plain way")
-    return int(not all(one.is_held for one in bars))
+    return show(bars, screen)
 
 
 if __name__ == "__main__":

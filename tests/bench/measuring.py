@@ -18,7 +18,6 @@ import resource
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -37,6 +36,7 @@ from streams.monitoring.watching import Reference, Watcher
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark, watermark_record
 from streams.transport.records import Record
+from tests.bench.bars import Bar, show
 
 OUTCOMES_PER_SECOND = 50_000.0
 STATE_BYTES = 4_096.0
@@ -50,21 +50,6 @@ BATCH = 4_096
 MONTH_BUCKETS = 720
 
 screen = Console(highlight=False, soft_wrap=True)
-
-
-class Bar(NamedTuple):
-    """What was measured and what it should be: at least for rates, else at most."""
-
-    name: str
-    measured: float
-    bar: float
-    unit: str
-    note: str = ""
-
-    @property
-    def is_held(self) -> bool:
-        """Rates must reach the bar, everything else stay below it."""
-        return self.measured >= self.bar if self.unit.endswith("/s") else self.measured <= self.bar
 
 
 class Profiles:
@@ -309,10 +294,7 @@ def main() -> int:
     bars = [*rates(options.rows), month()]
     if options.records:
         bars.append(memory(options.records))
-    for bar in bars:
-        held = "held" if bar.is_held else "MISSED"
-        screen.print(f"{bar.name}: {bar.measured:,.1f} {bar.unit} (bar {bar.bar:,.0f}, {held}) {bar.note}")
-    return int(not all(bar.is_held for bar in bars))
+    return show(bars, screen)
 
 
 if __name__ == "__main__":

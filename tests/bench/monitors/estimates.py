@@ -8,7 +8,6 @@ rows. What is known of a score comes from the rows after those; then nothing of 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +33,7 @@ from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Watcher
 from streams.statistics.counts import count_numbers
 from streams.statistics.estimates import Estimator
+from tests.bench.monitors.rivals.environment import run_there
 
 Floats = npt.NDArray[np.float64]
 
@@ -137,7 +137,7 @@ def realised(scored: Scored, size: int) -> Floats:
     return np.array([(roc_auc_score(known, one), np.mean((one >= 0.5) == known)) for one, known in parts])
 
 
-def theirs(every: Sequence[Scored], python: str) -> dict[tuple[str, int], Floats]:
+def theirs(every: Sequence[Scored], python: Path) -> dict[tuple[str, int], Floats]:
     """Have NannyML estimate the same."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -145,10 +145,7 @@ def theirs(every: Sequence[Scored], python: str) -> dict[tuple[str, int], Floats
             is_known = np.arange(len(one.score)) < one.known
             rows = {"score": one.score, "label": one.label.astype(int), "answer": (one.score >= 0.5).astype(int)}
             pd.DataFrame({**rows, "is_reference": is_known}).to_parquet(Path(folder) / f"{one.name}.parquet")
-        # It would tell its makers what it is used for.
-        quiet = ("env", "NML_DISABLE_USAGE_LOGGING=1", "DO_NOT_TRACK=1", "OMP_NUM_THREADS=1")
-        command = [*quiet, python, "-m", "tests.bench.monitors.cbpe", folder, *map(str, SIZES)]
-        subprocess.run(command, check=True)  # noqa: S603 - the environment that the caller made
+        run_there(python, "tests.bench.monitors.cbpe", folder, *SIZES)
         for one in every:
             for size in SIZES:
                 found[one.name, size] = pd.read_csv(Path(folder) / f"{one.name}.{size}.csv").to_numpy(np.float64)
@@ -203,7 +200,7 @@ def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.monitors.estimates", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the real files")
-    parser.add_argument("--python", required=True, help="of an environment that has NannyML")
+    parser.add_argument("--python", type=Path, required=True, help="of an environment that has NannyML")
     options = parser.parse_args()
     loans, rows = car_loan(options.data)
     every = [loans, hotel(options.data), flights(options.data)]

@@ -66,7 +66,7 @@ def inside(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def example() -> list[str]:
     """The command line that the help shows, without the program's name."""
-    command = typer.main.get_command(app).commands["calibrate"]  # type: ignore[attr-defined]
+    command = typer.main.get_command(app).commands["calibrate"]
     (line,) = [line for line in command.help.splitlines() if "driftwake calibrate" in line]
     return shlex.split(line)[2:]
 

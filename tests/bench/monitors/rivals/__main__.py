@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import shutil
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +17,13 @@ import pandas as pd
 from rich.console import Console
 
 from tests.bench.monitors.rivals import files, product, worlds
+from tests.bench.monitors.rivals.environment import run_there
 from tests.bench.monitors.rivals.exchange import BEFORE, Asked, Told, read_found, write_found, write_plan
 from tests.bench.monitors.rivals.scoring import ASKED, MONTH_BUCKETS, ROWS, alarms, first
 from tests.bench.monitors.rivals.table import OWN, rows_of, show
 
 HISTORY = 8 * 168
 _OWN_MONTHS = 10
-_QUIET_ENVIRONMENT = ("env", "NML_DISABLE_USAGE_LOGGING=1", "DO_NOT_TRACK=1", "OMP_NUM_THREADS=1", "TF_CPP_MIN_LOG_LEVEL=3")
 
 screen = Console()
 
@@ -138,8 +137,7 @@ def main() -> int:
             write_found(options.folder, f"{told.name} {OWN}", _own(told, found))
             for change, _ in told.changes:
                 screen.print(told.name, change, sorted({why for one in found for why in one.why[change]}))
-    asking = [options.python, "-m", "tests.bench.monitors.rivals.asking", options.folder, "--jobs", options.jobs]
-    subprocess.run([*_QUIET_ENVIRONMENT, *map(str, asking)], check=True)  # noqa: S603 - our own command
+    run_there(options.python, "tests.bench.monitors.rivals.asking", options.folder, "--jobs", options.jobs)
     said = read_found(options.folder)
     return int(show([row for told in plan for row in rows_of(told, said)]) > 0)
 

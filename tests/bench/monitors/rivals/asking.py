@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tests.bench.monitors.rivals.exchange import BEFORE, Asked, Told, read_plan, read_rows, write_found
+from tests.bench.monitors.rivals.exchange import BEFORE, Asked, Delayed, Told, read_plan, read_rows, write_found
 from tests.bench.monitors.rivals.others import alibi, evidently, nannyml, river
 from tests.bench.monitors.rivals.others.base import Columns, Follower, Following, Judging, Kind, Statistic
 from tests.bench.monitors.rivals.scoring import ASKED, MONTH_BUCKETS, ROWS, alarms, first, setting_of, threshold_of
@@ -57,14 +57,14 @@ def ask(task: Task) -> str:
     columns = Columns(tuple(world.numbers), tuple(world.categories))
     calm = _judging_calm(kind, columns, world) if isinstance(kind, Judging) else _following_calm(kind, columns, world)
     names = [(number, name) for number, (name, shows) in enumerate(world.changes) if shows == task.shows]
-    found: tuple[dict[str, list[int | None]], ...] = ({name: [] for _, name in names}, {name: [] for _, name in names})
+    found: tuple[Delayed, Delayed] = ({name: [] for _, name in names}, {name: [] for _, name in names})
     for history in range(world.histories):
         show = _shown(kind, columns, read_rows(world.history(history)), calm.setting)
         for stream in range(history, min(kind.streams, world.streams), world.histories):
             for number, name in names:
                 for one, delay in zip(found, show(read_rows(world.change(number, stream))), strict=True):
                     one[name].append(delay)
-    said = Asked(world.name, task.tool, task.shows, *calm, found)  # type: ignore[arg-type]
+    said = Asked(world.name, task.tool, task.shows, calm.setting, calm.months, calm.alarms, found)
     write_found(Path(task.folder), re.sub(r"\W+", "-", f"{world.name} {task.shows} {task.tool}"), said)
     return f"{world.name}: {task.tool} ({task.shows})"
 

@@ -15,6 +15,10 @@ BEFORE = 24
 """Calm buckets between the history and a change."""
 
 
+Delayed = dict[str, list[int | None]]
+"""After how many buckets each stream's change was found, by change; None where it wasn't in time."""
+
+
 class Told(NamedTuple):
     """A world as the other environment knows it: where its rows lie, and `changes` by number, each with what it shows in.
 
@@ -46,10 +50,7 @@ class Told(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A tool in a world: its setting and, by default and at that setting, the alarms in calm months and the delays by change.
-
-    A delay is None where the change wasn't found in time.
-    """
+    """A tool in a world: its setting and, by default and at that setting, the alarms in calm months and the delays."""
 
     world: str
     tool: str
@@ -57,7 +58,7 @@ class Asked(NamedTuple):
     setting: float
     months: tuple[float, float]
     alarms: tuple[int, int]
-    delays: tuple[dict[str, list[int | None]], dict[str, list[int | None]]]
+    delays: tuple[Delayed, Delayed]
 
 
 def write_plan(folder: Path, worlds: list[Told]) -> None:
