@@ -62,8 +62,8 @@ class Chart:
         self._rises_only = np.array([signal.rises_only for signal in panel.signals], bool)
         self._handicaps = panel.handicaps
         self._expected = expectation_of(panel, normal)
+        self._surprise = Surprise(self._expected.noise, panel.skewness)
         fewest = np.array([signal.fewest for signal in panel.signals])
-        self._surprise = Surprise(self._expected.noise)
         self._scan = Scan(Watched(self._rises_only, fewest, self._expected.rows))
         self._starts: deque[int] = deque(maxlen=LENGTHS[-1])
 

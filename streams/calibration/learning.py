@@ -86,7 +86,7 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
     measured = history.start_ms[(history.rows > 0).any(axis=1)]
     if len(measured) < FEWEST_BUCKETS or len(np.unique(measured // DAY_MS)) < _PARTS:
         return None
-    unseen = _unseen_surprises(history, asked.bucket_ms)
+    unseen = _unseen_surprises(history, asked.bucket_ms, panel.skewness)
     width = _widths(unseen)
     tail = _tail(panel, unseen / width, asked, generator)
     season, noise = _learn(history)
@@ -109,7 +109,7 @@ def _learn(history: History) -> tuple[Season, Noise]:
     return season, learn_noise(history.level - season.at(history.start_ms), _chance(history.rows))
 
 
-def _unseen_surprises(history: History, bucket_ms: int) -> Floats:
+def _unseen_surprises(history: History, bucket_ms: int, skewness: Floats) -> Floats:
     """How surprising each bucket was, its season expected from all days but its own part of them [T, m].
 
     Every fifth day is a part, so that a signal that was measured for a short time only is in all of them too.
@@ -122,7 +122,7 @@ def _unseen_surprises(history: History, bucket_ms: int) -> Floats:
         own = part == number
         season = learn_season(start_ms[~own], history.level[~own])
         off[own] = history.level[own] - season.at(start_ms[own])
-    surprise, chance = Surprise(noise), _chance(history.rows)
+    surprise, chance = Surprise(noise, skewness), _chance(history.rows)
     passed = np.diff(start_ms, prepend=start_ms[0] - bucket_ms) // bucket_ms
     return np.array([surprise.step(*row) for row in zip(off, chance, passed.tolist(), strict=True)])
 

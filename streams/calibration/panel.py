@@ -64,6 +64,11 @@ class Panel:
         """Whether any detector needs the sampled rows of a bucket."""
         return any(detector.reads_sample for detector in self._detectors.values())
 
+    @property
+    def skewness(self) -> npt.NDArray[np.float64]:
+        """How skewed each signal's rows are [m]."""
+        return np.array([signal.skewness for signal in self.signals], np.float64)
+
     def close(self) -> None:
         """Close the detectors."""
         for detector in self._detectors.values():

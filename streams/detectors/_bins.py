@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.contracts.bundle import NumberProfile
 from streams.contracts.summaries import NumberCounts
-from streams.detectors._contrasts import ASPECTS, normal_scores, rows_for_normality, skewness
+from streams.detectors._contrasts import ASPECTS, normal_scores, skewness
 from streams.detectors.base import Floats, Readings, Signal, Sketch
 
 UNIT = "standard deviations of a row"
@@ -35,9 +35,9 @@ class BinScores:
         for column, name in enumerate(self.names):
             shares = profiles[name].shares
             for aspect, score in zip(ASPECTS, scores[name], strict=False):
-                fewest = rows_for_normality(skewness(shares, score))
+                skewed = skewness(shares, score)
                 self.signals.append(
-                    Signal(kind, name, aspect, UNIT, floors[name], rows * (1 - profiles[name].missing), fewest=fewest)
+                    Signal(kind, name, aspect, UNIT, floors[name], rows * (1 - profiles[name].missing), skewness=skewed)
                 )
                 self._column.append(column)
                 padded.append(np.r_[score, np.zeros(self._width - len(score))])

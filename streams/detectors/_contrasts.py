@@ -50,11 +50,6 @@ def skewness(shares: Sequence[float], scores: Floats) -> float:
     return float((np.asarray(shares) * scores**3).sum())
 
 
-def rows_for_normality(skew: float) -> float:
-    """How many rows it takes until their mean is near enough to normal for a skewness."""
-    return max(10.0, 25.0 * skew**2)
-
-
 def share_level(hits: Floats, rows: Floats, expected: Floats) -> Floats:
     """Return how far a share of rows is from what is expected, in standard deviations of a row [m].
 

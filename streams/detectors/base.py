@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 _LATER = 0.15
 _WEIGHTS = 0.25, 2.0
+_FEWEST_ROWS = 10.0
 
 
 class Floors(Section):
@@ -94,10 +95,10 @@ class Signal(NamedTuple):
     """One number that is followed from bucket to bucket.
 
     `kind` is an event kind; `watched` a column or a measure, `aspect` what of it. With `rises_only` a fall is no trouble. An
-    alarm needs an effect of at least `floor`, in `unit`, and a stretch of at least `fewest` rows, below which the signal's
-    distribution is too far from normal. `scale` is how many of that unit one of the level's is; where the level is a share's
-    (`share_level`), `share` is the reference's and counts instead. `reference` is how many rows are
-    behind the reference, as far as nothing better is known of the signal: its error makes long stretches less sure.
+    alarm needs an effect of at least `floor`, in `unit`. `scale` is how many of that unit one of the level's is; where the level
+    is a share's (`share_level`), `share` is the reference's and counts instead. `reference` is how many rows are behind the
+    reference, as far as nothing better is known of the signal: its error makes long stretches less sure. `skewness` is that of
+    what a row adds to the level.
     """
 
     kind: str
@@ -109,12 +110,17 @@ class Signal(NamedTuple):
     scale: float = 1.0
     share: float | None = None
     rises_only: bool = False
-    fewest: float = 0.0
+    skewness: float = 0.0
 
     @property
     def name(self) -> str:
         """Name it among all signals of its detector."""
         return f"{self.watched}: {self.aspect}"
+
+    @property
+    def fewest(self) -> float:
+        """How many rows a stretch needs to give a verdict: of fewer, chance is more skewed than can be taken out."""
+        return max(_FEWEST_ROWS, self.skewness**2)
 
 
 class Readings(NamedTuple):

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.contracts.summaries import FIXED
-from streams.detectors._contrasts import rows_for_normality
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, later_rows, nothing
 
 
@@ -17,9 +16,8 @@ class LossMean(Stateless):
     def __init__(self, setup: Setup) -> None:
         self._mean, self._deviation = setup.profile.loss_mean, setup.profile.loss_std
         unit = "standard deviations of a row's loss"
-        fewest = rows_for_normality(setup.profile.loss_skew)
-        rows = later_rows(setup.profile)
-        loss = Signal("loss_drift", "loss", "mean", unit, setup.floors.loss_std, rows, rises_only=True, fewest=fewest)
+        rows, skewness = later_rows(setup.profile), setup.profile.loss_skew
+        loss = Signal("loss_drift", "loss", "mean", unit, setup.floors.loss_std, rows, rises_only=True, skewness=skewness)
         self.signals: Sequence[Signal] = [loss] if self._deviation > 0 else []
 
     def read(self, view: BucketView) -> Readings:

@@ -8,7 +8,6 @@ import numpy as np
 
 from streams.contracts.bundle import SliceProfile
 from streams.contracts.summaries import FIXED, SliceLosses
-from streams.detectors._contrasts import rows_for_normality
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless
 
 _UNIT = "standard deviations of a row's loss"
@@ -45,9 +44,8 @@ class LossSlices(Stateless):
 
 
 def _signal(one: SliceProfile, setup: Setup) -> Signal:
-    fewest = rows_for_normality(one.loss_skew)
-    floor = setup.floors.loss_std
-    return Signal("loss_drift", f"slice {one.slice.name}", "mean", _UNIT, floor, one.rows, rises_only=True, fewest=fewest)
+    name, floor = f"slice {one.slice.name}", setup.floors.loss_std
+    return Signal("loss_drift", name, "mean", _UNIT, floor, one.rows, rises_only=True, skewness=one.loss_skew)
 
 
 def open_detector(setup: Setup) -> LossSlices:

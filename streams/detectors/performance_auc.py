@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.detectors._contrasts import rows_for_normality
 from streams.detectors._measures import area_parts, auc
 from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, nothing
 
@@ -33,9 +32,9 @@ class PerformanceAuc(Stateless):
             return
         # A fall of the area is a rise of the signal.
         self._of_positives, self._of_negatives = (-part / deviation for part in parts)
-        fewest = rows_for_normality(moments[1] / deviation**3)
+        floor, skewness = setup.floors.auc, moments[1] / deviation**3
         self.signals = [
-            Signal("performance", "auc", "fall", "AUC", setup.floors.auc, ones + zeros, deviation, rises_only=True, fewest=fewest)
+            Signal("performance", "auc", "fall", "AUC", floor, ones + zeros, deviation, rises_only=True, skewness=skewness)
         ]
 
     def read(self, view: BucketView) -> Readings:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.contracts.bundle import ScoreOutcomes
-from streams.detectors._contrasts import rows_for_normality, skewness
+from streams.detectors._contrasts import skewness
 from streams.detectors._measures import area_parts
 from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, later_rows, nothing
 from streams.statistics.estimates import Estimator
@@ -47,9 +47,10 @@ class PerformanceEstimated(Stateless):
         deviation = float(np.sqrt((shares * away**2).sum()))
         if deviation * scale <= _NOTHING:
             return
-        fewest = rows_for_normality(skewness(shares.tolist(), away / deviation))
-        rows = later_rows(setup.profile)
-        self.signals.append(Signal(_KIND, watched, aspect, unit, floor, rows, deviation * scale, rises_only=True, fewest=fewest))
+        rows, skewed = later_rows(setup.profile), skewness(shares.tolist(), away / deviation)
+        self.signals.append(
+            Signal(_KIND, watched, aspect, unit, floor, rows, deviation * scale, rises_only=True, skewness=skewed)
+        )
         self._parts.append(away / deviation)
 
     def read(self, view: BucketView) -> Readings:

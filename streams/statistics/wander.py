@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from streams.statistics.skew import unskewed
+
 Floats = npt.NDArray[np.float64]
 
 # Autocorrelation this many standard errors above nothing is taken for wandering.
@@ -57,10 +59,12 @@ class Surprise:
 
     Args:
         noise: what is known of how the signals vary.
+        skewness: of a row's part in each signal [m]; chance is as skewed as its rows are few, and that is taken out.
     """
 
-    def __init__(self, noise: Noise) -> None:
+    def __init__(self, noise: Noise, skewness: Floats | float = 0.0) -> None:
         self._noise = noise
+        self._skewness = np.asarray(skewness, np.float64)
         self.level = np.zeros_like(noise.wandering)
         """Where the wandering is thought to be [m]."""
         self.doubt = noise.wandering.copy()
@@ -83,13 +87,10 @@ class Surprise:
         gain = np.where(is_known, doubt / np.where(is_known, variance, 1.0), 0.0)
         self.level = level + gain * off
         self.doubt = (1 - gain) * doubt
-        return np.where(is_known, off / np.sqrt(np.where(is_known, variance, 1.0)), np.nan)
-
-
-def surprises(noise: Noise, values: Floats, chance: Floats) -> Floats:
-    """Return the surprises of a whole history [T, m] by `Surprise`."""
-    filtered = Surprise(noise)
-    return np.array([filtered.step(row, variance) for row, variance in zip(values, chance, strict=True)]).reshape(values.shape)
+        deviation = np.sqrt(np.where(is_known, variance, 1.0))
+        # A mean's third moment is a row's over the square of their number; wandering and unrest have none.
+        skewness = np.where(is_known, self._skewness * chance**2 / deviation**3, 0.0)
+        return np.where(is_known, unskewed(off / deviation, skewness), np.nan)
 
 
 def _products(values: Floats, lag: int) -> Floats:

@@ -130,10 +130,17 @@ def test_a_stretch_reaches_no_further_back_than_the_first_bucket(panel: Panel) -
 
 
 def test_too_few_rows_are_no_verdict_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = panel_of(monkeypatch, {"d": [signal_of("a", fewest=1_000.0)]})
+    few = panel_of(monkeypatch, {"d": [signal_of("a", skewness=-math.sqrt(1_000.0))]})
     found = [one.improbability[0] for one in stepped(Chart(few, None, HOUR_MS, NEVER_REACHED), [reading(3.0)] * 3)]
     assert found[:2] == [0, 0]
-    assert found[2] == pytest.approx(chance_of(3 * math.sqrt(3)))
+    assert found[2] > 0
+
+
+def test_a_skewed_signal_is_as_improbable_as_its_rows_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exponential rows: the chance of their mean is a gamma variable's."""
+    skewed = panel_of(monkeypatch, {"d": [signal_of("a", skewness=2.0, rises_only=True)]})
+    (found,) = stepped(Chart(skewed, None, HOUR_MS, NEVER_REACHED), [reading(4.0, rows=16)])
+    assert found.improbability[0] == pytest.approx(-math.log10(stats.gamma.sf(16 + 4 * 4, 16)), abs=0.02)
 
 
 def test_a_fall_is_nothing_where_only_rises_count(monkeypatch: pytest.MonkeyPatch) -> None:

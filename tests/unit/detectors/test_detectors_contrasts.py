@@ -19,7 +19,7 @@ from streams.contracts.bundle import NumberProfile
 from streams.contracts.summaries import SCORE_BINS, NumberCounts
 from streams.detectors import feature_shares, inputs_constant, inputs_quality, performance_auc
 from streams.detectors._bins import BinScores, sketch_numbers
-from streams.detectors._contrasts import ASPECTS, normal_scores, rows_for_normality, share_level, skewness
+from streams.detectors._contrasts import ASPECTS, normal_scores, share_level, skewness
 from streams.detectors.base import Detector
 from streams.detectors.checks import World, setup_of
 from streams.statistics.counts import count_numbers
@@ -119,14 +119,6 @@ def test_the_skewness_of_scores_is_that_of_the_rows(counts: list[int]) -> None:
     for score in normal_scores(shares_of(counts).tolist()):
         rows = np.repeat(score, counts)
         assert skewness(shares_of(counts).tolist(), score) == pytest.approx(stats.skew(rows), abs=1e-6)
-
-
-@given(st.floats(-50, 50))
-@settings(deadline=None)
-def test_as_many_rows_as_are_asked_for_have_a_mean_with_little_skew(skew: float) -> None:
-    rows = rows_for_normality(skew)
-    assert rows >= 10
-    assert abs(skew) / math.sqrt(rows) <= 0.2 + 1e-9
 
 
 @pytest.mark.parametrize("rows", [200, 2_000])

@@ -134,7 +134,8 @@ def test_the_mean_loss_is_read_in_deviations_of_a_row() -> None:
     assert (found.level, found.effect, found.rows) == (pytest.approx(0.3, abs=1e-3), pytest.approx(0.3, abs=1e-3), 1_000)
     (signal,) = detector.signals
     assert signal.reference == world.profile.later_rows == 2_000
-    assert signal.fewest == pytest.approx(25 * world.profile.loss_skew**2)
+    assert signal.skewness == world.profile.loss_skew
+    assert signal.fewest == max(10, world.profile.loss_skew**2)
     shown = detector.sketch(0, [outcomes(world, 0, 0.3, rows=300), outcomes(world, 1, 0.0, rows=100)])
     assert shown.after["mean"] == pytest.approx(world.profile.loss_mean + 0.225 * world.profile.loss_std, abs=1e-3)
     assert np.isnan(detector.read(outcomes(world, 0, 0.3, rows=0)).level).all()

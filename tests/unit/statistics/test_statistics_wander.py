@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import linalg, stats
 
-from streams.statistics.wander import Noise, Surprise, learn_noise, surprises
+from streams.statistics.wander import Noise, Surprise, learn_noise
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,11 +76,33 @@ def test_after_a_long_gap_nothing_is_remembered() -> None:
     assert filtered.step(np.array([3.0]), np.array([0.1]), 1_000)[0] == pytest.approx(near)
 
 
-def test_a_history_is_surprising_bucket_by_bucket() -> None:
-    noise, chance = noise_of(1.0, 0.8, 0.2, 3), np.full((30, 3), 0.05)
-    values, filtered = made(noise, chance, 1), Surprise(noise)
-    assert np.array_equal(surprises(noise, values, chance), [filtered.step(row, chance[0]) for row in values])
-    assert surprises(noise, values[:0], chance[:0]).shape == (0, 3)
+@pytest.mark.parametrize("rows", [5, 20, 100])
+@pytest.mark.parametrize("deviation", [0.5, 1.0])
+def test_skewed_rows_surprise_no_more_often_than_normal_ones(rows: int, deviation: float) -> None:
+    """Lognormal rows, of skewness 1.75 and 6.2: by themselves their means are far out many times too often."""
+    raw = np.random.default_rng(12).lognormal(0, deviation, (100_000, rows)).mean(axis=1)
+    square = np.exp(deviation**2)
+    level = (raw - np.sqrt(square)) / (np.sqrt(square * (square - 1)))
+    noise, chance = noise_of(0.0, 0.0, 0.0, len(level)), np.full(len(level), 1 / rows)
+    far = stats.norm.isf(0.001)
+    plain, found = (Surprise(noise, skewness).step(level, chance) for skewness in (0.0, (square + 2) * np.sqrt(square - 1)))
+    assert np.mean(plain > far) > 0.0025
+    assert np.mean(found > far) == pytest.approx(0.001, rel=0.6)
+
+
+def test_what_wanders_is_not_skewed() -> None:
+    """Only the chance of rows is: where it is a small part of what varies, little is taken out."""
+    level, chance, skewness = np.array([3.0]), np.array([0.01]), 6.0
+    alone = Surprise(noise_of(0.0, 0.0, 0.0), skewness).step(level * 0.1, chance)[0]
+    beside = Surprise(noise_of(0.0, 0.0, 0.99), skewness).step(level, chance)[0]
+    assert alone < 2.7
+    assert beside == pytest.approx(3.0, abs=0.01)
+
+
+def surprises(noise: Noise, values: Floats, chance: Floats) -> Floats:
+    """Those of a whole history [T, m]."""
+    filtered = Surprise(noise)
+    return np.array([filtered.step(row, variance) for row, variance in zip(values, chance, strict=True)])
 
 
 def autocorrelations(found: Floats) -> list[float]:
