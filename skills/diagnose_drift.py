@@ -16,6 +16,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
     Recent,
+    estimated_change,
     flagged_share,
     labels_of,
     loss_change,
@@ -44,6 +45,7 @@ MOVED_PSI = 0.1
 MOST_MOVED = 20
 MOST_SLICES = 10
 SLICE_ROWS = 50
+CHANGED_ROWS = 100
 STRETCHES = 8
 LOOK_BACK = 8
 SEED = 0
@@ -119,12 +121,22 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     headroom: Missed | None = None
 
 
+_OF_INPUTS = frozenset({"data_quality", "feature_drift", "score_drift", "performance_estimate"})
+
 SPEC = Spec(
     summary="Find the cause of drift events",
     input=Input,
     output=Output,
     need=Need(seconds=120, memory_mb=2_048),
 )
+
+
+class _Seen(NamedTuple):
+    """Predictions since the change, how far each feature moved in them, and the state of the labels."""
+
+    changed: pa.Table
+    shifts: list[Shift]
+    labels: Labels
 
 
 class _Own(NamedTuple):
@@ -154,10 +166,11 @@ def run(request: Input, work: Path) -> Output:
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
     mine = unflagged(mine).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     performance = _performance(scorer, mine)
-    found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, recent.predictions)
+    changed = _changed(request, recent.predictions)
+    found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, changed)
     labels = labels_of(schema.task, recent)
     return Output(
-        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, performance), (shifts, labels))),
+        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, performance), _Seen(changed, shifts, labels))),
         moved=[
             Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
         ][:MOST_MOVED],
@@ -217,15 +230,33 @@ def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:
     return Recent(predictions, outcomes, before, stretches)
 
 
-def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: tuple[list[Shift], Labels]) -> Signs:
-    (mine, found, performance), (shifts, labels), profile = own, seen, scorer.profile
+def _changed(request: Input, predictions: pa.Table) -> pa.Table:
+    """Return the predictions since the newest change of inputs that was confirmed: those before it would only dilute it."""
+    began = {
+        event.evidence[0].since_ms
+        for event in request.events
+        if event.transition == "confirmed" and event.kind in _OF_INPUTS and event.evidence
+    }
+    times = integers(predictions, "time_ms")
+    for since_ms in sorted(began, reverse=True):
+        is_since = times >= since_ms
+        if is_since.sum() >= CHANGED_ROWS:
+            return predictions.filter(pa.array(is_since))
+    return predictions
+
+
+def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _Seen) -> Signs:
+    (mine, found, performance), (changed, shifts, labels), profile = own, seen, scorer.profile
     above, change = loss_change(profile, found)
+    expected_above, expected_change = estimated_change(profile, changed)
     features = [shift for shift in shifts if shift.feature != "score"]
     segment = new_segment(profile, mine, found)
     return Signs(
         loss_z=above,
         loss_change=change,
         quality_drop=_drop(performance),
+        estimated_z=expected_above,
+        estimated_change=expected_change,
         psi=max((shift.statistic for shift in features), default=0.0),
         missing=max((shift.missing for shift in features), default=0.0),
         strange=max((shift.strange for shift in features), default=0.0),

@@ -29,17 +29,21 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence that the rules read, all numbers.
 
     `loss_z` is how many standard errors the recent loss lies above the reference (null without labels), `loss_change` its
-    relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't). `psi` is
-    the largest among the features; `missing`, `strange` and `scale` are the worst of any feature; `flagged` is the share of
-    suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier
-    stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class`
-    and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess
-    loss in rows of new or grown categories, `segment_share` their share of rows.
+    relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't).
+    `estimated_z` and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an
+    estimate); it speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are
+    the worst of any feature; `flagged` is the share of suspect rows; `mismatch` the share of rescored rows that were served
+    another score; `recurring` how much nearer an earlier stretch of history is than the reference, 0 to 1. `delay_ratio` is the
+    recent label delay over the earlier one; `one_class` and `corrected` say that labels are all alike, and which share was
+    corrected. `segment_excess` is the share of the excess loss in rows of new or grown categories, `segment_share` their share
+    of rows.
     """
 
     loss_z: float | None
     loss_change: float
     quality_drop: float
+    estimated_z: float | None
+    estimated_change: float
     psi: float
     missing: float
     strange: float
@@ -97,6 +101,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
         "loss_z": signs.loss_z if signs.loss_z is not None else float("nan"),
         "loss_change": signs.loss_change,
         "quality_drop": signs.quality_drop,
+        "estimated_loss_change": signs.estimated_change,
     }
     shift = {"largest_psi": signs.psi}
     return {
@@ -140,10 +145,14 @@ def _broken(signs: Signs) -> float:
 def _harm(signs: Signs) -> float:
     told = _CONFIRMED if {"loss_drift", "performance", "performance_estimate"} & set(signs.kinds) else 0.0
     if signs.loss_z is None:
-        return max(told, 0.2)
-    # A tiny change can be beyond chance on many rows; it does no harm that anybody would pay for.
-    worse = ramp(signs.loss_z, 1.0, 4.0) * ramp(signs.loss_change, 0.0, 0.05)
+        return max(told, 0.2, _worse(signs.estimated_z or 0.0, signs.estimated_change))
+    worse = _worse(signs.loss_z, signs.loss_change)
     return max(told * ramp(signs.loss_change, -0.05, 0.02), worse, ramp(signs.quality_drop, 0.0, 0.02))
+
+
+def _worse(beyond: float, change: float) -> float:
+    """A tiny change can be beyond chance on many rows; it does no harm that anybody would pay for."""
+    return ramp(beyond, 1.0, 4.0) * ramp(change, 0.0, 0.05)
 
 
 def _served_wrong(signs: Signs) -> float:

@@ -18,6 +18,7 @@ from streams.contracts.bundle import Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
+from streams.statistics.estimates import Estimator
 
 RESCORED_ROWS = 500
 MISMATCH = 1e-3
@@ -71,6 +72,27 @@ def loss_change(profile: Profile, found: Floats) -> tuple[float | None, float]:
     error = max(float(means.std(ddof=1)) / np.sqrt(len(means)), profile.loss_std / np.sqrt(len(found)), 1e-12)
     above = float(found.mean()) - profile.loss_mean
     return float(above / error), float(above / max(profile.loss_mean, 1e-12))
+
+
+def estimated_change(profile: Profile, predictions: pa.Table) -> tuple[float | None, float]:
+    """Return `loss_change` of the loss that the scores let expect; None without a reference for it, or of too few rows."""
+    scores = floats(unflagged(predictions), "score")
+    scores = scores[np.isfinite(scores)]
+    outcomes = profile.outcomes
+    if outcomes is None or not sum(outcomes.rows) or len(scores) < LEAST_LABELS:
+        return None, 0.0
+    estimator = Estimator(outcomes)
+    bins = len(outcomes.rows)
+    usual, now = estimator.rows / estimator.rows.sum(), _binned(profile, scores, bins) / len(scores)
+    above = float(((now - usual) * estimator.loss).sum())
+    mean = float((usual * estimator.loss).sum())
+    spread = float((usual * (estimator.loss - mean) ** 2).sum())
+    error = max(float(np.sqrt(spread * (1 / len(scores) + 1 / estimator.rows.sum()))), 1e-12)
+    return above / error, above / max(mean, 1e-12)
+
+
+def _binned(profile: Profile, scores: Floats, bins: int) -> Floats:
+    return np.bincount(np.searchsorted(profile.score.edges, scores, side="right"), minlength=bins).astype(np.float64)
 
 
 def mismatch_share(scorer: Scorer, predictions: pa.Table) -> float:

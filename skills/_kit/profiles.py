@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.frames import Booleans, Floats, column_of, floats
-from skills._kit.metrics import losses
+from skills._kit.frames import Booleans, Floats, Integers, column_of, floats
+from skills._kit.metrics import auc, losses
 from skills._kit.usual import Later, Rows, in_slice, score_histograms
 from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, ScoreOutcomes, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
@@ -104,8 +104,16 @@ def with_outcomes(profile: Profile, task: Task, later: Later, threshold: float) 
         loss=(sums(losses(task, later.labels, later.scores)) / np.maximum(rows, 1)).tolist(),
         positives=sums(is_positive).astype(int).tolist() if is_binary else [],
         right=sums(is_right).astype(int).tolist() if is_binary else [],
+        within=_areas(later, place, len(rows)) if is_binary else [],
     )
     return msgspec.structs.replace(profile, outcomes=outcomes)
+
+
+def _areas(later: Later, place: Integers, bins: int) -> list[float]:
+    """The area under the ROC curve of each bin's rows alone [bins]; 0.5 where they have but one label."""
+    areas = np.array([auc(later.labels[place == one], later.scores[place == one]) for one in range(bins)])
+    found: list[float] = np.nan_to_num(areas, nan=0.5).tolist()
+    return found
 
 
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:

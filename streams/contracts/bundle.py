@@ -124,13 +124,15 @@ class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
 class ScoreOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     """What became of rows that the model hadn't seen, by the bins of its score: how many there were, and their mean loss.
 
-    For binary models how many of them had a positive label, and how many the threshold has right; for regression both are empty.
+    For binary models how many of them had a positive label, how many the threshold has right, and how well the score orders the
+    rows within the bin (the area under the ROC curve of its rows alone, 0.5 where it isn't known); for regression all are empty.
     """
 
     rows: list[int]
     loss: list[float]
     positives: list[int] = []
     right: list[int] = []
+    within: list[float] = []
 
 
 class SliceProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,6 +44,7 @@ class Estimator:
         self.is_binary = bool(outcomes.positives)
         self.chance = _shares(np.array(outcomes.positives or np.zeros(len(rows)), np.float64), rows)
         """Share of positives in each bin [bins]; zeros for regression."""
+        self._within = np.array(outcomes.within or np.full(len(rows), 0.5), np.float64)
         self._right = _shares(np.array(outcomes.right or np.zeros(len(rows)), np.float64), rows)
 
     def estimate(self, counts: Sequence[int] | Floats) -> Estimate | None:
@@ -55,14 +56,14 @@ class Estimator:
         loss, right = (float((found * part).sum() / total) for part in (self.loss, self._right))
         if not self.is_binary:
             return Estimate(loss, None, None)
-        return Estimate(loss, _area(found * self.chance, found * (1 - self.chance)), right)
+        return Estimate(loss, _area(found * self.chance, found * (1 - self.chance), self._within), right)
 
 
-def _area(positives: Floats, negatives: Floats) -> float | None:
+def _area(positives: Floats, negatives: Floats, within: Floats) -> float | None:
     ones, zeros = positives.sum(), negatives.sum()
     if not ones or not zeros:
         return None
-    below = np.cumsum(negatives) - negatives / 2
+    below = np.cumsum(negatives) - negatives * (1 - within)
     return float((positives * below).sum() / (ones * zeros))
 
 

@@ -14,7 +14,7 @@ from skills._kit.profiles import category_profile, number_profile
 from skills._kit.scoring import score_table
 from skills._kit.shifts import category_shift, number_shift, psi
 from skills._kit.slices import ranges_of, safe, slices_of
-from streams.contracts.events import DriftEvent
+from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.schema import Column, ModelSchema
 from streams.inference.session import load
 from streams.inference.store import BundleStore
@@ -24,6 +24,8 @@ CALM = Signs(
     loss_z=0.0,
     loss_change=0.0,
     quality_drop=0.0,
+    estimated_z=None,
+    estimated_change=0.0,
     psi=0.02,
     missing=0.0,
     strange=0.0,
@@ -58,6 +60,10 @@ CALM = Signs(
         ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
         ({"loss_z": 6.0, "loss_change": 0.2, "segment_share": 0.2, "segment_excess": 0.9}, "new_segment"),
         ({"loss_z": None, "psi": 1.0, "kinds": ("performance",)}, "harmful_shift"),
+        ({"loss_z": None, "psi": 1.0}, "harmless_shift"),
+        ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmful_shift"),
+        ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.002}, "harmless_shift"),
+        ({"psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmless_shift"),
     ],
 )
 def test_the_rules_name_the_cause(changed: dict[str, Any], cause: Cause):
@@ -152,10 +158,12 @@ def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **ch
     scores = changed.pop("score", served.scores)
     serve(served.given, tmp_path / "lake", scores, served.common["champion"], **changed)
     end = served.given.end_ms
+    since_ms = changed.pop("since_ms", None)
+    evidence = () if since_ms is None else (evidence_of(since_ms),)
     stated = [
         DriftEvent(
             id=kind, kind=kind, transition="confirmed", model=MODEL, digest=served.common["champion"], detector="d",
-            time_ms=end, bucket_start_ms=end - DAY_MS, bucket_end_ms=end, rows=9, evidence=(),
+            time_ms=end, bucket_start_ms=end - DAY_MS, bucket_end_ms=end, rows=9, evidence=evidence,
         )
         for kind in events
     ]  # fmt: skip
@@ -163,8 +171,12 @@ def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **ch
     return diagnose_drift.run(diagnose_drift.Input(**asked), tmp_path)
 
 
-def late(served: Served) -> np.ndarray:
-    return served.given.table["time_ms"].to_numpy() >= served.given.end_ms - 4 * DAY_MS
+def evidence_of(since_ms: int) -> Evidence:
+    return Evidence(watched="amount", method="mean", p_value=0.001, effect=1.0, effect_unit="sd", since_ms=since_ms)
+
+
+def late(served: Served, days: float = 4) -> np.ndarray:
+    return served.given.table["time_ms"].to_numpy() >= served.given.end_ms - days * DAY_MS
 
 
 def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
@@ -200,6 +212,35 @@ def test_a_column_gone_missing_is_a_broken_source(served: Served, tmp_path: Path
     assert found.causes[0].cause in {"upstream_data_break", "serving_bug"}
     assert {one.cause for one in found.causes[:2]} == {"upstream_data_break", "serving_bug"}, "the logged scores fit no longer"
     assert found.moved[0].feature == "amount"
+
+
+def test_a_change_is_measured_since_it_began(served: Served, tmp_path: Path):
+    """Half a day of other amounts is lost among four days of usual ones, unless the event says when it began."""
+    amounts, is_late = np.array(served.given.table["amount"].to_pylist()), late(served, 0.5)
+    moved = np.where(is_late, amounts + 1.0, amounts).tolist()
+    since_ms = served.given.end_ms - DAY_MS // 2
+    named = ("feature_drift", "loss_drift")
+    diluted = diagnosed(served, tmp_path / "a", named, amount=moved)
+    told = diagnosed(served, tmp_path / "b", named, amount=moved, since_ms=since_ms)
+    hardly = diagnosed(served, tmp_path / "c", named, amount=moved, since_ms=served.given.end_ms - HOUR_MS)
+    first = [next((one.effect for one in found.moved if one.feature == "amount"), 0.0) for found in (diluted, told, hardly)]
+    assert first[0] < 0.3
+    assert first[1] == pytest.approx(1.0, abs=0.25)
+    assert first[2] == first[0], "of an hour there are too few rows"
+
+
+def test_without_labels_what_the_scores_let_expect_tells_harm_from_none(served: Served, tmp_path: Path):
+    """Requests come whose scores are where the model is least sure; no label of the last days is known yet."""
+    scorer = load(BundleStore(Path(served.common["registry"])), MODEL, served.common["champion"])
+    rows = served.given.table
+    unsure = np.quantile(scorer.profile.score.sample, 0.95)
+    known = served.given.table["known_ms"].to_numpy() + np.where(late(served), 9 * DAY_MS, 0)
+    scores = np.where(late(served), unsure, served.scores)
+    found = diagnosed(served, tmp_path, ("score_drift",), score=scores, known_ms=known.tolist())
+    evidence = {one.cause: one.evidence for one in found.causes}["harmful_shift"]
+    assert found.performance.recent is None
+    assert evidence["estimated_loss_change"] > 0.1
+    assert rows.num_rows
 
 
 def test_other_scores_than_the_bundle_gives_are_a_serving_bug(served: Served, tmp_path: Path):

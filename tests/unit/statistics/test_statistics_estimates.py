@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -20,6 +21,12 @@ def test_of_the_reference_itself_it_says_what_was():
     assert found.accuracy == pytest.approx(30 / 40)
     # Positives 1, 10, 9 over negatives 9, 10, 1: ties count a half.
     assert found.auc == pytest.approx((1 * 4.5 + 10 * (9 + 5) + 9 * (19 + 0.5)) / 400)
+
+
+def test_the_order_within_a_bin_counts_as_far_as_it_is_known():
+    found = Estimator(msgspec.structs.replace(KNOWN, within=[0.5, 0.7, 1.0])).estimate(KNOWN.rows)
+    assert found is not None
+    assert found.auc == pytest.approx((1 * 4.5 + 10 * (9 + 7) + 9 * (19 + 1)) / 400)
 
 
 def test_rows_on_which_it_is_unsure_lower_what_is_expected():
