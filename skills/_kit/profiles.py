@@ -20,6 +20,8 @@ BINS = 20
 SAMPLE = 2_000
 REFERENCE_ROWS = 5_000
 MOST_CATEGORIES = 200
+# So many rows of mean loss are added to each bin's.
+_DRAWN_BY = 20
 
 
 def number_profile(values: Floats, generator: np.random.Generator) -> NumberProfile:
@@ -114,6 +116,34 @@ def _areas(later: Later, place: Integers, bins: int) -> list[float]:
     areas = np.array([auc(later.labels[place == one], later.scores[place == one]) for one in range(bins)])
     found: list[float] = np.nan_to_num(areas, nan=0.5).tolist()
     return found
+
+
+def with_column_losses(profile: Profile, task: Task, rows: Rows) -> Profile:
+    """Add the mean loss of the later rows by the bins and categories of each column.
+
+    It is drawn to the mean of all where there are few rows, so that a column's drift isn't told to cost what chance did.
+    """
+    later = rows.table.slice(rows.table.num_rows - len(rows.later.scores))
+    found = losses(task, rows.later.labels, rows.later.scores)
+    numbers, categories = {}, {}
+    for name, one in profile.numbers.items():
+        values = floats(later, name)
+        known = np.isfinite(values)
+        place = np.searchsorted(one.edges, values[known], side="right")
+        numbers[name] = msgspec.structs.replace(one, loss=_drawn_means(place, found[known], len(one.shares)).tolist())
+    for name, two in profile.categories.items():
+        order = {category: number for number, category in enumerate(two.shares)}
+        place = np.array([order.get(value, -1) for value in column_of(later, name).to_pylist()], np.int64)
+        means = _drawn_means(place[place >= 0], found[place >= 0], len(order))
+        categories[name] = msgspec.structs.replace(two, loss=dict(zip(order, means.tolist(), strict=True)))
+    return msgspec.structs.replace(profile, numbers=numbers, categories=categories)
+
+
+def _drawn_means(place: Integers, values: Floats, bins: int) -> Floats:
+    mean = float(values.mean()) if len(values) else 0.0
+    rows, sums = np.bincount(place, minlength=bins), np.bincount(place, weights=values, minlength=bins)
+    drawn: Floats = (sums + _DRAWN_BY * mean) / (rows + _DRAWN_BY)
+    return drawn
 
 
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:

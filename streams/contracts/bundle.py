@@ -103,7 +103,8 @@ def decode_manifest(data: bytes) -> Manifest:
 class NumberProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The reference distribution of a numeric column (or window): inner quantile bin edges and shares.
 
-    `shares[i]` belongs to the bin left of `edges[i]` (values equal to an edge go right); `sample` is a sorted sample.
+    `shares[i]` belongs to the bin left of `edges[i]` (values equal to an edge go right); `sample` is a sorted sample. `loss` is
+    the mean loss of each bin's rows that the model hadn't seen, empty where nobody measured.
     """
 
     edges: list[float]
@@ -112,13 +113,15 @@ class NumberProfile(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     high: float
     sample: list[float]
+    loss: list[float] = []
 
 
 class CategoryProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """The reference distribution of a categorical column."""
+    """The reference distribution of a categorical column; `loss` is as for a number, by category."""
 
     shares: dict[str, float]
     missing: float
+    loss: dict[str, float] = {}
 
 
 class ScoreOutcomes(msgspec.Struct, frozen=True, kw_only=True):

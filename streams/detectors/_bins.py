@@ -56,11 +56,15 @@ class BinScores:
 
 
 def sketch_numbers(profile: NumberProfile, many: Sequence[NumberCounts]) -> Sketch:
-    """Describe a number before and after by three quantiles, to the precision of the reference's bins, and what is missing."""
+    """Describe a number before and after by three quantiles, to the precision of the bins, what is missing, and what it costs."""
     bins = np.sum([counts.bins for counts in many], axis=0) if many else np.zeros(len(profile.shares))
     known, missing = float(np.sum(bins)), sum(counts.missing for counts in many)
     before = {"missing": profile.missing, **_quantiles(profile, np.asarray(profile.shares))}
     after = {"missing": missing / max(known + missing, 1.0), **_quantiles(profile, np.asarray(bins, np.float64))}
+    if profile.loss and bins.sum():
+        # What the column's own drift costs, if rows of a bin fare as they did.
+        before["expected_loss"] = float(np.dot(profile.shares, profile.loss))
+        after["expected_loss"] = float(np.dot(bins, profile.loss) / bins.sum())
     return Sketch(before, after)
 
 

@@ -50,8 +50,13 @@ def two_samples(profile: CategoryProfile, rows: int, now: CategoryCounts) -> Cou
 
 
 def sketch_shares(profile: CategoryProfile, many: Sequence[CategoryCounts]) -> Sketch:
-    """Describe a column before and after by the shares of the categories that moved most."""
+    """Describe a column before and after by the shares of the categories that moved most, and what the change costs by itself."""
     known = max(sum(sum(counts.counts.values()) + counts.unseen for counts in many), 1)
     after = {name: sum(counts.counts.get(name, 0) for counts in many) / known for name in profile.shares}
     moved = sorted(after, key=lambda name: (-abs(after[name] - profile.shares[name]), name))[:_SHOWN]
-    return Sketch({name: profile.shares[name] for name in moved}, {name: after[name] for name in moved})
+    sketch = Sketch({name: profile.shares[name] for name in moved}, {name: after[name] for name in moved})
+    if profile.loss:
+        usual = sum(share * profile.loss[name] for name, share in profile.shares.items()) / sum(profile.shares.values())
+        sketch.before["expected_loss"] = usual
+        sketch.after["expected_loss"] = usual + sum(share * (profile.loss[name] - usual) for name, share in after.items())
+    return sketch
