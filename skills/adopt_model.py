@@ -20,7 +20,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.export import categories_of, draft, golden_of, golden_rows, largest_difference, libraries, matrix_of, merged
 from skills._kit.frames import Floats, floats, integers, read_table
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, slice_profiles, with_column_losses, with_outcomes
+from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes
 from skills._kit.protected import protected
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
@@ -101,7 +101,7 @@ def run(request: Input, work: Path) -> Output:
     rows = Rows(table, seen)
     profile = with_column_losses(profile, schema.task, rows)
     if request.watch is not None:
-        profile = msgspec.structs.replace(profile, slices=slice_profiles(schema.task, request.watch.slices, rows))
+        profile = sliced(profile, schema, request.watch, rows)
         profile = msgspec.structs.replace(profile, normal=normal_of(request.watch, before, profile, rows, request.seed))
     scorer = Scorer(Bundle("", before, model, profile))
     found = score_table(scorer, table)

@@ -37,7 +37,7 @@ from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
 from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, slice_profiles, with_column_losses, with_outcomes
+from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
@@ -145,7 +145,7 @@ def run(request: Input, work: Path) -> Output:
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
-        profile = msgspec.structs.replace(profile, slices=slice_profiles(schema.task, request.watch.slices, seen))
+        profile = sliced(profile, schema, request.watch, seen)
         profile = msgspec.structs.replace(profile, normal=normal_of(request.watch, before, profile, seen, request.seed))
     scorer = Scorer(Bundle("", before, model, profile))
     # The rows that made the trees reach every leaf of them.

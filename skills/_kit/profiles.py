@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from skills._kit.cutting import cut_slices
 from skills._kit.frames import Booleans, Floats, Integers, column_of, floats
 from skills._kit.metrics import auc, losses
-from skills._kit.usual import Later, Rows, in_slice, score_histograms
+from skills._kit.usual import Later, Rows, Watch, in_slices, score_histograms
 from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, ScoreOutcomes, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.contracts.slices import Slice
@@ -20,6 +21,9 @@ BINS = 20
 SAMPLE = 2_000
 REFERENCE_ROWS = 5_000
 MOST_CATEGORIES = 200
+CUT_SLICES = "loss_slices_found"
+"""The detector for whose sake slices are cut."""
+
 # So many rows of mean loss are added to each bin's.
 _DRAWN_BY = 20
 
@@ -146,12 +150,23 @@ def _drawn_means(place: Integers, values: Floats, bins: int) -> Floats:
     return drawn
 
 
+def sliced(profile: Profile, schema: ModelSchema, watch: Watch, rows: Rows) -> Profile:
+    """Add the declared slices and, where they are watched, those that nobody declared."""
+    declared = slice_profiles(schema.task, watch.slices, rows)
+    if CUT_SLICES not in watch.detectors:
+        return msgspec.structs.replace(profile, slices=declared)
+    later = rows.table.slice(rows.table.num_rows - len(rows.later.scores))
+    found = slice_profiles(schema.task, cut_slices(schema, profile, later), rows)
+    found = tuple(msgspec.structs.replace(one, is_declared=False) for one in found)
+    return msgspec.structs.replace(profile, slices=(*declared, *found))
+
+
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:
     """Describe the loss of each slice on the rows that the model hadn't seen; one without such rows is left out."""
     found = losses(task, rows.later.labels, rows.later.scores)
     profiles = []
-    for one in slices:
-        own = found[in_slice(one, rows)]
+    for one, inside in zip(slices, in_slices(slices, rows), strict=True):
+        own = found[inside]
         if len(own):
             mean, deviation = float(own.mean()), float(own.std())
             profiles.append(SliceProfile(slice=one, rows=len(own), loss_mean=mean, loss_std=deviation, loss_skew=skew_of(own)))

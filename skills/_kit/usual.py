@@ -21,7 +21,7 @@ from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputS
 from streams.detectors.base import BucketView, Floors, Setup
 from streams.statistics.alarms import Course
 from streams.statistics.counts import count_categories, count_numbers
-from streams.statistics.slices import rows_of
+from streams.statistics.slices import Slicer
 
 _SAMPLE = 500
 # Levels of signals in buckets that are held at once; a hundred features in hours of a year are 4 million.
@@ -188,8 +188,8 @@ def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[Lo
 
 def _add_slices(outcomes: list[LossSummary], task: Task, slices: Sequence[SliceProfile], rows: Rows, buckets: Integers) -> None:
     number, inside = len(outcomes), (buckets >= 0) & (buckets < len(outcomes))
-    for one in slices:
-        belongs = inside & in_slice(one.slice, rows)
+    for one, own in zip(slices, in_slices([one.slice for one in slices], rows), strict=True):
+        belongs = inside & own
         found, of = losses(task, rows.later.labels[belongs], rows.later.scores[belongs]), buckets[belongs]
         counted = np.bincount(of, minlength=number).tolist()
         sums = [np.bincount(of, weights=found**power, minlength=number) for power in (1, 2)]
@@ -199,10 +199,10 @@ def _add_slices(outcomes: list[LossSummary], task: Task, slices: Sequence[SliceP
             )
 
 
-def in_slice(one: Slice, rows: Rows) -> Booleans:
-    """Say which of the later rows belong to a slice [n]."""
+def in_slices(slices: Sequence[Slice], rows: Rows) -> Booleans:
+    """Say which of the later rows belong to each slice [slices, n]."""
     later = rows.table.slice(rows.table.num_rows - len(rows.later.scores))
-    return rows_of(one, lambda name: column_of(later, name).to_pylist())
+    return Slicer(slices).rows(lambda name: column_of(later, name).to_pylist())
 
 
 def score_histograms(scores: Floats, groups: Integers, number: int) -> Integers:

@@ -139,13 +139,17 @@ class ScoreOutcomes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SliceProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A slice, and the loss of its rows that the model hadn't seen: how many there were, mean, deviation and third moment."""
+    """A slice, and the loss of its rows that the model hadn't seen: how many there were, mean, deviation and third moment.
+
+    One that isn't declared was cut by the training, so that none of the model's weak spots goes unwatched.
+    """
 
     slice: Slice
     rows: int
     loss_mean: float
     loss_std: float
     loss_skew: float = 0.0
+    is_declared: bool = True
 
 
 class Usual(msgspec.Struct, frozen=True, kw_only=True):

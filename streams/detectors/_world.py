@@ -43,6 +43,9 @@ SLICES = (
     Slice(name="warm", conditions=(Condition(column="colour", values=("red", "new")),)),
     Slice(name="large", conditions=(Condition(column="size", low=0.0),)),
 )
+FOUND = (
+    Slice(name="large and blue", conditions=(Condition(column="size", low=0.0), Condition(column="colour", values=("blue",)))),
+)
 
 
 class Rows(NamedTuple):
@@ -119,7 +122,7 @@ class World:
             model="m", slot="champion", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
             rows=len(rows.score), loss=_fixed(rows.loss), loss_squares=_fixed(rows.loss**2),
             brier=_fixed((rows.score - rows.label) ** 2), delay_ms=0, positives=positives, negatives=negatives,
-            slices={one.name: _slice_losses(_losses_of(one, rows)) for one in SLICES},
+            slices={one.name: _slice_losses(_losses_of(one, rows)) for one in (*SLICES, *FOUND)},
         )  # fmt: skip
 
 
@@ -140,7 +143,7 @@ def _profile(rows: Rows, *, is_binary: bool) -> Profile:
         positives=_histogram(rows.score[rows.label == 1]) if is_binary else [],
         negatives=_histogram(rows.score[rows.label == 0]) if is_binary else [],
         outcomes=_outcomes(rows, score, is_binary=is_binary),
-        slices=tuple(_slice_profile(one, _losses_of(one, rows)) for one in SLICES),
+        slices=tuple(_slice_profile(one, _losses_of(one, rows)) for one in (*SLICES, *FOUND)),
     )
 
 
@@ -168,7 +171,7 @@ def _slice_losses(loss: Floats) -> SliceLosses:
 
 def _slice_profile(one: Slice, loss: Floats) -> SliceProfile:
     mean, deviation, skew = float(loss.mean()), float(loss.std()), float(stats.skew(loss))
-    return SliceProfile(slice=one, rows=len(loss), loss_mean=mean, loss_std=deviation, loss_skew=skew)
+    return SliceProfile(slice=one, rows=len(loss), loss_mean=mean, loss_std=deviation, loss_skew=skew, is_declared=one in SLICES)
 
 
 def _number_profile(values: Floats) -> NumberProfile:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from streams.contracts.schema import Task
 from streams.contracts.slices import Slice
 from streams.contracts.summaries import FIXED, SCORE_BINS, LossSummary, SliceLosses
-from streams.statistics.slices import rows_of
+from streams.statistics.slices import Slicer
 
 # The smallest probability that log loss is taken of: a float32 score of 0 or 1 is a rounded one.
 _EPSILON = 1e-7
@@ -25,7 +24,8 @@ class LossAccumulator:
 
     def __init__(self, task: Task, slices: Sequence[Slice] = ()) -> None:
         self._task = task
-        self._slices = {one: SliceLosses(rows=0, loss=0, loss_squares=0) for one in slices}
+        self._slices = [(one.name, SliceLosses(rows=0, loss=0, loss_squares=0)) for one in slices]
+        self._slicer = Slicer(slices)
         self._rows = self._loss = self._loss_squares = self._brier = self._delay_ms = 0
         bins = SCORE_BINS if task == "binary" else 0
         self._positives = np.zeros(bins, np.int64)
@@ -53,13 +53,14 @@ class LossAccumulator:
         self._add_slices(loss, columns)
 
     def _add_slices(self, loss: npt.NDArray[np.float64], columns: Sequence[Any]) -> None:
-        values = cache(lambda name: [getattr(row, name, None) for row in columns])
-        for one, sums in self._slices.items():
-            inside = loss[rows_of(one, values)]
-            if len(inside):
-                sums.rows += len(inside)
-                sums.loss += _fixed(inside)
-                sums.loss_squares += _fixed(inside**2)
+        if not self._slices:
+            return
+        inside = self._slicer.rows(lambda name: [getattr(row, name, None) for row in columns])
+        found = zip(inside.sum(axis=1).tolist(), _fixed_sums(inside, loss), _fixed_sums(inside, loss**2), strict=True)
+        for (_, sums), (rows, first, second) in zip(self._slices, found, strict=True):
+            sums.rows += rows
+            sums.loss += first
+            sums.loss_squares += second
 
     def summary(self, model: str, slot: str, digest: str, partition: int, bucket: tuple[int, int], *, late: int) -> LossSummary:
         """Return the sums."""
@@ -67,7 +68,7 @@ class LossAccumulator:
             model=model, slot=slot, digest=digest, partition=partition, bucket_start_ms=bucket[0], bucket_end_ms=bucket[1],
             rows=self._rows, loss=self._loss, loss_squares=self._loss_squares, brier=self._brier, delay_ms=self._delay_ms,
             positives=self._positives.tolist(), negatives=self._negatives.tolist(), late=late,
-            slices={one.name: sums for one, sums in self._slices.items()},
+            slices=dict(self._slices),
         )  # fmt: skip
 
 
@@ -78,8 +79,14 @@ def _log_loss(scores: npt.NDArray[np.float64], labels: npt.NDArray[np.float64]) 
 
 def _fixed(values: npt.NDArray[np.float64]) -> int:
     """Round each row to fixed point first: then the sum is the same in any order. One row counts at most `_LARGEST`."""
+    return _fixed_sums(np.ones((1, len(values)), np.bool_), values)[0]
+
+
+def _fixed_sums(inside: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]) -> list[int]:
+    """Add up the values [n] that are inside of each slice [slices, n]."""
     units = np.rint(np.minimum(values, _LARGEST) * FIXED)
     if units.sum() < _INT64_SAFE:
-        return int(units.astype(np.int64).sum())
+        sums: list[int] = (inside @ units.astype(np.int64)).tolist()
+        return sums
     # Squared errors of large targets: whole numbers of any size, a little slower.
-    return sum(map(int, units.tolist()))
+    return [sum(map(int, units[one].tolist())) for one in inside]
