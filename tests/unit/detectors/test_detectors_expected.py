@@ -8,7 +8,7 @@ import pytest
 
 from streams.contracts.bundle import ScoreOutcomes
 from streams.contracts.summaries import FIXED, SliceLosses
-from streams.detectors import loss_slices, performance_estimated
+from streams.detectors import loss_slices, loss_slices_found, performance_estimated
 from streams.detectors.base import BucketView
 from streams.detectors.checks import World, setup_of
 from streams.statistics.estimates import Estimator
@@ -87,7 +87,10 @@ def test_a_regression_has_no_area():
 
 def test_each_slice_is_read_by_itself():
     world = World(2)
-    warm, large = world.profile.slices
+    warm, large, both = world.profile.slices
+    assert [signal.name for signal in loss_slices_found.open_detector(setup_of(world)).signals] == [
+        f"slice {both.slice.name}: mean"
+    ]
     detector = loss_slices.open_detector(setup_of(world))
     assert [signal.name for signal in detector.signals] == ["slice warm: mean", "slice large: mean"]
     assert [signal.reference for signal in detector.signals] == [warm.rows, large.rows]
@@ -106,7 +109,7 @@ def test_each_slice_is_read_by_itself():
 
 def test_a_slice_of_too_few_rows_is_not_followed():
     world = World(2)
-    warm, large = world.profile.slices
+    warm, large, _ = world.profile.slices
     few = msgspec.structs.replace(warm, rows=99)
     still = msgspec.structs.replace(large, loss_std=0.0)
     world.profile = msgspec.structs.replace(world.profile, slices=(few, still))
