@@ -9,7 +9,8 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from streams.contracts.events import DriftEvent, decode_event
-from streams.contracts.records import Outcome, Prediction
+from streams.contracts.records import Outcome, Prediction, TaskState
 from streams.contracts.topics import TABLE, topic_name
 from streams.detectors.checks import DAY_MS, World
 from streams.inference.store import BundleStore, write_bundle
@@ -27,7 +28,7 @@ from streams.transport.admin import ensure_topics
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
-from streams.transport.records import Output, Record
+from streams.transport.records import Output, Record, position_key
 from tests.kit.watch_worker import PARTITIONS, Run, stages_of
 
 pytestmark = pytest.mark.full
@@ -49,6 +50,7 @@ async def test_what_is_said_does_not_depend_on_who_dies_when(
     publisher = Publisher(broker.bootstrap)
     await publisher.start()
     workers: dict[str, asyncio.subprocess.Process] = {}
+    sent: Counter[str] = Counter()
     try:
         for worker in NAMES:
             workers[worker] = await _start(broker.bootstrap, disturbed, tmp_path, worker)
@@ -56,7 +58,11 @@ async def test_what_is_said_does_not_depend_on_who_dies_when(
             outputs = _day(name, digest, day)
             cut = drawn.randrange(len(outputs))
             await publisher.send_many(outputs[:cut])
+            sent.update(map(_place, outputs))
             if drawn.random() < 0.5:
+                if drawn.random() < 0.7:
+                    # What it knows of the day is in its memory alone.
+                    await _until_folded(broker.bootstrap, disturbed, sent - Counter(map(_place, outputs[cut:])))
                 victim = drawn.choice(NAMES)
                 workers[victim].send_signal(drawn.choice([signal.SIGKILL, signal.SIGTERM]))
                 await workers[victim].wait()
@@ -125,6 +131,26 @@ def _day(name: str, digest: str, day: int) -> list[Output]:
         for kind in ("predictions", "outcomes")
     ]
     return rows + marks
+
+
+def _place(output: Output) -> str:
+    return position_key(output.topic, output.partition)
+
+
+async def _until_folded(bootstrap: str, run: Run, sent: Mapping[str, int]) -> None:
+    """Wait until measuring has read so many records of each partition."""
+    follower, reached = Follower(bootstrap, [run.state("measuring")]), dict[str, int]()
+    records: Sequence[Record] = list(await follower.start())
+    try:
+        async with asyncio.timeout(90):
+            while True:
+                for record in records:
+                    reached |= msgspec.json.decode(record.value or b"", type=TaskState).positions
+                if all(reached.get(place, 0) >= count for place, count in sent.items()):
+                    return
+                records = await follower.poll(500)
+    finally:
+        await follower.stop()
 
 
 async def _until(bootstrap: str, run: Run, watermark_ms: int) -> list[DriftEvent]:
