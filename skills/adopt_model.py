@@ -96,13 +96,15 @@ def run(request: Input, work: Path) -> Output:
     early, later = (Fold(matrix[rows], scores[rows]) for rows in (slice(begins), slice(begins, None)))
     booster = fit(schema.task, early, {}, request.seed, later).booster
     model = merged(graph, booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
+    reference = reference_of(schema, table, (), generator)
     before = draft(request.model, inputs, request.skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     profile = with_outcomes(profile, schema.task, seen, before.threshold)
     rows = Rows(table, seen)
     profile = with_column_losses(profile, schema.task, rows)
     if request.watch is not None:
         profile = sliced(profile, schema, request.watch, rows)
-        profile = msgspec.structs.replace(profile, normal=normal_of(request.watch, before, profile, rows, request.seed))
+        normal = normal_of(request.watch, before, profile, rows, request.seed, reference=reference)
+        profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))
     found = score_table(scorer, table)
     parity, apart = largest_difference(booster, matrix, found), float(np.abs(found - scores)[begins:].mean())
@@ -114,7 +116,7 @@ def run(request: Input, work: Path) -> Output:
         lineage=_lineage(request, apart, parity),
     )
     folder = work / "bundle"
-    write_bundle(folder, done, model, reference_of(schema, table, (), generator), profile)
+    write_bundle(folder, done, model, reference, profile)
     digest = BundleStore(Path(request.registry)).publish(request.model, folder)
     return Output(digest=digest, metrics=metrics, rows=table.num_rows, apart=apart, seconds=clock.monotonic() - begun)
 

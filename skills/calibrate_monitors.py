@@ -6,6 +6,7 @@ learnt from the first two, because an expectation that has seen the very buckets
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
@@ -149,7 +150,8 @@ def run(request: Input, work: Path) -> Output:
     bundle = store.read(request.model, request.bundle)
     history = history_of(bundle, Logged(request.table, request.sources, request.schema, request.key_file))
     config = _config(request)
-    replay = Replay(bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [])
+    read_rows = functools.partial(store.read_reference, request.model, request.bundle)
+    replay = Replay(bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [], read_rows)
     panel = Panel(config.detectors, replay.setup())
     try:
         if not fits(request.watch, panel, history.rows):

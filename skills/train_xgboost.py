@@ -143,10 +143,12 @@ def run(request: Input, work: Path) -> Output:
     seen = Rows(table, judged.later)
     profile = with_column_losses(profile, schema.task, seen)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
+    reference = reference_of(schema, table, names, generator)
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
         profile = sliced(profile, schema, request.watch, seen)
-        profile = msgspec.structs.replace(profile, normal=normal_of(request.watch, before, profile, seen, request.seed))
+        normal = normal_of(request.watch, before, profile, seen, request.seed, reference=reference)
+        profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))
     # The rows that made the trees reach every leaf of them.
     apart = largest_difference(fitted.booster, fold.rows.matrix, score_table(scorer, table.take(pa.array(fold.places))))
@@ -158,7 +160,7 @@ def run(request: Input, work: Path) -> Output:
         metrics=metrics,
         lineage=_lineage(request, fitted, len(fold.places), apart),
     )
-    digest = _publish(request, work, done, (model, reference_of(schema, table, names, generator), profile))
+    digest = _publish(request, work, done, (model, reference, profile))
     return Output(
         digest=digest,
         metrics=metrics,

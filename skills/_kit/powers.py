@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from streams.calibration.changes import Change, menu
 from streams.calibration.panel import Panel
 from streams.calibration.power import Alarms, Integers, Rule, Stream, delays, power_of, watched_until
 from streams.contracts.bundle import Manifest, Normal, Profile
-from streams.detectors.base import BucketView, Readings, Setup
+from streams.detectors.base import BucketView, Readings, Setup, no_rows
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Watcher
@@ -28,17 +29,21 @@ _DIGEST = "d"
 
 
 class Replay(NamedTuple):
-    """What is replayed: the bundle's manifest and profile, the model's monitoring, the length of a bucket, and the buckets."""
+    """What is replayed: the bundle's manifest and profile, the model's monitoring, the length of a bucket, and the buckets.
+
+    `read_rows` reads whole rows of the bundle's reference.
+    """
 
     manifest: Manifest
     profile: Profile
     config: MonitoringConfig
     bucket_ms: int
     views: Sequence[BucketView]
+    read_rows: Callable[[], pa.Table | None] = no_rows
 
     def setup(self) -> Setup:
         """Return what detectors are told."""
-        return Setup(self.manifest, self.profile, self.config.effect_floors, self.bucket_ms)
+        return Setup(self.manifest, self.profile, self.config.effect_floors, self.bucket_ms, self.read_rows)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +69,7 @@ def alarms_in(replay: Replay, normal: Normal, since_ms: int = 0) -> Counter[Grou
     """
     profile = msgspec.structs.replace(replay.profile, normal=normal)
     model = MonitoredModel(replay.manifest.model, replay.manifest.schema.task, "", "", "", 1, replay.bucket_ms)
-    watcher = Watcher(model, replay.config, lambda _: Reference(replay.manifest, profile))
+    watcher = Watcher(model, replay.config, lambda _: Reference(replay.manifest, profile, replay.read_rows))
     found: Counter[Group] = Counter()
     confirmed: set[Group] = set()
     try:

@@ -63,7 +63,9 @@ class Rows(NamedTuple):
     later: Later
 
 
-def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int) -> Normal | None:
+def normal_of(
+    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int, *, reference: pa.Table | None = None
+) -> Normal | None:
     """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets, or far too many.
 
     Args:
@@ -72,8 +74,9 @@ def normal_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, se
         profile: the reference.
         rows: what is learnt from.
         seed: for the simulated stream that the rate of false alarms is read from.
+        reference: whole rows of the reference, as the bundle is going to hold them.
     """
-    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms))
+    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: reference))
     try:
         if not fits(watch, panel, rows):
             return None

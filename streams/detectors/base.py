@@ -7,8 +7,8 @@ is expected to be, how surprising its level is, and which surprises add up to an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,10 @@ from pydantic import Field
 from streams.contracts.bundle import Manifest, Profile
 from streams.contracts.summaries import InputSummary, LossSummary
 from streams.runtime.config import Section
+
+if TYPE_CHECKING:
+    # Settings are read wherever a command starts, and need no tables.
+    import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,7 +36,7 @@ class Floors(Section):
     """Of a feature's or the score's distribution, in standard deviations of a row; 0.1 moves a median to where 46 % were.
 
     Like `share` for categories it is half as large for features that the model relies on most, and up to four times as large for
-    those that it hardly looks at.
+    those that it hardly looks at. `inputs_pca` and `inputs_mmd` go by it for all columns together.
     """
 
     share: float = Field(default=0.02, ge=0, le=1)
@@ -50,14 +54,29 @@ class Floors(Section):
     auc: float = Field(default=0.01, ge=0, le=1)
     """Loss of area under the ROC curve against the reference's."""
 
+    domain_auc: float = Field(default=0.03, ge=0, le=0.5)
+    """Area under the ROC curve, less a half, of a model that tells the bucket's rows from the reference's.
+
+    0.03 is what the best of models makes of a normal feature that was shifted by 0.1 of its standard deviations.
+    """
+
+
+def no_rows() -> None:
+    """Say that whole rows of the reference can't be had."""
+
 
 class Setup(NamedTuple):
-    """What monitoring tells a detector when it opens it: the bundle that serves, what matters, and how long a bucket is."""
+    """What monitoring tells a detector when it opens it: the bundle that serves, what matters, and how long a bucket is.
+
+    `read_rows` reads whole rows of the reference, for detectors that look at columns together: its untagged features, windows and
+    label, None where there are none. It reads a file, so only they call it, once.
+    """
 
     manifest: Manifest
     profile: Profile
     floors: Floors
     bucket_ms: int
+    read_rows: Callable[[], pa.Table | None] = no_rows
 
 
 def floor_of(profile: Profile, name: str, floor: float) -> float:

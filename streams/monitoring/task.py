@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import structlog
 
 from streams.contracts.errors import BundleRefused
@@ -140,5 +142,12 @@ class MonitoringTask:
                 return None
             while len(self._references) >= _MOST_REFERENCES:
                 del self._references[next(iter(self._references))]
-            self._references[digest] = Reference(bundle.manifest, bundle.profile)
+            self._references[digest] = Reference(bundle.manifest, bundle.profile, functools.partial(self._read_rows, digest))
         return self._references[digest]
+
+    def _read_rows(self, digest: str) -> pa.Table | None:
+        try:
+            return self._store.read_reference(self._model.name, digest)
+        except BundleRefused as error:
+            log.warning("ReferenceUnreadable", model=self._model.name, digest=digest, error=str(error))
+            return None

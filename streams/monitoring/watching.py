@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import structlog
 
 from streams.calibration.chart import Chart, Looked
@@ -18,7 +19,7 @@ from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.contracts.errors import ContractError
 from streams.contracts.events import DriftEvent, Evidence, Transition
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import BucketView, Readings, Setup
+from streams.detectors.base import BucketView, Readings, Setup, no_rows
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
@@ -40,10 +41,11 @@ log = structlog.get_logger(__name__)
 
 
 class Reference(NamedTuple):
-    """What a bundle says is normal, and what was validated."""
+    """What a bundle says is normal, what was validated, and how whole rows of its reference are read."""
 
     manifest: Manifest
     profile: Profile
+    read_rows: Callable[[], pa.Table | None] = no_rows
 
 
 References = Callable[[str], Reference | None]
@@ -130,9 +132,9 @@ class _Watch:
 
     def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference) -> None:
         self.digest, self.profile = digest, reference.profile
-        manifest, profile = reference
+        manifest, profile, read_rows = reference
         self._config = config
-        self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms))
+        self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms, read_rows))
         normal = usable(profile.normal, self._panel, model.bucket_ms, config)
         missing = [
             weeks_missing(buckets, model.bucket_ms, config.false_alarms_per_month) for buckets in measured(normal, self._panel)

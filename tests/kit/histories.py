@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from skills import train_xgboost
+from skills._kit.usual import Watch
 from streams.contracts.features import Window
 from streams.contracts.schema import Column, ModelSchema
 
@@ -68,13 +69,15 @@ def between(log: pa.Table, begin: float, end: float) -> pa.Table:
     return log.filter(inside)
 
 
-def trained_on(table: pa.Table, folder: Path, schema: ModelSchema, windows: tuple[Window, ...] = ()) -> str:
+def trained_on(
+    table: pa.Table, folder: Path, schema: ModelSchema, windows: tuple[Window, ...] = (), watch: Watch | None = None
+) -> str:
     """Train a small model and return its digest; the registry is the folder `registry`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "train.parquet"
     pq.write_table(table, file)
     asked = train_xgboost.Input(
         lake=str(folder / "lake"), registry=str(folder / "registry"), model=MODEL, train=str(file), schema=schema,
-        skew_ms=SKEW_MS, windows=windows, parameters={"rounds": 20, "max_depth": 3},
+        skew_ms=SKEW_MS, windows=windows, parameters={"rounds": 20, "max_depth": 3}, watch=watch,
     )  # fmt: skip
     return train_xgboost.run(asked, folder / "training").digest

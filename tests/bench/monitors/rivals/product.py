@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from skills._kit.profiles import profile_of
+from skills._kit.profiles import profile_of, reference_of
 from skills._kit.usual import Later, Rows, Watch, normal_of
 from streams.contracts.bundle import Golden, Manifest, Profile
 from streams.contracts.events import DriftEvent
@@ -48,7 +48,9 @@ def learnt(world: World, rows: pd.DataFrame, seed: int, config: MonitoringConfig
     later = Later(time_ms, time_ms, rows["label"].to_numpy(), rows["score"].to_numpy())
     features = pa.Table.from_pandas(rows[[*world.numbers, *world.categories, "label"]], preserve_index=False)
     table = features.append_column("time_ms", pa.array(time_ms))
-    profile = profile_of(schema, table, (), later, np.random.default_rng(seed))
+    generator = np.random.default_rng(seed)
+    profile = profile_of(schema, table, (), later, generator)
+    sample = reference_of(schema, table, (), generator)
     manifest = Manifest(model="m", schema=schema, golden=Golden(columns=[], windows=[], time_ms=[], scores=[]))
     watch = Watch(
         bucket_ms=HOUR_MS,
@@ -58,9 +60,9 @@ def learnt(world: World, rows: pd.DataFrame, seed: int, config: MonitoringConfig
         alarm_rate=config.alarm_rate(HOUR_MS),
         min_rows=config.min_rows,
     )
-    normal = normal_of(watch, manifest, profile, Rows(table, later), seed)
+    normal = normal_of(watch, manifest, profile, Rows(table, later), seed, reference=sample)
     assert normal is not None, "the history is long enough"
-    return Reference(manifest, msgspec.structs.replace(profile, normal=normal))
+    return Reference(manifest, msgspec.structs.replace(profile, normal=normal), lambda: sample)
 
 
 def watched(reference: Reference, rows: pd.DataFrame, after: int, config: MonitoringConfig, since: int = 0) -> Said:
