@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy import stats
 
 from streams.contracts.bundle import (
@@ -38,6 +39,8 @@ from streams.statistics.slices import rows_of
 Floats = npt.NDArray[np.float64]
 
 DAY_MS = 86_400_000
+# How size and weight are correlated.
+_TOGETHER = 0.8
 COLOURS = ("blue", "green", "red")
 SLICES = (
     Slice(name="warm", conditions=(Condition(column="colour", values=("red", "new")),)),
@@ -52,6 +55,7 @@ class Rows(NamedTuple):
     """Drawn rows as columns [rows]; `loss` is log loss for binary, squared error for regression."""
 
     size: Floats
+    weight: Floats
     colour: npt.NDArray[np.str_]
     score: Floats
     label: Floats
@@ -65,10 +69,16 @@ class World:
         self.task: Task = task
         self.rows = 600
         self._generator = np.random.default_rng(seed)
+        # Its own, so that what is drawn of everything else doesn't hang on it.
+        self._of_weight = np.random.default_rng([seed, 1])
         rows = self._draw(reference_rows, is_broken=False)
+        self.reference = pa.table(
+            {"size": _or_none(rows.size), "weight": rows.weight, "colour": rows.colour, "label": rows.label}
+        )
         self.profile = _profile(rows, is_binary=task == "binary")
         golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
-        schema = ModelSchema(columns=(Column(name="size", kind="number"), Column(name="colour", kind="category")), task=task)
+        kinds: dict[str, Literal["number", "category"]] = {"size": "number", "weight": "number", "colour": "category"}
+        schema = ModelSchema(columns=tuple(Column(name=name, kind=kind) for name, kind in kinds.items()), task=task)
         self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
 
     def view(self, index: int, *, rows: int = 600, is_broken: bool = False) -> BucketView:
@@ -90,6 +100,9 @@ class World:
         size = generator.normal(0.0, 1.0, rows)
         if is_broken:
             size[:] = 1.5
+        # Broken, weights are as they were but have nothing to do with sizes.
+        together = 0.0 if is_broken else _TOGETHER
+        weight = together * size + math.sqrt(1 - together**2) * self._of_weight.normal(size=rows)
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
         truth = generator.beta(2, 2, rows)
@@ -98,19 +111,19 @@ class World:
         if self.task == "regression":
             unsure = 0.15 - 0.2 * np.abs(score - 0.5)
             label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1)
-            return Rows(size, colour, score, label, (score - label) ** 2)
+            return Rows(size, weight, colour, score, label, (score - label) ** 2)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
-        return Rows(size, colour, score, label, loss)
+        return Rows(size, weight, colour, score, label, loss)
 
     def _inputs(self, rows: Rows, start_ms: int) -> InputSummary:
-        size, sampled = self.profile.numbers["size"], min(500, len(rows.score))
+        profile, sampled = self.profile, min(500, len(rows.score))
         return InputSummary(
             model="m", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
             rows=len(rows.score),
-            numbers={"size": _number_counts(size, rows.size)},
-            categories={"colour": _category_counts(self.profile.categories["colour"], rows.colour)},
-            score=_number_counts(self.profile.score, rows.score),
+            numbers={name: _number_counts(one, getattr(rows, name)) for name, one in profile.numbers.items()},
+            categories={"colour": _category_counts(profile.categories["colour"], rows.colour)},
+            score=_number_counts(profile.score, rows.score),
             # Rows are independent, so the first ones are as fair a sample as any.
             sample=[(row, _sampled(rows, row)) for row in range(sampled)],
         )  # fmt: skip
@@ -133,7 +146,7 @@ def _profile(rows: Rows, *, is_binary: bool) -> Profile:
     return Profile(
         rows=len(rows.score),
         later_rows=len(rows.score),
-        numbers={"size": _number_profile(rows.size)},
+        numbers={"size": _number_profile(rows.size), "weight": _number_profile(rows.weight)},
         categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
         score=score,
         label_mean=float(rows.label.mean()),
@@ -217,9 +230,14 @@ def _sampled(rows: Rows, row: int) -> dict[str, float | str | None]:
     size = float(rows.size[row])
     return {
         "size": None if math.isnan(size) else size,
+        "weight": float(rows.weight[row]),
         "colour": str(rows.colour[row]),
         SAMPLED_SCORE: float(rows.score[row]),
     }
+
+
+def _or_none(values: Floats) -> pa.Array:
+    return pa.array(values, from_pandas=True)
 
 
 def _histogram(scores: Floats) -> list[int]:

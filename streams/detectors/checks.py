@@ -43,7 +43,7 @@ _RARE = 1e-5
 
 def setup_of(world: World) -> Setup:
     """Return the setup that the checks open detectors with: buckets of a day."""
-    return Setup(world.manifest, world.profile, Floors(), DAY_MS)
+    return Setup(world.manifest, world.profile, Floors(), DAY_MS, lambda: world.reference)
 
 
 def open_in(kind: ModuleType, world: World) -> Detector:
@@ -189,7 +189,7 @@ def check_order(kind: ModuleType, task: Task = "binary") -> None:
     world = World(5, task)
     profile = msgspec.structs.replace(
         world.profile,
-        numbers=world.profile.numbers | {"weight": world.profile.numbers["size"]},
+        numbers=world.profile.numbers | {"length": world.profile.numbers["size"]},
         categories=world.profile.categories | {"shade": world.profile.categories["colour"]},
     )
     first, second = world.view(0).inputs, world.view(1).inputs
@@ -197,16 +197,22 @@ def check_order(kind: ModuleType, task: Task = "binary") -> None:
         raise AssertionError("the world's buckets have inputs")
     both = msgspec.structs.replace(
         first,
-        numbers=first.numbers | {"weight": second.numbers["size"]},
+        numbers=first.numbers | {"length": second.numbers["size"]},
         categories=first.categories | {"shade": second.categories["colour"]},
-        sample=[(row, values | {"weight": values["size"], "shade": values["colour"]}) for row, values in first.sample],
+        sample=[(row, values | {"length": values["size"], "shade": values["colour"]}) for row, values in first.sample],
     )
     turned = msgspec.structs.replace(
-        both, numbers=dict(reversed(both.numbers.items())), categories=dict(reversed(both.categories.items()))
+        both,
+        numbers=dict(reversed(both.numbers.items())),
+        categories=dict(reversed(both.categories.items())),
+        sample=[(row, dict(reversed(values.items()))) for row, values in both.sample],
     )
+    reference = world.reference
+    for name, like in (("length", "size"), ("shade", "colour")):
+        reference = reference.append_column(name, reference.column(like))
     found = []
     for inputs in (both, turned):
-        detector = cast("Detector", kind.open_detector(setup_of(world)._replace(profile=profile)))
+        detector = cast("Detector", kind.open_detector(setup_of(world)._replace(profile=profile, read_rows=lambda: reference)))
         try:
             found.append(detector.read(world.view(0)._replace(inputs=inputs, losses=None)))
         finally:

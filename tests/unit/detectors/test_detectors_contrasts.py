@@ -222,7 +222,8 @@ def test_quality_reads_each_kind_of_bad_value_as_a_share() -> None:
     world = World(4)
     detector, found = opened(inputs_quality, world), opened(inputs_quality, world).read(world.view(0, is_broken=True))
     by_name = {signal.name: index for index, signal in enumerate(detector.signals)}
-    assert set(by_name) == {"size: missing", "size: out of range", "colour: missing", "colour: unseen category"}
+    numbers = {f"{name}: {aspect}" for name in ("size", "weight") for aspect in ("missing", "out of range")}
+    assert set(by_name) == numbers | {"colour: missing", "colour: unseen category"}
     assert found.level[by_name["size: missing"]] * math.sqrt(600) > 10
     assert found.effect[by_name["size: missing"]] == pytest.approx(0.25, abs=0.07)
     assert found.effect[by_name["colour: unseen category"]] == pytest.approx(0.3, abs=0.07)
