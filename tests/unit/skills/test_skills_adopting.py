@@ -112,8 +112,8 @@ def test_declared_slices_have_a_usual_loss_of_their_own(tmp_path: Path) -> None:
     scores, labels = answered(given), floats(given.table, "label")
     red = Slice(name="red", conditions=(Condition(column="colour", values=("red",)), Condition(column="weight", low=0.5)))
     watch = Watch(
-        bucket_ms=DAY_MS, detectors=("loss_mean", "loss_slices"), confirm_after=2, clear_after=3, alarm_rate=0.01, min_rows=30,
-        slices=(red, Slice(name="none", conditions=(Condition(column="shop", values=("nowhere",)),))),
+        bucket_ms=DAY_MS, detectors=("loss_mean", "loss_slices", "inputs_pca"), confirm_after=2, clear_after=3, alarm_rate=0.01,
+        min_rows=30, slices=(red, Slice(name="none", conditions=(Condition(column="shop", values=("nowhere",)),))),
     )  # fmt: skip
     asked = adopt_model.Input(
         registry=str(tmp_path / "registry"), model=MODEL, table=table_of(given, tmp_path, scores), schema=given.schema,
@@ -126,6 +126,7 @@ def test_declared_slices_have_a_usual_loss_of_their_own(tmp_path: Path) -> None:
     assert (found.slice, found.rows) == (red, inside.sum())
     assert (found.loss_mean, found.loss_std) == (pytest.approx(loss.mean()), pytest.approx(loss.std()))
     assert profile.normal is not None
+    assert set(profile.normal.signals) == set(watch.detectors), "columns together have the reference's rows"
     usual = profile.normal.signals["loss_slices"]["slice red: mean"]
     # Outcomes that became known after the last bucket are in no bucket.
     assert 0.97 * inside.sum() < usual.rows <= inside.sum()

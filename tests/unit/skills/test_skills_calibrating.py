@@ -16,6 +16,7 @@ from skills import adopt_model, calibrate_monitors
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.history import Logged, history_of
 from skills._kit.scoring import score_table
+from skills._kit.usual import Watch
 from streams.calibration.learning import weeks_missing
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import MODEL_FILE, REFERENCE_FILE, Profile
@@ -158,6 +159,17 @@ def test_a_dry_run_says_the_same_and_writes_nothing(shop: Shop, whole: calibrate
     assert msgspec.structs.replace(found, digest=whole.digest, seconds=whole.seconds) == whole
     assert found.digest is None
     assert shop.bundles() == before
+
+
+def test_columns_are_looked_at_together_with_the_references_rows(shop: Shop, tmp_path: Path) -> None:
+    watch = {**WATCH, "detectors": ["inputs_pca"]}
+    (found,) = calibrated(shop, between(shop.log, TRAINED, WEEKS), tmp_path, watch=watch).detectors
+    assert (found.detector, found.kind, found.signals, found.weeks_missing) == ("inputs_pca", "feature_drift", 1, 0)
+    assert found.judged_alarms <= 1, "nothing ever changes"
+    digest = trained_on(between(shop.log, 0, TRAINED), tmp_path, SCHEMA, watch=msgspec.convert(watch, Watch))
+    normal = BundleStore(tmp_path / "registry").read(MODEL, digest).profile.normal
+    assert normal is not None
+    assert set(normal.signals) == {"inputs_pca"}, "of the rows that it is trained on too"
 
 
 @pytest.mark.parametrize(("weeks", "rate", "missing"), [(3, 2.0, "1 week,"), (2, 2.0, "2 weeks,"), (5, 0.5, "4 weeks,")])
