@@ -75,6 +75,7 @@ def profile_of(
     kept = [column for column in schema.features if not column.tags]
     numbers = [column.name for column in kept if column.kind == "number"]
     found = losses(schema.task, later.labels, later.scores)
+    labels, residuals = floats(table, "label"), later.labels - later.scores
     is_binary = schema.task == "binary"
     return Profile(
         rows=table.num_rows,
@@ -85,10 +86,15 @@ def profile_of(
             if column.kind == "category"
         },
         score=number_profile(later.scores, generator),
-        label_mean=float(floats(table, "label").mean()),
+        label_mean=float(labels.mean()),
+        label_std=float(labels.std()),
+        label_skew=skew_of(labels),
         loss_mean=float(found.mean()),
         loss_std=float(found.std()),
         loss_skew=skew_of(found),
+        residual_mean=float(residuals.mean()),
+        residual_std=float(residuals.std()),
+        residual_skew=skew_of(residuals),
         later_rows=len(found),
         positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
         negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],

@@ -174,6 +174,7 @@ def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[Lo
     found = losses(task, labels, scores)
     sums = [np.bincount(of, weights=found**power, minlength=number) for power in (1, 2)]
     brier = np.bincount(of, weights=(scores - labels) ** 2, minlength=number)
+    moments = [np.bincount(of, weights=values, minlength=number) for values in (labels, labels**2, scores)]
     rows = np.bincount(of, minlength=number).tolist()
     histograms = [score_histograms(scores[labels == label], of[labels == label], number) for label in (1, 0)]
     is_binary = task == "binary"
@@ -184,6 +185,8 @@ def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[Lo
             brier=round(brier[bucket] * FIXED), delay_ms=0,
             positives=histograms[0][bucket].tolist() if is_binary else [],
             negatives=histograms[1][bucket].tolist() if is_binary else [],
+            labels=round(moments[0][bucket] * FIXED), label_squares=round(moments[1][bucket] * FIXED),
+            scores=round(moments[2][bucket] * FIXED),
         )
         for bucket in range(number)
     ]  # fmt: skip

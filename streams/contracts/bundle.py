@@ -194,14 +194,16 @@ class Normal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What is normal under this bundle: reference distributions, and mean and deviation of the row's loss.
+    """What is normal under this bundle: reference distributions, and moments of a row's label, loss and residual.
 
     `rows` is the size of the reference, `later_rows` how many of them the model hadn't seen: those behind score, loss and the
     counts by label. `loss_skew` is the third moment of the standardised loss; `positives` and `negatives` count rows that the
     model hadn't seen by label and score (`SCORE_BINS` equal bins of [0, 1]; empty for regression). `normal` says what of the
     monitors' signals is usual and how often chance raises an alarm (`streams/calibration`), None when nobody measured.
     `importance` is each feature's share of what the model's splits achieve, empty where nobody knows. `slices` are watched by
-    themselves. `outcomes` are by the bins of `score`, None in bundles of before they were counted.
+    themselves. `outcomes` are by the bins of `score`, None in bundles of before they were counted. `label_mean`, `label_std` and
+    `label_skew` are of the reference's labels; the residual is label less score on rows that the model hadn't seen. A deviation
+    of 0 means that nobody measured, or that there is nothing to follow.
     """
 
     rows: int
@@ -210,9 +212,14 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     categories: dict[str, CategoryProfile] = {}
     score: NumberProfile
     label_mean: float
+    label_std: float = 0.0
+    label_skew: float = 0.0
     loss_mean: float
     loss_std: float
     loss_skew: float = 0.0
+    residual_mean: float = 0.0
+    residual_std: float = 0.0
+    residual_skew: float = 0.0
     positives: list[int] = []
     negatives: list[int] = []
     normal: Normal | None = None

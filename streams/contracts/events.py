@@ -60,6 +60,7 @@ KINDS = (
     "data_quality",
     "feature_drift",
     "score_drift",
+    "label_drift",
     "loss_drift",
     "performance",
     "performance_estimate",

@@ -74,7 +74,8 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     [0, 1]: AUC, calibration and any threshold metric follow from them. `loss` is log loss for binary and squared error
     for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays. `late` counts outcomes
     that came for buckets which were closed already; they are in nothing else. For regression both lists are empty. `slices` are
-    those that the bundle's profile declares, by name.
+    those that the bundle's profile declares, by name. `labels`, `label_squares` and `scores` sum up labels, their squares and
+    scores in fixed point; they are None in summaries of before they were summed up.
     """
 
     model: str
@@ -92,6 +93,9 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     negatives: list[int]
     late: int = 0
     slices: dict[str, SliceLosses] = {}
+    labels: int | None = None
+    label_squares: int | None = None
+    scores: int | None = None
 
 
 Summary = InputSummary | LossSummary

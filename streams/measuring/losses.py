@@ -27,6 +27,7 @@ class LossAccumulator:
         self._slices = [(one.name, SliceLosses(rows=0, loss=0, loss_squares=0)) for one in slices]
         self._slicer = Slicer(slices)
         self._rows = self._loss = self._loss_squares = self._brier = self._delay_ms = 0
+        self._labels = self._label_squares = self._scores = 0
         bins = SCORE_BINS if task == "binary" else 0
         self._positives = np.zeros(bins, np.int64)
         self._negatives = np.zeros(bins, np.int64)
@@ -46,6 +47,9 @@ class LossAccumulator:
         self._loss_squares += _fixed(loss**2)
         self._brier += _fixed(square)
         self._delay_ms += int(delay_ms.sum())
+        self._labels += _fixed(labels)
+        self._label_squares += _fixed(labels**2)
+        self._scores += _fixed(scores)
         if self._task == "binary":
             bins = np.clip((scores * SCORE_BINS).astype(np.int64), 0, SCORE_BINS - 1)
             self._positives += np.bincount(bins[labels == 1], minlength=SCORE_BINS)
@@ -69,6 +73,7 @@ class LossAccumulator:
             rows=self._rows, loss=self._loss, loss_squares=self._loss_squares, brier=self._brier, delay_ms=self._delay_ms,
             positives=self._positives.tolist(), negatives=self._negatives.tolist(), late=late,
             slices=dict(self._slices),
+            labels=self._labels, label_squares=self._label_squares, scores=self._scores,
         )  # fmt: skip
 
 
@@ -84,8 +89,8 @@ def _fixed(values: npt.NDArray[np.float64]) -> int:
 
 def _fixed_sums(inside: npt.NDArray[np.bool_], values: npt.NDArray[np.float64]) -> list[int]:
     """Add up the values [n] that are inside of each slice [slices, n]."""
-    units = np.rint(np.minimum(values, _LARGEST) * FIXED)
-    if units.sum() < _INT64_SAFE:
+    units = np.rint(np.clip(values, -_LARGEST, _LARGEST) * FIXED)
+    if np.abs(units).sum() < _INT64_SAFE:
         sums: list[int] = (inside @ units.astype(np.int64)).tolist()
         return sums
     # Squared errors of large targets: whole numbers of any size, a little slower.

@@ -42,7 +42,8 @@ class ExpectedChange(Section):
     """For those who wonder why nothing was said."""
 
     kinds: tuple[str, ...] = Field(default=("feature_drift", "score_drift", "performance_estimate"), min_length=1)
-    """Kinds of events that it explains. Broken data and losses are still said, unless they are named."""
+    """Kinds of events that it explains. Broken data and what is said of outcomes, which become known later, are still said,
+    unless they are named."""
 
     @model_validator(mode="after")
     def _check(self) -> ExpectedChange:

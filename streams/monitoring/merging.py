@@ -59,6 +59,9 @@ def merge_losses(parts: Sequence[LossSummary]) -> LossSummary:
         positives=_sums([part.positives for part in ordered]),
         negatives=_sums([part.negatives for part in ordered]),
         slices=_slices([part.slices for part in ordered]),
+        labels=_whole([part.labels for part in ordered]),
+        label_squares=_whole([part.label_squares for part in ordered]),
+        scores=_whole([part.scores for part in ordered]),
     )
 
 
@@ -112,6 +115,12 @@ def _sums(lists: Sequence[list[int]]) -> list[int]:
     if len({len(one) for one in lists}) > 1:
         raise ContractError("summaries of one bucket and bundle have different bins")
     return [sum(column) for column in zip(*lists, strict=True)]
+
+
+def _whole(sums: Sequence[int | None]) -> int | None:
+    """Add up; None where a part of an older version lacks its sum."""
+    known = [one for one in sums if one is not None]
+    return sum(known) if len(known) == len(sums) else None
 
 
 def _slices(parts: Sequence[Mapping[str, SliceLosses]]) -> dict[str, SliceLosses]:

@@ -35,7 +35,7 @@ REASONS = ("expected", "too_few_rows", "no_outcomes", "nothing_counted")
 became known in it, or a detector found nothing of its own in it."""
 
 # Kinds that speak of outcomes; all others speak of inputs.
-_OF_OUTCOMES = frozenset({"loss_drift", "performance"})
+_OF_OUTCOMES = frozenset({"label_drift", "loss_drift", "performance"})
 
 log = structlog.get_logger(__name__)
 

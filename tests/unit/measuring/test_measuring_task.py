@@ -18,6 +18,7 @@ from streams.contracts.schema import Column, ModelSchema
 from streams.contracts.slices import Condition, Slice
 from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, Summary
 from streams.measuring.config import MeasuredModel, MeasuringConfig
+from streams.measuring.losses import LossAccumulator
 from streams.measuring.task import MeasuringTask
 from streams.monitoring.merging import merge_inputs, merge_losses
 from streams.runtime.telemetry import Telemetry
@@ -286,6 +287,17 @@ def test_huge_squared_errors_do_not_overflow():
     assert (summary.loss, summary.positives) == (20 * 10**12 * FIXED, [])
     assert summary.loss_squares == pytest.approx(20 * 10**24 * FIXED)
     assert summary.loss_squares > 1 << 64
+    assert (summary.labels, summary.label_squares, summary.scores) == (20 * 10**6 * FIXED, 20 * 10**12 * FIXED, 0)
+
+
+def test_labels_and_scores_are_summed_up_with_their_signs():
+    losses = LossAccumulator("regression")
+    for labels, scores in (([-3.0, 0.25], [1.5, -0.5]), ([-4e15, 3e15], [0.0, 0.0])):
+        losses.add(np.array(scores), np.array(labels), np.zeros(2, np.int64), [None, None])
+    summary = losses.summary("m", "champion", "d", 0, (0, DAY), late=0)
+    assert summary.labels == -(10**15) * FIXED - 2_750_000
+    assert summary.scores == FIXED
+    assert summary.label_squares == pytest.approx(2e24 * FIXED), "of one row at most so much counts"
 
 
 rows_strategy = st.lists(
@@ -379,6 +391,13 @@ def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: 
     assert (lost.loss, lost.loss_squares, lost.positives, lost.slices) == (
         whole_losses.loss, whole_losses.loss_squares, whole_losses.positives, whole_losses.slices
     )  # fmt: skip
+    assert (lost.labels, lost.label_squares, lost.scores) == (
+        whole_losses.labels,
+        whole_losses.label_squares,
+        whole_losses.scores,
+    )
+    assert lost.labels == lost.label_squares == sum(lost.positives) * FIXED
+    assert lost.scores == sum(round(row.score * FIXED) for row in rows)
     assert 0 < lost.slices["large_red"].rows < lost.slices["sized"].rows < 400
 
 

@@ -53,6 +53,15 @@ def test_merging_does_not_depend_on_the_order_of_arrival() -> None:
     assert sum(merge_losses(outcomes).positives) + sum(merge_losses(outcomes).negatives) == 1_800
 
 
+def test_sums_that_a_part_of_an_older_version_lacks_are_unknown() -> None:
+    parts = [losses(number, labels=10 * number - 4, label_squares=number, scores=-number) for number in range(3)]
+    merged = merge_losses(parts)
+    assert (merged.labels, merged.label_squares, merged.scores) == (18, 3, -3)
+    older = merge_losses([*parts, losses(3, labels=None, label_squares=None, scores=None)])
+    assert (older.labels, older.label_squares, older.scores) == (None, None, None)
+    assert older.rows == 2_400
+
+
 def test_summaries_of_different_references_are_not_added() -> None:
     other = inputs(1)
     other.score.bins.append(1)

@@ -66,6 +66,15 @@ def test_cooldown_is_by_cause_and_after_a_swap_for_all_that_trains() -> None:
     assert decide("data_quality", ended=(incident("feature_drift", "closed", START),)) == "open"
 
 
+def test_what_is_said_of_the_inputs_calms_no_change_of_the_labels() -> None:
+    assert decide("label_drift") == "open"
+    assert decide("label_drift", incident("feature_drift")) == "fold"
+    assert decide("score_drift", ended=(incident("feature_drift", "no_action"),)) == "ignore"
+    assert decide("label_drift", ended=(incident("feature_drift", "no_action"),)) == "open"
+    assert decide("feature_drift", ended=(incident("label_drift", "no_action"),)) == "open"
+    assert decide("label_drift", ended=(incident("loss_drift", "closed"),)) == "ignore"
+
+
 def test_a_kind_nobody_knows_is_only_noted() -> None:
     assert decide("apocalypse") == "ignore"
 
