@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.contracts.summaries import SCORE_BINS
 from streams.detectors.base import Floats
+
+CENTRES: Floats = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
+"""The middle of each bin that scores are counted in by label."""
 
 
 class Measured(NamedTuple):

@@ -105,12 +105,13 @@ class World:
         weight = together * size + math.sqrt(1 - together**2) * self._of_weight.normal(size=rows)
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
-        truth = generator.beta(2, 2, rows)
+        # Broken, positive labels are rarer.
+        truth = generator.beta(2, 5 if is_broken else 2, rows)
         # Broken, scores say nothing of the truth, and most of them are near the middle, where a model is least sure.
         score = generator.beta(9, 7, rows) if is_broken else truth
         if self.task == "regression":
             unsure = 0.15 - 0.2 * np.abs(score - 0.5)
-            label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1)
+            label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1) + (0.2 if is_broken else 0.0)
             return Rows(size, weight, colour, score, label, (score - label) ** 2)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
@@ -136,13 +137,14 @@ class World:
             rows=len(rows.score), loss=_fixed(rows.loss), loss_squares=_fixed(rows.loss**2),
             brier=_fixed((rows.score - rows.label) ** 2), delay_ms=0, positives=positives, negatives=negatives,
             slices={one.name: _slice_losses(_losses_of(one, rows)) for one in (*SLICES, *FOUND)},
+            labels=_fixed(rows.label), label_squares=_fixed(rows.label**2), scores=_fixed(rows.score),
         )  # fmt: skip
 
 
 def _profile(rows: Rows, *, is_binary: bool) -> Profile:
     known = rows.colour[rows.colour != ""]
     shares = {name: float(np.mean(known == name)) for name in COLOURS}
-    score = _number_profile(rows.score)
+    score, residual = _number_profile(rows.score), rows.label - rows.score
     return Profile(
         rows=len(rows.score),
         later_rows=len(rows.score),
@@ -150,9 +152,14 @@ def _profile(rows: Rows, *, is_binary: bool) -> Profile:
         categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
         score=score,
         label_mean=float(rows.label.mean()),
+        label_std=float(rows.label.std()),
+        label_skew=float(stats.skew(rows.label)),
         loss_mean=float(rows.loss.mean()),
         loss_std=float(rows.loss.std()),
         loss_skew=float(stats.skew(rows.loss)),
+        residual_mean=float(residual.mean()),
+        residual_std=float(residual.std()),
+        residual_skew=float(stats.skew(residual)),
         positives=_histogram(rows.score[rows.label == 1]) if is_binary else [],
         negatives=_histogram(rows.score[rows.label == 0]) if is_binary else [],
         outcomes=_outcomes(rows, score, is_binary=is_binary),

@@ -33,14 +33,16 @@ class Floors(Section):
     """The smallest changes that matter, however certain they are."""
 
     deviations: float = Field(default=0.1, ge=0)
-    """Of a feature's or the score's distribution, in standard deviations of a row; 0.1 moves a median to where 46 % were.
+    """Of a feature's or the score's distribution, or of a regression's labels or residuals, in standard deviations of a row; 0.1
+    moves a median to where 46 % were.
 
     Like `share` for categories it is half as large for features that the model relies on most, and up to four times as large for
     those that it hardly looks at. `inputs_pca` and `inputs_mmd` go by it for all columns together.
     """
 
     share: float = Field(default=0.02, ge=0, le=1)
-    """Of missing, out-of-range or unseen values and of a category, as a share of the rows (0.02 is two percentage points)."""
+    """Of missing, out-of-range or unseen values, of a category, of positive labels and of wrong answers, as a share of the rows
+    (0.02 is two percentage points)."""
 
     ks_distance: float = Field(default=0.1, ge=0, le=1)
     """Largest gap between two cumulative distributions; 0.1 moves a tenth of the rows."""
@@ -53,6 +55,9 @@ class Floors(Section):
 
     auc: float = Field(default=0.01, ge=0, le=1)
     """Loss of area under the ROC curve against the reference's."""
+
+    calibration: float = Field(default=0.02, ge=0, le=1)
+    """Of the share of positives less what scores say, as a probability (0.02 is two percentage points)."""
 
     domain_auc: float = Field(default=0.03, ge=0, le=0.5)
     """Area under the ROC curve, less a half, of a model that tells the bucket's rows from the reference's.

@@ -31,8 +31,10 @@ from streams.statistics.scan import LENGTHS
 from streams.transport.records import Output, Record
 
 MODEL = MonitoredModel("m", "binary", "s", "state", "driftwake.events", 1, DAY_MS)
-NO_FLOORS = Floors(deviations=0, share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0, domain_auc=0)
-WHOLE_FLOORS = Floors(deviations=99, share=1, ks_distance=1, cramers_v=1, loss_std=99, auc=1, domain_auc=0.5)
+NO_FLOORS = Floors(deviations=0, share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0, calibration=0, domain_auc=0)
+WHOLE_FLOORS = Floors(
+    deviations=99, share=1, ks_distance=1, cramers_v=1, loss_std=99, auc=1, calibration=1, domain_auc=0.5
+)
 # Chance alone alarms in none of the tests.
 RARELY = 0.1
 # So many rows that the reference is as good as what it is of.
@@ -122,7 +124,7 @@ def test_what_is_overwhelming_is_confirmed_at_once_with_what_shows_it() -> None:
     config = MonitoringConfig(false_alarms_per_month=RARELY)
     events = run(config, BROKEN[:4])
     assert {event.detector for event in events} == set(OURS)
-    assert {event.kind for event in events} == set(KINDS) - {"serving", "performance_estimate"}
+    assert {event.kind for event in events} == set(KINDS) - {"serving", "performance_estimate", "label_drift"}
     for event in events:
         assert (event.transition, event.bucket_start_ms, event.rows) == ("confirmed", 3 * DAY_MS, 600)
         assert not event.is_calibrated
@@ -381,6 +383,17 @@ def test_what_gives_no_verdict_says_why() -> None:
     assert found[3] == dict.fromkeys(outcomes, "no_outcomes")
     assert {reason for one in found for reason in one.values()} <= set(REASONS)
     assert TABLE["driftwake_monitoring_inconclusive_total"].labels["reason"] == frozenset(REASONS)
+
+
+def test_a_change_of_the_labels_is_said_of_outcomes() -> None:
+    config = MonitoringConfig(detectors=("labels_mean",), false_alarms_per_month=RARELY)
+    (event,) = run(config, BROKEN[:4])
+    assert (event.kind, event.rows, event.evidence[0].watched) == ("label_drift", 600, "label")
+    assert event.evidence[0].before["share"] == pytest.approx(0.5, abs=0.05)
+    assert event.evidence[0].after["share"] == pytest.approx(2 / 7, abs=0.1)
+    world = World(3, reference_rows=SURE)
+    bucket = bucket_of(world.view(0))._replace(losses={})
+    assert watcher_of(world, config).look(bucket).inconclusive == {("labels_mean", "label_drift"): "no_outcomes"}
 
 
 def test_a_declared_change_is_checked() -> None:
