@@ -32,7 +32,7 @@ screen = Console()
 
 MONTH_HOURS = 720
 MODEL = MonitoredModel("m", "binary", "s", "state", "events", 1, HOUR_MS)
-NO_FLOORS = Floors(deviations=0, share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0, domain_auc=0)
+NO_FLOORS = Floors(**dict.fromkeys(Floors.model_fields, 0))
 
 
 class Job(NamedTuple):

@@ -31,10 +31,8 @@ from streams.statistics.scan import LENGTHS
 from streams.transport.records import Output, Record
 
 MODEL = MonitoredModel("m", "binary", "s", "state", "driftwake.events", 1, DAY_MS)
-NO_FLOORS = Floors(deviations=0, share=0, ks_distance=0, cramers_v=0, loss_std=0, auc=0, calibration=0, domain_auc=0)
-WHOLE_FLOORS = Floors(
-    deviations=99, share=1, ks_distance=1, cramers_v=1, loss_std=99, auc=1, calibration=1, domain_auc=0.5
-)
+NO_FLOORS = Floors(**dict.fromkeys(Floors.model_fields, 0))
+WHOLE_FLOORS = Floors(**dict.fromkeys(Floors.model_fields, 1) | {"deviations": 99, "loss_std": 99, "domain_auc": 0.5})
 # Chance alone alarms in none of the tests.
 RARELY = 0.1
 # So many rows that the reference is as good as what it is of.
