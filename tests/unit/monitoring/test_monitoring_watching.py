@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,6 +29,7 @@ from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import read_watermark, watermark_record
 from streams.statistics.scan import LENGTHS
 from streams.transport.records import Output, Record
+from tests.kit.alarms import begun
 
 MODEL = MonitoredModel("m", "binary", "s", "state", "driftwake.events", 1, DAY_MS)
 NO_FLOORS = Floors(**dict.fromkeys(Floors.model_fields, 0))
@@ -49,19 +50,6 @@ def bucket_of(view: BucketView, digest: str = "d") -> Bucket:
 def watcher_of(world: World, config: MonitoringConfig, normal: Normal | None = None) -> Watcher:
     profile = msgspec.structs.replace(world.profile, normal=normal)
     return Watcher(MODEL, config, lambda digest: Reference(world.manifest, profile))
-
-
-def begun(events: Iterable[DriftEvent]) -> list[DriftEvent]:
-    """Confirmed alarms without those that only say again what isn't over."""
-    found, lasting = [], set()
-    for event in events:
-        group = event.detector, event.kind
-        if event.transition == "confirmed" and group not in lasting:
-            found.append(event)
-            lasting.add(group)
-        elif event.transition == "cleared":
-            lasting.discard(group)
-    return found
 
 
 @pytest.mark.parametrize(("floors", "reference_rows"), [(NO_FLOORS, SURE), (Floors(), 2_000)])
