@@ -16,6 +16,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
     Recent,
+    dead_numbers,
     estimated_change,
     flagged_share,
     labels_of,
@@ -27,7 +28,7 @@ from skills._kit.evidence import (
     shifts_of,
 )
 from skills._kit.features import longest_reach_ms, unflagged
-from skills._kit.frames import Floats, floats, integers
+from skills._kit.frames import Booleans, Floats, floats, integers
 from skills._kit.grammar import RANGES_MS
 from skills._kit.headroom import headroom_of
 from skills._kit.metrics import measured, metric_name
@@ -140,10 +141,14 @@ class _Seen(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """Recent outcomes of the champion's own scores, in order of time, each row's loss, and the metric over them."""
+    """Recent outcomes of the champion's own scores, in order of time, each row's loss, and the metric over them.
+
+    `speaks` says which of them were asked since the change.
+    """
 
     rows: pa.Table
     losses: Floats
+    speaks: Booleans
     performance: Performance
 
 
@@ -166,11 +171,13 @@ def run(request: Input, work: Path) -> Output:
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
     mine = unflagged(mine).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     performance = _performance(scorer, mine)
-    changed = _changed(request, recent.predictions)
+    changed, since_ms = _changed(request, recent.predictions)
     found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, changed)
+    # Where labels take long, those of now are of requests from before the change, and say nothing of it.
+    speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
     return Output(
-        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, performance), _Seen(changed, shifts, labels))),
+        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels))),
         moved=[
             Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
         ][:MOST_MOVED],
@@ -230,8 +237,11 @@ def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:
     return Recent(predictions, outcomes, before, stretches)
 
 
-def _changed(request: Input, predictions: pa.Table) -> pa.Table:
-    """Return the predictions since the newest change of inputs that was confirmed: those before it would only dilute it."""
+def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
+    """Return the predictions since the newest change of inputs that was confirmed, and when that began.
+
+    Those before it would only dilute it. It began at 0 where no change has a beginning, or too few came since.
+    """
     began = {
         event.evidence[0].since_ms
         for event in request.events
@@ -241,13 +251,29 @@ def _changed(request: Input, predictions: pa.Table) -> pa.Table:
     for since_ms in sorted(began, reverse=True):
         is_since = times >= since_ms
         if is_since.sum() >= CHANGED_ROWS:
-            return predictions.filter(pa.array(is_since))
-    return predictions
+            return predictions.filter(pa.array(is_since)), since_ms
+    return predictions, 0
+
+
+def _before(request: Input, schema: ModelSchema, recent: Recent, changed: pa.Table) -> list[pa.Table]:
+    """Cut what came before the change in stretches of its length, newest first."""
+    since_ms = int(integers(changed, "time_ms").min())
+    length_ms = request.now_ms - since_ms
+    names = ["time_ms", *schema.numbers]
+    parts = [part.select(names) for part in (unflagged(recent.predictions), *recent.stretches)]
+    times = [integers(part, "time_ms") for part in parts]
+    wanted = [(since_ms - count * length_ms, since_ms - (count - 1) * length_ms) for count in range(1, STRETCHES + 1)]
+    return [
+        pa.concat_tables(
+            part.filter(pa.array((time_ms >= first) & (time_ms < last))) for part, time_ms in zip(parts, times, strict=True)
+        )
+        for first, last in wanted
+    ]
 
 
 def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _Seen) -> Signs:
-    (mine, found, performance), (changed, shifts, labels), profile = own, seen, scorer.profile
-    above, change = loss_change(profile, found)
+    (mine, found, speaks, performance), (changed, shifts, labels), profile = own, seen, scorer.profile
+    above, change = loss_change(profile, found[speaks])
     expected_above, expected_change = estimated_change(profile, changed)
     features = [shift for shift in shifts if shift.feature != "score"]
     segment = new_segment(profile, mine, found)
@@ -261,6 +287,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         missing=max((shift.missing for shift in features), default=0.0),
         strange=max((shift.strange for shift in features), default=0.0),
         scale=max((shift.scale for shift in features), key=abs, default=0.0),
+        dead=len(dead_numbers(profile, unflagged(changed), _before(request, scorer.manifest.schema, recent, changed))),
         flagged=flagged_share(recent.predictions),
         # An imitation of what answered elsewhere says nothing of how that was served.
         mismatch=0.0 if scorer.manifest.is_stand_in else mismatch_share(scorer, recent.predictions),

@@ -32,11 +32,11 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't).
     `estimated_z` and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an
     estimate); it speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are
-    the worst of any feature; `flagged` is the share of suspect rows; `mismatch` the share of rescored rows that were served
-    another score; `recurring` how much nearer an earlier stretch of history is than the reference, 0 to 1. `delay_ratio` is the
-    recent label delay over the earlier one; `one_class` and `corrected` say that labels are all alike, and which share was
-    corrected. `segment_excess` is the share of the excess loss in rows of new or grown categories, `segment_share` their share
-    of rows.
+    the worst of any feature, `dead` counts those that have come to a standstill; `flagged` is the share of suspect rows;
+    `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier stretch of
+    history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class` and
+    `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss in
+    rows of new or grown categories, `segment_share` their share of rows.
     """
 
     loss_z: float | None
@@ -48,6 +48,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     missing: float
     strange: float
     scale: float
+    dead: int
     flagged: float
     mismatch: float
     recurring: float
@@ -109,6 +110,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
             "missing_change": signs.missing,
             "strange_share": signs.strange,
             "scale_log10": signs.scale,
+            "columns_of_one_value": float(signs.dead),
             "flagged_share": signs.flagged,
         },
         "serving_bug": {"rescored_mismatch_share": signs.mismatch},
@@ -138,6 +140,7 @@ def _broken(signs: Signs) -> float:
         ramp(signs.strange, 0.02, 0.2),
         ramp(abs(signs.scale), 0.5, 1.0),
         ramp(signs.flagged, 0.02, 0.2),
+        1.0 if signs.dead else 0.0,
     )
     return max(seen, _CONFIRMED if "data_quality" in signs.kinds else 0.0)
 

@@ -14,7 +14,7 @@ from skills._kit.frames import Floats, codes, column_of, floats, integers, row_b
 from skills._kit.metrics import losses
 from skills._kit.scoring import score_table
 from skills._kit.shifts import Shift, category_shift, number_shares, number_shift, psi
-from streams.contracts.bundle import Profile
+from streams.contracts.bundle import NumberProfile, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
@@ -25,6 +25,9 @@ MISMATCH = 1e-3
 GROWN = 3.0
 LEAST_LABELS = 50
 BLOCKS = 40
+_FEWEST_STRETCHES = 3
+# So improbable is no chance.
+_NEVER = 1e-9
 
 
 class Recent(NamedTuple):
@@ -93,6 +96,41 @@ def estimated_change(profile: Profile, predictions: pa.Table) -> tuple[float | N
 
 def _binned(profile: Profile, scores: Floats, bins: int) -> Floats:
     return np.bincount(np.searchsorted(profile.score.edges, scores, side="right"), minlength=bins).astype(np.float64)
+
+
+def dead_numbers(profile: Profile, changed: pa.Table, earlier: Sequence[pa.Table]) -> list[str]:
+    """Return the numbers that have had one value since the change, which chance hardly does, and never did for so long before.
+
+    Args:
+        profile: the reference.
+        changed: requests since the change.
+        earlier: stretches before it, each as long. A column that was as still in one of them (a day's weather, a month) is no
+            news.
+    """
+    told = [stretch for stretch in earlier if stretch.num_rows >= changed.num_rows / 4]
+    if len(told) < _FEWEST_STRETCHES:
+        return []
+    return [
+        name
+        for name, kept in profile.numbers.items()
+        if name in changed.column_names
+        and _is_still(kept, floats(changed, name))
+        and not any(len(np.unique(_known(stretch, name))) <= 1 for stretch in told)
+    ]
+
+
+def _is_still(profile: NumberProfile, values: Floats) -> bool:
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) != 1:
+        return False
+    share = profile.shares[int(np.searchsorted(profile.edges, known[0], side="right"))]
+    rows = int(np.isfinite(values).sum())
+    return share <= 0 or rows * np.log(share) < np.log(_NEVER)
+
+
+def _known(table: pa.Table, name: str) -> Floats:
+    values = floats(table, name)
+    return values[np.isfinite(values)]
 
 
 def mismatch_share(scorer: Scorer, predictions: pa.Table) -> float:

@@ -19,10 +19,10 @@ _NOTHING = 1e-9
 
 
 class PerformanceEstimated(Stateless):
-    """Follows the loss and, for binary models, the area under the ROC curve that are to be expected of the scores that come.
+    """Follows the loss and, for binary models, accuracy and the area under the ROC curve that are to be expected of what comes.
 
-    Each row counts with what became of rows of its score's bin: their mean loss, and what they add to the area as in
-    `performance_auc`. Both are means over rows. See `streams/statistics/estimates.py` for what is assumed.
+    Each row counts with what became of rows of its score's bin: their mean loss, the share of them that the threshold has right,
+    and what they add to the area as in `performance_auc`. All are means over rows. See `streams/statistics/estimates.py` for what is assumed.
     """
 
     def __init__(self, setup: Setup) -> None:
@@ -37,6 +37,7 @@ class PerformanceEstimated(Stateless):
         if loss_std > 0:
             self._follow("loss", "rise", self._estimator.loss, (unit, setup.floors.loss_std, 1 / loss_std), setup)
         if _counts(outcomes).min() >= _FEWEST_OF_A_LABEL:
+            self._follow("accuracy", "fall", -self._estimator.right, ("share of rows", setup.floors.share, 1.0), setup)
             self._follow("auc", "fall", -_area_parts(self._estimator), ("AUC", setup.floors.auc, 1.0), setup)
 
     def _follow(self, watched: str, aspect: str, part: Floats, of: tuple[str, float, float], setup: Setup) -> None:

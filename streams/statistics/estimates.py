@@ -45,7 +45,8 @@ class Estimator:
         self.chance = _shares(np.array(outcomes.positives or np.zeros(len(rows)), np.float64), rows)
         """Share of positives in each bin [bins]; zeros for regression."""
         self._within = np.array(outcomes.within or np.full(len(rows), 0.5), np.float64)
-        self._right = _shares(np.array(outcomes.right or np.zeros(len(rows)), np.float64), rows)
+        self.right = _shares(np.array(outcomes.right or np.zeros(len(rows)), np.float64), rows)
+        """Share of each bin's rows that the threshold has right [bins]; zeros for regression."""
 
     def estimate(self, counts: Sequence[int] | Floats) -> Estimate | None:
         """Estimate for rows that are counted on the bins [bins]; None of no rows."""
@@ -53,7 +54,7 @@ class Estimator:
         total = float(found.sum())
         if not total:
             return None
-        loss, right = (float((found * part).sum() / total) for part in (self.loss, self._right))
+        loss, right = (float((found * part).sum() / total) for part in (self.loss, self.right))
         if not self.is_binary:
             return Estimate(loss, None, None)
         return Estimate(loss, _area(found * self.chance, found * (1 - self.chance), self._within), right)

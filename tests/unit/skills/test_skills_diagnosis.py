@@ -30,6 +30,7 @@ CALM = Signs(
     missing=0.0,
     strange=0.0,
     scale=0.0,
+    dead=0,
     flagged=0.0,
     mismatch=0.0,
     recurring=0.0,
@@ -54,6 +55,7 @@ CALM = Signs(
         ({"loss_z": 6.0, "loss_change": 0.001}, "false_alarm"),
         ({"missing": 0.9, "psi": 5.0, "loss_z": 6.0, "loss_change": 0.2}, "upstream_data_break"),
         ({"scale": 2.0, "psi": 5.0}, "upstream_data_break"),
+        ({"dead": 1, "psi": 5.0, "loss_z": 6.0, "loss_change": 0.2}, "upstream_data_break"),
         ({"mismatch": 0.5}, "serving_bug"),
         ({"one_class": True}, "label_trouble"),
         ({"delay_ratio": 9.0}, "label_trouble"),
@@ -232,15 +234,44 @@ def test_a_change_is_measured_since_it_began(served: Served, tmp_path: Path):
 def test_without_labels_what_the_scores_let_expect_tells_harm_from_none(served: Served, tmp_path: Path):
     """Requests come whose scores are where the model is least sure; no label of the last days is known yet."""
     scorer = load(BundleStore(Path(served.common["registry"])), MODEL, served.common["champion"])
-    rows = served.given.table
     unsure = np.quantile(scorer.profile.score.sample, 0.95)
     known = served.given.table["known_ms"].to_numpy() + np.where(late(served), 9 * DAY_MS, 0)
     scores = np.where(late(served), unsure, served.scores)
-    found = diagnosed(served, tmp_path, ("score_drift",), score=scores, known_ms=known.tolist())
-    evidence = {one.cause: one.evidence for one in found.causes}["harmful_shift"]
-    assert found.performance.recent is None
+    unknown = diagnosed(served, tmp_path / "a", ("score_drift",), score=scores, known_ms=known.tolist())
+    evidence = {one.cause: one.evidence for one in unknown.causes}["harmful_shift"]
+    assert unknown.performance.recent is None
     assert evidence["estimated_loss_change"] > 0.1
-    assert rows.num_rows
+    assert np.isnan(evidence["loss_z"])
+
+
+def test_labels_from_before_the_change_say_nothing_of_it(served: Served, tmp_path: Path):
+    """All labels take five days, so those of the last four are of calm days; the change is a day old."""
+    known = (served.given.table["time_ms"].to_numpy() + 5 * DAY_MS).tolist()
+    amounts = np.where(late(served, 1), 3.0, 0.0) + np.array(served.given.table["amount"].to_pylist())
+    stated = {"amount": amounts.tolist(), "known_ms": known}
+    since = diagnosed(served, tmp_path / "a", ("feature_drift",), since_ms=served.given.end_ms - DAY_MS, **stated)
+    unsaid = diagnosed(served, tmp_path / "b", ("feature_drift",), **stated)
+    found = [next(one for one in found.causes if one.cause == "harmful_shift").evidence["loss_z"] for found in (since, unsaid)]
+    assert np.isnan(found[0])
+    assert np.isfinite(found[1])
+
+
+def test_a_column_that_has_one_value_alone_is_a_broken_source(served: Served, tmp_path: Path):
+    """Zero is a value like any other, so no single row is strange; the scores are those of the zeros."""
+    is_late = late(served, 0.5)
+    amounts = np.where(is_late, 0.0, np.array(served.given.table["amount"].to_pylist()))
+    column = served.given.table.column_names.index("amount")
+    table = served.given.table.set_column(column, "amount", pa.array(amounts))
+    scorer = load(BundleStore(Path(served.common["registry"])), MODEL, served.common["champion"])
+    dead = {"amount": amounts.tolist(), "score": score_table(scorer, table), "since_ms": served.given.end_ms - DAY_MS // 2}
+    found = diagnosed(served, tmp_path / "a", ("feature_drift",), **dead)
+    assert found.causes[0].cause == "upstream_data_break"
+    assert found.causes[0].evidence["columns_of_one_value"] == 1
+    days = (served.given.table["time_ms"].to_numpy() - served.given.end_ms) // (DAY_MS // 2)
+    still = dead | {"amount": (days % 5).astype(float).tolist()}
+    usual = diagnosed(served, tmp_path / "b", ("feature_drift",), **still)
+    broken = next(one for one in usual.causes if one.cause == "upstream_data_break")
+    assert broken.evidence["columns_of_one_value"] == 0, "it never had two values in half a day"
 
 
 def test_other_scores_than_the_bundle_gives_are_a_serving_bug(served: Served, tmp_path: Path):
