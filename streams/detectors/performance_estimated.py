@@ -22,7 +22,8 @@ class PerformanceEstimated(Stateless):
     """Follows the loss and, for binary models, accuracy and the area under the ROC curve that are to be expected of what comes.
 
     Each row counts with what became of rows of its score's bin: their mean loss, the share of them that the threshold has right,
-    and what they add to the area as in `performance_auc`. All are means over rows. See `streams/statistics/estimates.py` for what is assumed.
+    and what they add to the area as in `performance_auc`. All are means over rows. See `streams/statistics/estimates.py` for
+    what is assumed.
     """
 
     def __init__(self, setup: Setup) -> None:

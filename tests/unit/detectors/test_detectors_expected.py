@@ -40,16 +40,19 @@ def test_effects_are_what_the_estimate_moves_by():
     assert after is not None
     assert before.auc is not None
     assert after.auc is not None
+    assert before.accuracy is not None
+    assert after.accuracy is not None
     detector = performance_estimated.open_detector(setup_of(world))
-    assert [signal.name for signal in detector.signals] == ["loss: rise", "auc: fall"]
+    assert [signal.name for signal in detector.signals] == ["loss: rise", "accuracy: fall", "auc: fall"]
     found = detector.read(counted(world, bins))
-    assert found.rows.tolist() == [2_000, 2_000]
+    assert found.rows.tolist() == [2_000] * 3
     assert found.effect[0] == pytest.approx((after.loss - before.loss) / world.profile.loss_std)
     # Of the area it is what rows add to the first order; a fall of it is a rise of the signal.
-    assert found.effect[1] == pytest.approx(before.auc - after.auc, rel=0.05)
+    assert found.effect[2] == pytest.approx(before.auc - after.auc, rel=0.05)
+    assert found.effect[1] == pytest.approx(before.accuracy - after.accuracy)
     assert (found.effect > 0).all()
     still = detector.read(counted(world, list(world.profile.outcomes.rows)))
-    assert still.level == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert still.level == pytest.approx([0.0] * 3, abs=1e-9)
     shown = detector.sketch(1, [counted(world, bins)])
     assert shown.before["estimated_auc"] == pytest.approx(before.auc)
     assert shown.after["estimated_loss"] == pytest.approx(after.loss)
@@ -62,8 +65,8 @@ def test_a_level_is_in_deviations_of_a_row():
     shares = np.array(world.profile.outcomes.rows) / world.profile.rows
     detector = performance_estimated.open_detector(setup_of(world))
     levels = np.array([detector.read(counted(world, one.tolist())).level for one in np.eye(10, dtype=np.int64)])
-    assert shares @ levels == pytest.approx([0.0, 0.0], abs=1e-9)
-    assert shares @ levels**2 == pytest.approx([1.0, 1.0])
+    assert shares @ levels == pytest.approx([0.0] * 3, abs=1e-9)
+    assert shares @ levels**2 == pytest.approx([1.0] * 3)
 
 
 def test_nothing_is_followed_where_outcomes_are_unknown_or_all_alike():
