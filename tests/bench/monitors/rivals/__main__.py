@@ -9,7 +9,6 @@ import argparse
 import multiprocessing
 import shutil
 from functools import cache
-from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,18 +16,14 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from streams.monitoring.config import MonitoringConfig
-from streams.monitoring.watching import Reference
 from tests.bench.monitors.rivals import files, product, worlds
 from tests.bench.monitors.rivals.environment import run_there
-from tests.bench.monitors.rivals.exchange import BEFORE, Asked, Delayed, Told, read_found, read_rows, write_found, write_plan
-from tests.bench.monitors.rivals.scoring import ASKED, MONTH_BUCKETS, ROWS, alarms, first, setting_of
+from tests.bench.monitors.rivals.exchange import BEFORE, Asked, Told, read_found, write_found, write_plan
+from tests.bench.monitors.rivals.scoring import ASKED, MONTH_BUCKETS, ROWS, alarms, first
 from tests.bench.monitors.rivals.table import OWN, rows_of, show
 
 HISTORY = 8 * 168
 _OWN_MONTHS = 10
-# The other tools alarm by one bucket, so at the equal rate driftwake does too.
-_GRID = (16.0, 8.0, 4.0, 2.0, 1.0)
 
 screen = Console()
 
@@ -52,16 +47,10 @@ class Job(NamedTuple):
     history: int
 
 
-class Calm(NamedTuple):
-    """What driftwake said of calm months after one history: alarms by default, and at each setting of the grid."""
-
-    by_default: int
-    at: list[int]
-
-
 class OwnFound(NamedTuple):
-    """What driftwake said of changes after one history: by change the delays, with what was confirmed first."""
+    """What driftwake said after one history: alarms in calm months, and by change the delays, with what was confirmed first."""
 
+    alarms: int
     delays: dict[str, dict[int, int | None]]
     why: dict[str, list[str]]
 
@@ -73,13 +62,8 @@ def world_of(data: str, name: str) -> worlds.World:
     return files.read(Path(data), file) if file is not None else worlds.made(int(name.split()[1]))
 
 
-def equal(rate: float) -> MonitoringConfig:
-    """Driftwake at a rate that is asked of it, without a second bucket."""
-    return MonitoringConfig(false_alarms_per_month=rate, confirm_after=1)
-
-
-def keep_calm(job: Job) -> Calm:
-    """Write down one history and the calm streams, and watch calm months after it."""
+def play(job: Job) -> OwnFound:
+    """Write down all rows of one history and what follows it, and watch them."""
     told, world = job.told, world_of(job.data, job.told.name)
     history = world.rows(HISTORY * ROWS, _generator(job, 0))
     history.to_parquet(told.history(job.history))
@@ -87,44 +71,20 @@ def keep_calm(job: Job) -> Calm:
     if job.history < len(uses := ("fit", "check")):
         months = told.months if job.history == 0 else told.months / 2
         world.rows(int(months * MONTH_BUCKETS) * ROWS, _generator(job, 1)).to_parquet(told.calm(uses[job.history]))
-    by_default = _count(job, world, product.learnt(world, history, job.history, MonitoringConfig()), MonitoringConfig())
-    reference = product.learnt(world, history, job.history, equal(ASKED))
-    return Calm(by_default, [_count(job, world, reference, equal(rate)) for rate in _GRID])
-
-
-def check(job: Job, setting: float) -> int:
-    """Watch the same calm months at a setting that they had no part in."""
-    world = world_of(job.data, job.told.name)
-    reference = product.learnt(world, read_rows(job.told.history(job.history)), job.history, equal(ASKED))
-    return _count(job, world, reference, equal(setting))
-
-
-def _count(job: Job, world: worlds.World, reference: Reference, config: MonitoringConfig) -> int:
+    reference = product.learnt(world, history, job.history)
     calm = world.rows(_OWN_MONTHS * MONTH_BUCKETS * ROWS, _generator(job, 2))
-    return alarms(product.watched(reference, calm, HISTORY, product.counting(config)).up)
-
-
-def play(job: Job, setting: float) -> tuple[OwnFound, OwnFound]:
-    """Write down what follows one history, and watch it by default and at a setting."""
-    told, world = job.told, world_of(job.data, job.told.name)
-    history = read_rows(told.history(job.history))
-    ways = [
-        (config, product.learnt(world, history, job.history, learnt_for), OwnFound({}, {}))
-        for config, learnt_for in ((MonitoringConfig(), MonitoringConfig()), (equal(setting), equal(ASKED)))
-    ]
+    found = OwnFound(alarms(product.watched(reference, calm, HISTORY, repeats=True).up), {}, {})
     for number, change in enumerate(world.changes):
-        for _, _, found in ways:
-            found.delays[change.name], found.why[change.name] = {}, []
+        found.delays[change.name], found.why[change.name] = {}, []
         for stream in range(job.history, told.streams, told.histories):
             generator = _generator(job, 3, number, stream)
             before = world.rows(BEFORE * ROWS, generator)
             rows = pd.concat([before, world.rows(world.horizon * ROWS, generator, change)], ignore_index=True)
             rows.to_parquet(told.change(number, stream))
-            for config, reference, found in ways:
-                said = product.watched(reference, rows, HISTORY, config, BEFORE)
-                found.delays[change.name][stream] = first(said.up[BEFORE:])
-                found.why[change.name].append(said.why)
-    return ways[0][2], ways[1][2]
+            said = product.watched(reference, rows, HISTORY, BEFORE)
+            found.delays[change.name][stream] = first(said.up[BEFORE:])
+            found.why[change.name].append(said.why)
+    return found
 
 
 def _generator(job: Job, *use: int) -> np.random.Generator:
@@ -139,29 +99,14 @@ def _told(folder: Path, world: worlds.World, size: Size) -> Told:
     return Told(world.name, str(own), list(world.numbers), list(world.categories), changes, world.horizon, *size)
 
 
-def _delays(told: Told, found: list[OwnFound]) -> Delayed:
-    return {
+def _own(told: Told, found: list[OwnFound]) -> Asked:
+    delays = {
         change: [delay for _, delay in sorted({k: v for one in found for k, v in one.delays[change].items()}.items())]
         for change, _ in told.changes
     }
-
-
-def _own(pool: Pool, told: Told, data: str) -> tuple[Asked, list[OwnFound]]:
-    """Set driftwake on the first half of its histories, check its rate on the other, and show it the changes."""
-    jobs = [Job(data, told, number) for number in range(told.histories)]
-    calm = pool.map(keep_calm, jobs, chunksize=1)
-    half = told.histories // 2
-    months = float(_OWN_MONTHS * half)
-    setting = setting_of(_GRID, [sum(one.at[place] for one in calm[:half]) for place in range(len(_GRID))], ASKED * months)
-    found = pool.starmap(play, [(job, setting) for job in jobs], chunksize=1)
-    checked = pool.starmap(check, [(job, setting) for job in jobs[half:]], chunksize=1)
-    by_default = sum(one.by_default for one in calm)
-    whole = float(_OWN_MONTHS * told.histories)
-    said = Asked(
-        told.name, OWN, "all", setting, (whole, whole - months), (by_default, sum(checked)),
-        (_delays(told, [one for one, _ in found]), _delays(told, [one for _, one in found])),
-    )  # fmt: skip
-    return said, [one for one, _ in found]
+    months = float(_OWN_MONTHS * told.histories)
+    total = sum(one.alarms for one in found)
+    return Asked(told.name, OWN, "all", ASKED, (months, months), (total, total), (delays, delays))
 
 
 def main() -> int:
@@ -188,8 +133,8 @@ def main() -> int:
     write_plan(options.folder, plan)
     with multiprocessing.Pool(options.jobs) as pool:
         for told in plan:
-            said_by_own, found = _own(pool, told, data)
-            write_found(options.folder, f"{told.name} {OWN}", said_by_own)
+            found = pool.map(play, [Job(data, told, number) for number in range(told.histories)], chunksize=1)
+            write_found(options.folder, f"{told.name} {OWN}", _own(told, found))
             for change, _ in told.changes:
                 screen.print(told.name, change, sorted({why for one in found for why in one.why[change]}))
     run_there(options.python, "tests.bench.monitors.rivals.asking", options.folder, "--jobs", options.jobs)

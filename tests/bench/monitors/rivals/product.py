@@ -36,8 +36,9 @@ class Said(NamedTuple):
     why: str
 
 
-def learnt(world: World, rows: pd.DataFrame, seed: int, config: MonitoringConfig) -> Reference:
+def learnt(world: World, rows: pd.DataFrame, seed: int) -> Reference:
     """Make a bundle's reference of a history, as training does. The model has seen none of these rows."""
+    config = MonitoringConfig()
     schema = ModelSchema(
         columns=(
             *(Column(name=name, kind="number") for name in world.numbers),
@@ -65,16 +66,17 @@ def learnt(world: World, rows: pd.DataFrame, seed: int, config: MonitoringConfig
     return Reference(manifest, msgspec.structs.replace(profile, normal=normal), lambda: sample)
 
 
-def watched(reference: Reference, rows: pd.DataFrame, after: int, config: MonitoringConfig, since: int = 0) -> Said:
+def watched(reference: Reference, rows: pd.DataFrame, after: int, since: int = 0, *, repeats: bool = False) -> Said:
     """Look at a stream bucket by bucket.
 
     Args:
         reference: what was learnt.
         rows: the stream.
         after: buckets of history before it.
-        config: of monitoring.
         since: the bucket whose first evidence from then on is told.
+        repeats: say again in each bucket what goes on, so that alarms can be counted; by default there is a week's silence.
     """
+    config = MonitoringConfig(cooldown=Duration(0)) if repeats else MonitoringConfig()
     watcher = Watcher(_MODEL, config, lambda _: reference)
     found = [
         [event for event in watcher.look(bucket).events if event.transition == "confirmed"]
@@ -82,11 +84,6 @@ def watched(reference: Reference, rows: pd.DataFrame, after: int, config: Monito
     ]
     watcher.close()
     return Said(np.array([bool(events) for events in found]), next((_why(events[0]) for events in found[since:] if events), ""))
-
-
-def counting(config: MonitoringConfig) -> MonitoringConfig:
-    """Say again in each bucket what goes on, so that alarms can be counted; by default there is a week's silence."""
-    return config.model_copy(update={"cooldown": Duration(0)})
 
 
 def _why(event: DriftEvent) -> str:
@@ -114,7 +111,7 @@ def _buckets(reference: Reference, rows: pd.DataFrame, after: int) -> Iterator[B
         )  # fmt: skip
         losses = LossAccumulator("binary")
         own = slice(bucket * ROWS, (bucket + 1) * ROWS)
-        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64), ())
+        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64))
         summary = losses.summary("m", "champion", "d", 0, span, late=0)
         yield Bucket(*span, {"d": [inputs]}, {"d": [summary]})
 

@@ -52,7 +52,7 @@ def rows_of(world: Told, found: Sequence[Asked]) -> list[Row]:
     rows = []
     for change, _ in world.changes:
         lines = [line for one in found if one.world == world.name for line in _lines(one, change, world.horizon)]
-        own = next(line for line in lines if line.tool == OWN and line.at == EQUAL)
+        own = next(line for line in lines if line.tool == OWN)
         others = [line.delays.mean for line in lines if line.tool != OWN and line.competes]
         best = min(others, default=float("inf"))
         rows.append(Row(world.name, change, lines, own.delays.mean <= HOLDS * best, own.delays.mean <= best))
@@ -79,7 +79,7 @@ def show(rows: Sequence[Row]) -> int:
     screen.print(
         "Mean buckets of 100 rows until the change is found, ± its standard error; where it isn't found, the horizon counts. "
         f"Equal: set to {ASKED:g} false alarms a month of 720 buckets on a calm stream; the rate beside it is another stream's, "
-        "with its 95 % interval. Driftwake's alarms need a second bucket by default, and one at the equal rate. "
+        "with its 95 % interval. Driftwake's is its default, in which an alarm needs a second bucket. "
         f"Tools that alarm by chance over {_NEAR:g} times as often don't compete."
     )
     screen.print(f"held {len(rows) - missed} of {len(rows)}, best on {sum(row.is_best for row in rows)}")
@@ -87,9 +87,10 @@ def show(rows: Sequence[Row]) -> int:
 
 
 def _lines(one: Asked, change: str, horizon: int) -> list[Line]:
+    names = (DEFAULT,) if one.tool == OWN else (DEFAULT, EQUAL)
     return [
         Line(one.tool, at, one.alarms[number], one.months[number], delays(found[change], horizon), len(found[change]))
-        for number, (at, found) in enumerate(zip((DEFAULT, EQUAL), one.delays, strict=True))
+        for number, (at, found) in enumerate(zip(names, one.delays, strict=False))
         if change in found
     ]
 
