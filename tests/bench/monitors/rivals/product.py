@@ -111,7 +111,7 @@ def _buckets(reference: Reference, rows: pd.DataFrame, after: int) -> Iterator[B
         )  # fmt: skip
         losses = LossAccumulator("binary")
         own = slice(bucket * ROWS, (bucket + 1) * ROWS)
-        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64))
+        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64), ())
         summary = losses.summary("m", "champion", "d", 0, span, late=0)
         yield Bucket(*span, {"d": [inputs]}, {"d": [summary]})
 
