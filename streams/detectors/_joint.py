@@ -19,7 +19,7 @@ WATCHED = "all columns"
 
 # Of a larger reference so many rows are taken, evenly. A training's is no larger.
 _MOST_ROWS = 5_000
-# What fewer rows have, or all others but so few, has no axis: those few would lie far out, and be most of any distance.
+# What fewer rows have, or nearly all, has no axis: few rows would lie far out, and be most of any distance.
 _FREQUENT = 0.05
 _MISSING = ""
 _SEED = 1
@@ -35,7 +35,7 @@ class Space:
     reference's largest value, and units and rising transformations change nothing. Source: van der Waerden, B. L. (1952), "Order
     tests for the two-sample problem and their power", Indagationes Mathematicae 14, 453-458. That it is missing is an indicator,
     and so is each category, if between 5 and 95 % of the reference's rows have it; indicators have mean 0, and those of a column
-    add up to variance 1. What doesn't vary has no axis.
+    add up to variance 1. A number that is the same in 95 % of the rows has no axis either.
 
     Args:
         columns: the reference's rows, by column, all of one length.
@@ -109,7 +109,8 @@ class _Number:
     def __init__(self, values: Values) -> None:
         numbers = _floats(values)
         self._sorted = np.sort(numbers[~np.isnan(numbers)])
-        self._varies = len(self._sorted) > 0 and self._sorted[0] < self._sorted[-1]
+        same = int(np.unique(self._sorted, return_counts=True)[1].max(initial=0))
+        self._varies = same < (1 - _FREQUENT) * len(self._sorted)
         self._missing = _Indicators(_present(numbers), [_MISSING])
         self.width = int(self._varies) + self._missing.width
 

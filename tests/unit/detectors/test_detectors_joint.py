@@ -109,14 +109,17 @@ def test_frequent_categories_are_indicators_of_mean_0_that_add_up_to_variance_1(
 def test_only_columns_that_vary_and_that_both_sides_know_are_taken() -> None:
     world = World(3)
     reference = world.reference.append_column("foreign", world.reference.column("size")).drop_columns(["weight"])
-    constant = reference.append_column("weight", pa.array([1.0] * reference.num_rows))
-    for table in (reference, constant):
+    constant = np.ones(reference.num_rows)
+    nearly = np.where(np.arange(reference.num_rows) % 25, 1.0, 2.0)
+    for table in (reference, *(reference.append_column("weight", pa.array(values)) for values in (constant, nearly))):
         joint = joint_of(setup_of(world)._replace(read_rows=lambda table=table: table))
         assert joint is not None
         assert set(joint.space.columns) == {"size", "colour"}, "neither the label nor what the sample lacks"
     joint = joint_of(setup_of(world))
     assert joint is not None
     assert set(joint.space.columns) == {"size", "weight", "colour"}
+    foreign = reference.select(["foreign", "label"])
+    assert joint_of(setup_of(world)._replace(read_rows=lambda: foreign)) is None
 
 
 def test_the_references_rows_come_in_a_random_order_that_is_always_the_same_and_not_all_of_too_many() -> None:
@@ -277,7 +280,7 @@ def test_the_chance_of_a_distance_is_that_of_a_weighted_sum_of_chi_squares() -> 
     weights = np.linalg.eigvalsh(np.cov(features.T))[-150:]
     sums = (generator.chisquare(1, (50_000, 150)) * weights).sum(axis=1)
     assert sum(weights) == pytest.approx(kernel._traces[0], rel=1e-3)
-    for chance, off in ((0.5, 0.02), (0.1, 0.05), (0.01, 0.15)):
+    for chance, off in ((0.5, 0.05), (0.1, 0.05), (0.01, 0.15)):
         assert kernel.chance_of(float(np.quantile(sums, 1 - chance))) == pytest.approx(chance, rel=off)
     assert kernel.chance_of(0.0) == 0.999, "nothing is too alike"
 
