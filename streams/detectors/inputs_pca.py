@@ -20,9 +20,10 @@ class InputsPca(Stateless):
     """Follows the mean reconstruction error of the sampled rows: how far they lie from the plane.
 
     Columns that no longer go together as they did show in it, though each by itself is as it was: the error rises. It falls where
-    what the components leave over gets less. They explain 80 % of the reference's variance, all but one at most, and are fitted
-    on half of its rows; what is usual of the error is measured on the other half, which they haven't seen. The error is the root
-    of Jackson and Mudholkar's Q, which is less skewed. A sketch tells how much of Q the columns have whose part has grown most.
+    what the components leave over gets less; what only moves along them leaves it as it is. They explain 80 % of the reference's
+    variance, all but one at most, and are fitted on half of its rows; what is usual of the error is measured on the other half,
+    which they haven't seen. The error is the root of Jackson and Mudholkar's Q, which is less skewed. A sketch tells how much of
+    Q the columns have whose part has grown most.
     Sources: Jackson, J. E. and Mudholkar, G. S. (1979), "Control procedures for residuals associated with principal component
     analysis", Technometrics 21, 341-349; Miller, P., Swanson, R. E. and Heckler, C. E. (1998), "Contribution plots: a missing
     link in multivariate quality control", Applied Mathematics and Computer Science 8, 775-792.

@@ -108,7 +108,7 @@ def test_frequent_categories_are_indicators_of_mean_0_that_add_up_to_variance_1(
 
 def test_only_columns_that_vary_and_that_both_sides_know_are_taken() -> None:
     world = World(3)
-    reference = world.reference.append_column("foreign", world.reference.column("size")).drop_columns(["weight"])
+    reference = world.reference.append_column("foreign", world.reference.column("colour")).drop_columns(["weight"])
     constant = np.ones(reference.num_rows)
     nearly = np.where(np.arange(reference.num_rows) % 25, 1.0, 2.0)
     for table in (reference, *(reference.append_column("weight", pa.array(values)) for values in (constant, nearly))):
@@ -235,6 +235,13 @@ def test_the_reconstruction_error_is_that_of_components_which_explain_80_percent
     assert not signal.rises_only
 
 
+def test_one_direction_is_always_left_to_err_in() -> None:
+    """Of two columns that hardly go together one component explains 60 %, and both would explain all."""
+    detector = inputs_pca.open_detector(of_normals(correlated(2_000, 0.2, 0)))
+    assert level_of(detector, bucket(correlated(500, 0.0, 1))) > 0.1
+    assert level_of(detector, bucket(correlated(500, 0.6, 1))) < -0.2
+
+
 def test_rows_on_the_plane_are_a_fall_and_the_columns_that_leave_it_are_named() -> None:
     detector = inputs_pca.open_detector(of_normals(np.c_[correlated(2_000, 0.9, 0, 3), correlated(2_000, 0.0, 1, 1)]))
     same = np.random.default_rng(2).normal(size=(200, 1)).repeat(3, axis=1)
@@ -271,6 +278,14 @@ def test_the_distance_is_that_of_a_gaussian_kernel_which_is_as_wide_as_rows_lie_
     found = inputs_mmd.open_detector(setup).read(bucket(points))
     assert found.effect[0] == pytest.approx(math.sqrt(squared / (1 - within[0])), rel=0.1)
     assert found.rows.tolist() == [1]
+
+
+def test_the_distance_is_less_what_chance_makes_of_it() -> None:
+    """Fifty rows and the reference are 0.14 apart by chance."""
+    detector = inputs_mmd.open_detector(of_normals(correlated(3_000, 0.0, 0)))
+    found = [detector.read(bucket(correlated(50, 0.0, seed))).effect[0] for seed in range(1, 21)]
+    assert np.mean(np.square(found)) < 0.14**2 / 2
+    assert min(found) == 0
 
 
 def test_the_chance_of_a_distance_is_that_of_a_weighted_sum_of_chi_squares() -> None:
@@ -312,6 +327,16 @@ def test_the_classifier_tells_what_it_tells_by() -> None:
     assert list(shown.after)[:2] == ["AUC", "gain of c"]
     assert len(shown.after) == 4
     assert shown.after["gain of c"] > 0.5
+
+
+def test_the_classifiers_error_is_that_of_one_half() -> None:
+    """The two halves' areas go together, so two of them tell little more than one."""
+    detector = inputs_classifier.open_detector(of_normals(correlated(2_000, 0.0, 0, 4)))
+    found = detector.read(bucket(correlated(500, 0.0, 1, 4) + 0.2))
+    before, after = 1_000, 250
+    error = math.sqrt((before + after + 1) / (12 * before * after))
+    assert 0 < found.level[0] < 12
+    assert found.level[0] == pytest.approx(found.effect[0] / error, rel=0.02)
 
 
 def test_rows_of_which_the_trees_say_the_same_are_no_evidence() -> None:

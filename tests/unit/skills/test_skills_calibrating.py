@@ -162,14 +162,18 @@ def test_a_dry_run_says_the_same_and_writes_nothing(shop: Shop, whole: calibrate
 
 
 def test_columns_are_looked_at_together_with_the_references_rows(shop: Shop, tmp_path: Path) -> None:
-    watch = {**WATCH, "detectors": ["inputs_pca"]}
+    watch = {**WATCH, "detectors": ["inputs_mmd"]}
     (found,) = calibrated(shop, between(shop.log, TRAINED, WEEKS), tmp_path, watch=watch).detectors
-    assert (found.detector, found.kind, found.signals, found.weeks_missing) == ("inputs_pca", "feature_drift", 1, 0)
+    assert (found.detector, found.kind, found.signals, found.weeks_missing) == ("inputs_mmd", "feature_drift", 1, 0)
     assert found.judged_alarms <= 1, "nothing ever changes"
+    alike = shop.log.set_column(shop.log.column_names.index("x1"), "x1", shop.log.column("x0"))
+    log = pa.concat_tables([between(shop.log, TRAINED, WEEKS - 1), between(alike, WEEKS - 1, WEEKS)])
+    (found,) = calibrated(shop, log, tmp_path, watch=watch).detectors
+    assert found.judged_alarms >= 1, "in the last week the columns are one"
     digest = trained_on(between(shop.log, 0, TRAINED), tmp_path, SCHEMA, watch=msgspec.convert(watch, Watch))
     normal = BundleStore(tmp_path / "registry").read(MODEL, digest).profile.normal
     assert normal is not None
-    assert set(normal.signals) == {"inputs_pca"}, "of the rows that it is trained on too"
+    assert set(normal.signals) == {"inputs_mmd"}, "of the rows that it is trained on too"
 
 
 @pytest.mark.parametrize(("weeks", "rate", "missing"), [(3, 2.0, "1 week,"), (2, 2.0, "2 weeks,"), (5, 0.5, "4 weeks,")])
