@@ -18,7 +18,7 @@ from streams.dialects.base import Limits
 from streams.features.units import units_of_columns
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
-from streams.monitoring.config import MonitoredModel, MonitoringConfig
+from streams.monitoring.config import DUPLICATES, MonitoredModel, MonitoringConfig
 from streams.observing.config import ObservedModel, ObservingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
@@ -300,6 +300,7 @@ class ModelSettings(Section):
             partitions=self.partitions,
             bucket_ms=self.bucket.ms,
             delivery=self.delivery,
+            counts_contents=DUPLICATES in self.monitoring.detectors,
         )
 
     def monitored(self) -> MonitoredModel:

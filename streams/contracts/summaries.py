@@ -41,7 +41,8 @@ class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
 
     `sample` rows are `[hash, {column: value}]`, smallest hashes first, at most the configured number; windows and the score
     (`SAMPLED_SCORE`) are among the columns. `late` counts rows that came for buckets which were closed already; suspect and late
-    rows are in no distribution. `rejected` is filled in by nobody yet.
+    rows are in no distribution. `contents` says how many rows are alike in all declared columns (see
+    `streams/statistics/contents.py`), empty where nobody looked. `rejected` is filled in by nobody yet.
     """
 
     model: str
@@ -57,6 +58,7 @@ class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
     categories: dict[str, CategoryCounts] = {}
     score: NumberCounts
     sample: list[tuple[int, dict[str, float | str | None]]] = []
+    contents: list[tuple[int, int]] = []
 
 
 class SliceLosses(msgspec.Struct, kw_only=True):

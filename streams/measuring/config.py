@@ -25,7 +25,10 @@ class MeasuringConfig(Section):
 
 
 class MeasuredModel(NamedTuple):
-    """The model that is measured. `predictions` and `outcomes` have `partitions` partitions, `summaries` has one."""
+    """The model that is measured. `predictions` and `outcomes` have `partitions` partitions, `summaries` has one.
+
+    `counts_contents` says whether somebody asks which rows are alike.
+    """
 
     name: str
     schema: ModelSchema
@@ -36,3 +39,4 @@ class MeasuredModel(NamedTuple):
     partitions: int
     bucket_ms: int
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
+    counts_contents: bool = False

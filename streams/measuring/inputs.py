@@ -13,13 +13,18 @@ from streams.contracts.bundle import Profile
 from streams.contracts.schema import ModelSchema
 from streams.contracts.summaries import SAMPLED_SCORE, InputSummary
 from streams.measuring.sampling import BottomK, Row, position_hashes
+from streams.statistics.contents import Contents, content_hashes
 from streams.statistics.counts import NO_VALUES, CategoryTable, NumberTable
 
 
 class InputAccumulator:
-    """One bucket's rows of one bundle. Suspect rows are counted, and held out of everything else."""
+    """One bucket's rows of one bundle. Suspect rows are counted, and held out of everything else.
 
-    def __init__(self, schema: ModelSchema, profile: Profile, sample_rows: int) -> None:
+    Contents are counted on request: they cost more than any other part.
+    """
+
+    def __init__(self, schema: ModelSchema, profile: Profile, sample_rows: int, *, counts_contents: bool = False) -> None:
+        self._schema = schema
         self._declared = [column.name for column in schema.columns]
         untagged = {column.name for column in schema.features if not column.tags}
         self._numbers = {name: NumberTable(one) for name, one in profile.numbers.items()}
@@ -31,6 +36,7 @@ class InputAccumulator:
         self._scored = np.zeros(self._score.width, np.int64)
         self._sampled = [name for name in tables if name in untagged or name not in self._declared]
         self._sample = BottomK(sample_rows)
+        self._contents = Contents() if counts_contents else None
         self._rows = self._suspect = 0
 
     def add(self, predictions: Sequence[Any]) -> None:
@@ -42,6 +48,9 @@ class InputAccumulator:
             return
         one = np.zeros(len(rows), np.int64)
         cells = self._cells(rows)
+        if self._contents is not None:
+            columns = self._schema.columns
+            self._contents.add(content_hashes([_values(cells[column.name], column.kind) for column in columns]))
         for name, numbers in self._numbers.items():
             values = _floats(cells[name])
             self._counted[name] += numbers.count(values, one, 1)[0]
@@ -75,7 +84,12 @@ class InputAccumulator:
             numbers={name: table.counts(self._counted[name], self._extremes[name]) for name, table in self._numbers.items()},
             categories={name: table.counts(self._counted[name]) for name, table in self._categories.items()},
             score=self._score.counts(self._scored, NO_VALUES), sample=self._sample.rows,
+            contents=self._contents.counted if self._contents is not None else [],
         )  # fmt: skip
+
+
+def _values(values: Sequence[Any], kind: str) -> npt.NDArray[np.float64] | Sequence[str | None]:
+    return _floats(values) if kind == "number" else values
 
 
 def _floats(values: Sequence[float | None]) -> npt.NDArray[np.float64]:

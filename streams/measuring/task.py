@@ -131,7 +131,9 @@ class MeasuringTask:
             for digest, group in groups.items():
                 if digest not in bucket.inputs:
                     profile = self._profiles.profile(digest) or _EMPTY
-                    bucket.inputs[digest] = InputAccumulator(self._model.schema, profile, self._config.sample_rows)
+                    bucket.inputs[digest] = InputAccumulator(
+                        self._model.schema, profile, self._config.sample_rows, counts_contents=self._model.counts_contents
+                    )
                 bucket.inputs[digest].add(group)
 
     def _fold_outcomes(self, records: Sequence[Record], *, rebuilding: bool) -> None:

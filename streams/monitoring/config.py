@@ -22,6 +22,9 @@ OURS = (
     "loss_slices",
     "performance_auc",
 )
+DUPLICATES = "inputs_duplicates"
+"""The detector that needs to know which rows are alike, which measuring counts for nobody else."""
+
 _HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms
 

@@ -11,6 +11,7 @@ from streams.contracts.bundle import Profile
 from streams.contracts.errors import ContractError
 from streams.contracts.summaries import SCORE_BINS, CategoryCounts, InputSummary, LossSummary, NumberCounts, SliceLosses
 from streams.detectors.base import BucketView
+from streams.statistics.contents import Content, merged
 
 _NO_LOSSES = SliceLosses(rows=0, loss=0, loss_squares=0)
 
@@ -38,6 +39,7 @@ def merge_inputs(parts: Sequence[InputSummary], sample_rows: int) -> InputSummar
         },
         score=_numbers([part.score for part in ordered]),
         sample=[row for row, _ in zip(rows, range(sample_rows), strict=False)],
+        contents=_contents(ordered),
     )
 
 
@@ -109,6 +111,13 @@ def _categories(parts: Sequence[CategoryCounts]) -> CategoryCounts:
         missing=sum(part.missing for part in parts),
         unseen=sum(part.unseen for part in parts),
     )
+
+
+def _contents(parts: Sequence[InputSummary]) -> list[Content]:
+    """Contents of all partitions; nothing where one of them, of an older version, doesn't know of its own."""
+    if any(part.rows > part.suspect and not part.contents for part in parts):
+        return []
+    return merged(part.contents for part in parts)
 
 
 def _sums(lists: Sequence[list[int]]) -> list[int]:

@@ -309,8 +309,8 @@ def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: 
     assert (merged.rows, lost.rows, len(merged.sample)) == (400, 400, 20)
     ((whole, whole_losses), _) = one_task(rows)
     assert isinstance(whole, InputSummary)
-    assert (merged.numbers, merged.categories, merged.score, merged.sample) == (
-        whole.numbers, whole.categories, whole.score, whole.sample
+    assert (merged.numbers, merged.categories, merged.score, merged.sample, merged.contents) == (
+        whole.numbers, whole.categories, whole.score, whole.sample, whole.contents
     )  # fmt: skip
     assert (lost.loss, lost.loss_squares, lost.positives, lost.slices) == (
         whole_losses.loss, whole_losses.loss_squares, whole_losses.positives, whole_losses.slices
