@@ -156,7 +156,9 @@ def run(request: Input, work: Path) -> Output:
     try:
         if not fits(request.watch, panel, history.rows):
             raise InputError("the log spans too many buckets for its signals to be held at once; give a shorter one")
-        views = views_of(request.watch, bundle.manifest, bundle.profile, history.rows, reads_sample=panel.reads_sample)
+        views = views_of(
+            request.watch, bundle.manifest, bundle.profile, history.rows, reads_sample=panel.reads_sample, is_whole=True
+        )
         replay = replay._replace(views=views)
         levels = read_history(panel, views)
         supports = _supports(request, panel, levels)

@@ -15,11 +15,12 @@ from skills._kit.metrics import losses
 from streams.calibration.learning import Asked, learn_normal, read_history
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Manifest, Normal, Profile, SliceProfile
-from streams.contracts.schema import Task
+from streams.contracts.schema import ModelSchema, Task
 from streams.contracts.slices import Slice
 from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, SliceLosses
-from streams.detectors.base import BucketView, Floors, Setup
+from streams.detectors.base import BucketView, Floors, Requests, Setup
 from streams.statistics.alarms import Course
+from streams.statistics.contents import Contents, content_hashes
 from streams.statistics.counts import count_categories, count_numbers
 from streams.statistics.slices import Slicer
 
@@ -97,7 +98,9 @@ def fits(watch: Watch, panel: Panel, rows: Rows) -> bool:
     return (int(time_ms.max()) - int(time_ms.min())) // watch.bucket_ms * len(panel.signals) <= _MOST_LEVELS
 
 
-def views_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool) -> list[BucketView]:
+def views_of(
+    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool, is_whole: bool = False
+) -> list[BucketView]:
     """Sum rows up in buckets, as measuring and monitoring would have; those between first and last that are empty too.
 
     Args:
@@ -106,6 +109,8 @@ def views_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, 
         profile: its reference, on whose bins is counted.
         rows: what came.
         reads_sample: whether buckets need a sample of their rows.
+        is_whole: whether the rows are all that came, with all declared columns; if some may lack, it isn't known how many came,
+            and how many of them were alike.
     """
     (table, later), bucket_ms = rows, watch.bucket_ms
     time_ms = integers(table, "time_ms")
@@ -114,6 +119,8 @@ def views_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, 
     _count_scores(inputs, profile, later, later.time_ms // bucket_ms - first)
     if reads_sample:
         _sample(inputs, profile, rows, time_ms // bucket_ms - first)
+    if is_whole:
+        _count_contents(inputs, manifest.schema, table, time_ms // bucket_ms - first)
     known = later.known_ms // bucket_ms - first
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
     _add_slices(outcomes, manifest.schema.task, profile.slices, rows, known)
@@ -125,6 +132,8 @@ def views_of(watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, 
             end_ms=(first + number + 1) * bucket_ms,
             inputs=found if found.rows >= watch.min_rows else None,
             losses=loss if loss.rows else None,
+            # The log may end within the last bucket.
+            requests=Requests(found.rows, None) if is_whole and found.rows and first + number < last else None,
         )
         for number, (found, loss) in enumerate(zip(inputs, outcomes, strict=True))
     ]
@@ -165,6 +174,19 @@ def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, buckets: I
     for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
         evenly = np.linspace(begin, end, min(end - begin, _SAMPLE), endpoint=False).astype(np.int64)
         summary.sample = list(enumerate(kept.take(pa.array(evenly)).to_pylist()))
+
+
+def _count_contents(inputs: list[InputSummary], schema: ModelSchema, table: pa.Table, buckets: Integers) -> None:
+    columns = [
+        floats(table, column.name) if column.kind == "number" else column_of(table, column.name).to_pylist()
+        for column in schema.columns
+    ]
+    hashes = content_hashes(columns)
+    ends = np.searchsorted(buckets, np.arange(len(inputs) + 1)).tolist()
+    for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
+        found = Contents()
+        found.add(hashes[begin:end])
+        summary.contents = found.counted
 
 
 def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[LossSummary]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
-from streams.detectors.base import Floats, Readings
+from streams.detectors.base import Floats, Readings, Signal
 from streams.statistics.calendar import DAYS, HOURS, Season
 from streams.statistics.scan import LENGTHS, Flags, Integers, Scan, Scanned, Watched, improbability
 from streams.statistics.wander import Noise, Surprise
@@ -62,6 +63,8 @@ class Chart:
         self._rises_only = np.array([signal.rises_only for signal in panel.signals], bool)
         self._handicaps = panel.handicaps
         self._expected = expectation_of(panel, normal)
+        self.is_expected: Flags = ~np.isnan(self._expected.season.level)
+        """Of which signals it is known what is usual; of all others nothing is ever surprising [m]."""
         self._surprise = Surprise(self._expected.noise, panel.skewness)
         fewest = np.array([signal.fewest for signal in panel.signals])
         self._scan = Scan(Watched(self._rises_only, fewest, self._expected.rows))
@@ -105,7 +108,7 @@ def expectation_of(panel: Panel, normal: Normal | None) -> Expectation:
     """Return what is usual of a panel's signals, in their order."""
     known = normal.signals if normal is not None else {}
     found = [
-        known.get(place.detector, {}).get(signal.name) or Usual(rows=max(signal.reference, 1.0), buckets=0)
+        _usual(known.get(place.detector, {}).get(signal.name), signal)
         for place, signal in zip(panel.places, panel.signals, strict=True)
     ]
     return Expectation(
@@ -119,6 +122,13 @@ def expectation_of(panel: Panel, normal: Normal | None) -> Expectation:
         np.array([one.width for one in found]),
         np.array([one.rows for one in found]),
     )
+
+
+def _usual(learnt: Usual | None, signal: Signal) -> Usual:
+    """Return what was learnt of a signal; of one that was never measured its reference is usual, and nothing without one."""
+    if learnt is not None and learnt.buckets:
+        return learnt
+    return Usual(level=0.0 if signal.reference else math.nan, rows=max(signal.reference, 1.0), buckets=0)
 
 
 def _columns(lists: Sequence[Sequence[float]], length: int) -> Floats:

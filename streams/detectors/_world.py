@@ -33,21 +33,24 @@ from streams.contracts.summaries import (
     SliceLosses,
 )  # fmt: skip
 from streams.detectors._measures import auc
-from streams.detectors.base import BucketView
+from streams.detectors.base import BucketView, Requests
+from streams.statistics.contents import Content, Contents, content_hashes
 from streams.statistics.slices import rows_of
 
 Floats = npt.NDArray[np.float64]
 
 DAY_MS = 86_400_000
+MIDDLE = 10.0
+"""Of the sizes, which are all above 0."""
 # How size and weight are correlated.
 _TOGETHER = 0.8
 COLOURS = ("blue", "green", "red")
 SLICES = (
     Slice(name="warm", conditions=(Condition(column="colour", values=("red", "new")),)),
-    Slice(name="large", conditions=(Condition(column="size", low=0.0),)),
+    Slice(name="large", conditions=(Condition(column="size", low=MIDDLE),)),
 )
 FOUND = (
-    Slice(name="large and blue", conditions=(Condition(column="size", low=0.0), Condition(column="colour", values=("blue",)))),
+    Slice(name="large and blue", conditions=(Condition(column="size", low=MIDDLE), Condition(column="colour", values=("blue",)))),
 )
 
 
@@ -82,8 +85,8 @@ class World:
         self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
 
     def view(self, index: int, *, rows: int = 600, is_broken: bool = False) -> BucketView:
-        """Return the view of one day's bucket of new rows."""
-        drawn = self._draw(rows, is_broken=is_broken)
+        """Return the view of one day's bucket of new rows; when everything is broken, as many requests again are suspect."""
+        drawn, suspect = self._draw(rows, is_broken=is_broken), rows if is_broken else 0
         start_ms = index * DAY_MS
         return BucketView(
             model="m",
@@ -92,17 +95,18 @@ class World:
             end_ms=start_ms + DAY_MS,
             inputs=self._inputs(drawn, start_ms),
             losses=self._losses(drawn, start_ms),
+            requests=Requests(rows + suspect, suspect),
         )
 
     def _draw(self, rows: int, *, is_broken: bool) -> Rows:
         generator = self._generator
         # Broken, all sizes are one.
-        size = generator.normal(0.0, 1.0, rows)
+        size = generator.normal(MIDDLE, 1.0, rows)
         if is_broken:
             size[:] = 1.5
         # Broken, weights are as they were but have nothing to do with sizes.
         together = 0.0 if is_broken else _TOGETHER
-        weight = together * size + math.sqrt(1 - together**2) * self._of_weight.normal(size=rows)
+        weight = together * (size - MIDDLE) + math.sqrt(1 - together**2) * self._of_weight.normal(size=rows)
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
         # Broken, positive labels are rarer.
@@ -127,6 +131,7 @@ class World:
             score=_number_counts(profile.score, rows.score),
             # Rows are independent, so the first ones are as fair a sample as any.
             sample=[(row, _sampled(rows, row)) for row in range(sampled)],
+            contents=_contents(rows),
         )  # fmt: skip
 
     def _losses(self, rows: Rows, start_ms: int) -> LossSummary:
@@ -231,6 +236,12 @@ def _number_counts(profile: NumberProfile, values: Floats) -> NumberCounts:
 def _category_counts(profile: CategoryProfile, values: npt.NDArray[np.str_]) -> CategoryCounts:
     counts = {name: int(np.sum(values == name)) for name in profile.shares}
     return CategoryCounts(counts=counts, unseen=len(values) - sum(counts.values()))
+
+
+def _contents(rows: Rows) -> list[Content]:
+    found = Contents()
+    found.add(content_hashes([rows.size, rows.colour.tolist()]))
+    return found.counted
 
 
 def _sampled(rows: Rows, row: int) -> dict[str, float | str | None]:

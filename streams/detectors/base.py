@@ -65,6 +65,12 @@ class Floors(Section):
     0.03 is what the best of models makes of a normal feature that was shifted by 0.1 of its standard deviations.
     """
 
+    volume: float = Field(default=0.38, ge=0)
+    """Of the number of requests, in powers of two; 0.38 is 30 % more or 23 % fewer than usual at that hour."""
+
+    unit: float = Field(default=0.3, ge=0)
+    """Of a column's median, in powers of ten; 0.3 is twice or half of it."""
+
 
 def no_rows() -> None:
     """Say that whole rows of the reference can't be had."""
@@ -100,11 +106,21 @@ def later_rows(profile: Profile) -> int:
     return profile.later_rows or round(_LATER * profile.rows)
 
 
+class Requests(NamedTuple):
+    """What came in a bucket, few or many, whichever bundle answered it.
+
+    `suspect` rows are flagged by serving and held out of everything else; None where nobody looked for them.
+    """
+
+    rows: int
+    suspect: int | None
+
+
 class BucketView(NamedTuple):
     """One closed bucket of one model and bundle, all partitions merged.
 
-    `inputs` is None when too few fit requests came, `losses` when no outcome became known. Nobody may change what a view holds:
-    all detectors get the same one.
+    `inputs` is None when too few fit requests came, `losses` when no outcome became known, `requests` when none came or it isn't
+    known how many. Nobody may change what a view holds: all detectors get the same one.
     """
 
     model: str
@@ -113,6 +129,7 @@ class BucketView(NamedTuple):
     end_ms: int
     inputs: InputSummary | None
     losses: LossSummary | None
+    requests: Requests | None = None
 
 
 class Signal(NamedTuple):
@@ -121,8 +138,9 @@ class Signal(NamedTuple):
     `kind` is an event kind; `watched` a column or a measure, `aspect` what of it. With `rises_only` a fall is no trouble. An
     alarm needs an effect of at least `floor`, in `unit`. `scale` is how many of that unit one of the level's is; where the level
     is a share's (`share_level`), `share` is the reference's and counts instead. `reference` is how many rows are behind the
-    reference, as far as nothing better is known of the signal: its error makes long stretches less sure. `skewness` is that of
-    what a row adds to the level.
+    reference, as far as nothing better is known of the signal: its error makes long stretches less sure. Where it is 0 there is
+    no reference, and nothing is said before the level that is usual was learnt. `skewness` is that of what a row adds to the
+    level.
     """
 
     kind: str

@@ -51,9 +51,22 @@ def open_in(kind: ModuleType, world: World) -> Detector:
     return cast("Detector", kind.open_detector(setup_of(world)))
 
 
-def standardised(readings: Readings) -> Floats:
+def usual_of(detector: Detector, found: Sequence[Readings]) -> Readings:
+    """Return what is usual of each signal [m]: the reference, or the mean of undisturbed buckets where there is none.
+
+    The latter is what would be learnt of a signal before anything is said of it.
+    """
+    has_none = np.array([not signal.reference for signal in detector.signals])
+    level, effect = (
+        np.where(has_none, np.nanmean([readings[part] for readings in found], axis=0), 0.0) if has_none.any() else 0.0 * has_none
+        for part in (0, 2)
+    )
+    return Readings(level, np.zeros(len(has_none)), effect)
+
+
+def standardised(readings: Readings, usual: Readings) -> Floats:
     """Return levels in deviations of what chance makes of them [m]."""
-    return readings.level * np.sqrt(readings.rows)
+    return (readings.level - usual.level) * np.sqrt(readings.rows)
 
 
 def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 60, buckets: int = 10) -> None:
@@ -65,17 +78,18 @@ def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 60, b
     Raises:
         AssertionError: they don't.
     """
-    found: list[Floats] = []
+    found: list[Readings] = []
     for seed in range(worlds):
         world = World(seed, task)
         detector = open_in(kind, world)
         try:
-            found.append(np.array([standardised(detector.read(world.view(index))) for index in range(buckets)]))
+            found += [detector.read(world.view(index)) for index in range(buckets)]
         finally:
             detector.close()
         if not detector.signals:
             return
-    levels = np.array(found)
+    usual = usual_of(detector, found)
+    levels = np.array([standardised(readings, usual) for readings in found]).reshape(worlds, buckets, -1)
     doubt = 1 + world.rows / world.profile.rows
     far = np.nanmax(levels)
     if far > _FAR * math.sqrt(doubt):
@@ -100,13 +114,13 @@ def check_loud(kind: ModuleType, task: Task = "binary") -> None:
     detector = open_in(kind, world)
     views = [world.view(index, is_broken=index >= 15) for index in range(30)]
     try:
-        for number, view in enumerate(views):
+        usual = usual_of(detector, [detector.read(view) for view in views[:15]])
+        for number, view in enumerate(views[15:], 15):
             readings = detector.read(view)
-            if number < 15:
-                continue
-            levels = standardised(readings)
+            levels = standardised(readings, usual)
             far = np.where([signal.rises_only for signal in detector.signals], levels, np.abs(levels))
-            loud = (far > _FAR) & (np.abs(readings.effect) >= [signal.floor for signal in detector.signals])
+            effect = np.abs(readings.effect - usual.effect)
+            loud = (far > _FAR) & (effect >= [signal.floor for signal in detector.signals])
             if loud.any():
                 _check_shown(detector, int(np.argmax(loud)), views[number : number + 1])
                 return
@@ -152,7 +166,7 @@ def check_nothing(kind: ModuleType, task: Task = "binary") -> None:
     try:
         for index in range(4):
             view = world.view(index)
-            readings = detector.read(view if index % 2 else view._replace(inputs=None, losses=None))
+            readings = detector.read(view if index % 2 else view._replace(inputs=None, losses=None, requests=None))
             if not index % 2 and not (np.isnan(readings.level).all() and not readings.rows.any()):
                 raise AssertionError("it gave a reading of nothing")
     finally:

@@ -19,7 +19,7 @@ from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.contracts.errors import ContractError
 from streams.contracts.events import DriftEvent, Evidence, Transition
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import BucketView, Readings, Setup, no_rows
+from streams.detectors.base import BucketView, Readings, Requests, Setup, no_rows
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
@@ -30,9 +30,10 @@ from streams.statistics.scan import LENGTHS
 
 MOST_EVIDENCE = 20
 
-REASONS = ("expected", "too_few_rows", "no_outcomes", "nothing_counted")
-"""Why a bucket gives no verdict of a kind of event: a change was declared, it has fewer than `min_rows` fit requests, no outcome
-became known in it, or a detector found nothing of its own in it."""
+REASONS = ("expected", "not_learnt", "too_few_rows", "no_outcomes", "nothing_counted")
+"""Why a bucket gives no verdict of a kind of event: a change was declared, what is usual of a detector's signals must be learnt
+and wasn't, it has fewer than `min_rows` fit requests, no outcome became known in it, or a detector found nothing of its own
+in it."""
 
 # Kinds that speak of outcomes; all others speak of inputs.
 _OF_OUTCOMES = frozenset({"label_drift", "loss_drift", "performance"})
@@ -124,6 +125,7 @@ class Watcher:
             end_ms=bucket.end_ms,
             inputs=inputs if inputs is not None and _fit_rows(inputs) >= self._config.min_rows else None,
             losses=losses if losses is not None and losses.rows else None,
+            requests=_requests(bucket),
         )
 
 
@@ -164,7 +166,7 @@ class _Watch:
         looked = self._chart.step(view.start_ms, readings)
         effect = np.where(self._rises_only, looked.effect, np.abs(looked.effect))
         is_up = (looked.improbability >= self._threshold) & (effect >= self._floors)
-        is_read = ~np.isnan(readings.level)
+        is_read = ~np.isnan(readings.level) & self._chart.is_expected
         events: list[DriftEvent] = []
         tests: dict[str, int] = {}
         inconclusive: dict[tuple[str, str], str] = {}
@@ -172,7 +174,8 @@ class _Watch:
             own = self._panel.group == number
             if not (read := int((is_read & own).sum())):
                 # No verdict: it neither raises nor clears.
-                inconclusive[detector, kind] = "expected" if kind in expected else _reason(view, kind)
+                is_learnt = bool(self._chart.is_expected[own].any())
+                inconclusive[detector, kind] = _reason(view, kind, is_declared=kind in expected, is_learnt=is_learnt)
                 continue
             tests[detector] = tests.get(detector, 0) + read
             alarming = np.flatnonzero(is_up & own)
@@ -219,7 +222,11 @@ class _Watch:
         )
 
 
-def _reason(view: BucketView, kind: str) -> str:
+def _reason(view: BucketView, kind: str, *, is_declared: bool, is_learnt: bool) -> str:
+    if is_declared:
+        return "expected"
+    if not is_learnt:
+        return "not_learnt"
     if kind in _OF_OUTCOMES:
         return "no_outcomes" if view.losses is None else "nothing_counted"
     return "too_few_rows" if view.inputs is None else "nothing_counted"
@@ -247,7 +254,7 @@ def _event(
     view: BucketView, group: tuple[str, str], transition: Transition, evidence: tuple[Evidence, ...], *, is_calibrated: bool
 ) -> DriftEvent:
     detector, kind = group
-    summary: InputSummary | LossSummary | None = view.losses if kind in _OF_OUTCOMES else view.inputs
+    counted: InputSummary | LossSummary | Requests | None = view.losses if kind in _OF_OUTCOMES else view.inputs or view.requests
     return DriftEvent(
         id=_identity(view, detector, kind, transition),
         kind=kind,
@@ -258,7 +265,7 @@ def _event(
         time_ms=view.end_ms,
         bucket_start_ms=view.start_ms,
         bucket_end_ms=view.end_ms,
-        rows=summary.rows if summary is not None else 0,
+        rows=counted.rows if counted is not None else 0,
         evidence=evidence,
         is_calibrated=is_calibrated,
     )
@@ -274,6 +281,11 @@ def _without_sample(view: BucketView) -> BucketView:
     """Sketches need counts alone, and sixty samples would be most of the memory."""
     inputs = msgspec.structs.replace(view.inputs, sample=[]) if view.inputs is not None else None
     return view._replace(inputs=inputs)
+
+
+def _requests(bucket: Bucket) -> Requests | None:
+    parts = [part for summaries in bucket.inputs.values() for part in summaries]
+    return Requests(sum(part.rows for part in parts), sum(part.suspect for part in parts)) if parts else None
 
 
 def _fit_rows(inputs: InputSummary) -> int:

@@ -41,6 +41,7 @@ _REASONS = frozenset(
         "bad_score",
     }
 )
+_INCONCLUSIVE = frozenset({"expected", "not_learnt", "too_few_rows", "no_outcomes", "nothing_counted"})
 _STATES = frozenset(
     {
         "open", "diagnosed", "planned", "awaiting_approval", "running", "judged", "shadowing", "promoting", "probation",
@@ -137,7 +138,7 @@ _ROWS = (
     Metric("driftwake_monitoring_tests_total", "counter", "Tests made, by detector.", {**_MODEL, "detector": FREE}),
     Metric(
         "driftwake_monitoring_inconclusive_total", "counter", "Buckets of which a detector could say nothing, by reason.",
-        {**_MODEL, "detector": FREE, "reason": frozenset({"expected", "too_few_rows", "no_outcomes", "nothing_counted"})},
+        {**_MODEL, "detector": FREE, "reason": _INCONCLUSIVE},
     ),
     # Archiving
     Metric("driftwake_archiving_rows_total", "counter", "Rows written to the lake.", _TABLE),

@@ -1,0 +1,113 @@
+"""How many requests came is known of every bucket, also where too few are fit to say anything else."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+
+from streams.contracts.bundle import Normal, Usual
+from streams.contracts.summaries import InputSummary
+from streams.detectors.base import Requests
+from streams.detectors.checks import DAY_MS, World
+from streams.monitoring.buckets import Bucket
+from streams.monitoring.config import MonitoredModel, MonitoringConfig
+from streams.monitoring.merging import merge_inputs
+from streams.monitoring.watching import Reference, Verdict, Watcher
+
+MODEL = MonitoredModel("m", "binary", "s", "state", "driftwake.events", 1, DAY_MS)
+
+
+def summary_of(
+    world: World, day: int, *, rows: int = 600, suspect: int = 0, digest: str = "d", partition: int = 0
+) -> InputSummary:
+    found = world.view(day, rows=rows - suspect).inputs
+    assert found is not None
+    return msgspec.structs.replace(found, rows=rows, suspect=suspect, digest=digest, partition=partition)
+
+
+def bucket_of(day: int, *parts: InputSummary) -> Bucket:
+    inputs: dict[str, list[InputSummary]] = {}
+    for part in parts:
+        inputs.setdefault(part.digest, []).append(part)
+    return Bucket(day * DAY_MS, (day + 1) * DAY_MS, inputs, {})
+
+
+def watcher_of(world: World, *detectors: str, normal: Normal | None = None) -> Watcher:
+    profile = msgspec.structs.replace(world.profile, normal=normal)
+    return Watcher(MODEL, MonitoringConfig(detectors=detectors), lambda _: Reference(world.manifest, profile))
+
+
+def usually(rows: int) -> Normal:
+    usual = Usual(level=math.log(rows), unrest=0.01, rows=rows * 100.0, buckets=100)
+    return Normal(
+        bucket_ms=DAY_MS, since_ms=0, until_ms=100 * DAY_MS, buckets=100, confirm_after=2, clear_after=3, level=1.0, rate=0.1,
+        excess=0.43, signals={"inputs_volume": {"requests: rows": usual}},
+    )  # fmt: skip
+
+
+def confirmed(verdict: Verdict) -> list[str]:
+    return [event.detector for event in verdict.events if event.transition == "confirmed"]
+
+
+def test_a_bucket_of_suspect_requests_alone_is_said_with_its_rows() -> None:
+    world = World(3)
+    watcher = watcher_of(world, "inputs_quality", "inputs_suspect")
+    for day in range(4):
+        assert not watcher.look(bucket_of(day, summary_of(world, day))).events
+    verdict = watcher.look(bucket_of(4, summary_of(world, 4, rows=600, suspect=590)))
+    assert confirmed(verdict) == ["inputs_suspect"]
+    (event,) = verdict.events
+    assert (event.kind, event.rows) == ("data_quality", 600)
+    assert event.evidence[0].effect == pytest.approx(590 / 600, abs=0.01)
+    assert verdict.inconclusive == {("inputs_quality", "data_quality"): "too_few_rows"}
+
+
+def test_volume_counts_all_bundles_and_says_so_of_buckets_that_are_too_thin_for_all_else() -> None:
+    world = World(3)
+    watcher = watcher_of(world, "inputs_volume", normal=usually(600))
+    for day in range(6):
+        verdict = watcher.look(bucket_of(day, summary_of(world, day)))
+        assert not verdict.events
+        assert verdict.tests == ({"inputs_volume": 1} if day else {}), "monitoring may have begun within the first"
+    swapped = [summary_of(world, 6, rows=310, digest="d"), summary_of(world, 6, rows=290, digest="e")]
+    assert not watcher.look(bucket_of(6, *swapped)).events
+    verdict = watcher.look(bucket_of(7, summary_of(world, 7, rows=12, partition=0), summary_of(world, 7, rows=8, partition=1)))
+    assert confirmed(verdict) == ["inputs_volume"]
+    evidence = verdict.events[0].evidence[0]
+    assert evidence.effect == pytest.approx(math.log2(20 / 600), abs=0.1)
+    assert evidence.before["rows"] == pytest.approx(600)
+    assert evidence.after["rows"] == 20
+
+
+def test_what_must_be_learnt_and_was_not_gives_no_verdict_and_says_why() -> None:
+    world = World(3)
+    watcher = watcher_of(world, "inputs_volume", "inputs_duplicates", "inputs_quality")
+    for day in range(5):
+        verdict = watcher.look(bucket_of(day, summary_of(world, day, rows=600 if day < 3 else 6_000)))
+        wanting = [("inputs_volume", "data_quality"), ("inputs_duplicates", "data_quality")]
+        assert verdict.inconclusive == dict.fromkeys(wanting, "not_learnt")
+        assert list(verdict.tests) == ["inputs_quality"]
+
+
+def test_contents_of_partitions_add_up_and_one_that_has_none_leaves_them_unknown() -> None:
+    world = World(3)
+    first, second = (summary_of(world, 0, rows=300, partition=partition) for partition in range(2))
+    first.contents, second.contents = [(1, 2), (5, 1)], [(1, 1), (3, 4)]
+    assert merge_inputs([first, second], 10).contents == [(1, 3), (3, 4), (5, 1)]
+    second.contents = []
+    assert merge_inputs([first, second], 10).contents == [], "of an older version"
+    second.suspect = second.rows
+    assert merge_inputs([first, second], 10).contents == [(1, 2), (5, 1)], "it had no fit rows"
+
+
+def test_a_bucket_of_outcomes_alone_knows_of_no_requests() -> None:
+    world = World(3)
+    view = world.view(0)
+    assert view.losses is not None
+    assert view.requests == Requests(600, 0)
+    watcher = watcher_of(world, "inputs_suspect")
+    watcher.look(bucket_of(0, summary_of(world, 0)))
+    verdict = watcher.look(Bucket(DAY_MS, 2 * DAY_MS, {}, {"d": [view.losses]}))
+    assert verdict.inconclusive == {("inputs_suspect", "data_quality"): "too_few_rows"}
