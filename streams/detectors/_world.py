@@ -50,7 +50,7 @@ SLICES = (
     Slice(name="large", conditions=(Condition(column="size", low=MIDDLE),)),
 )
 FOUND = (
-    Slice(name="large and blue", conditions=(Condition(column="size", low=MIDDLE), Condition(column="colour", values=("blue",)))),
+    Slice(name="small and red", conditions=(Condition(column="size", high=MIDDLE), Condition(column="colour", values=("red",)))),
 )
 
 
