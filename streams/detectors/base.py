@@ -161,8 +161,11 @@ class Signal(NamedTuple):
 
     @property
     def fewest(self) -> float:
-        """How many rows a stretch needs to give a verdict: of fewer, chance is more skewed than can be taken out."""
-        return max(_FEWEST_ROWS, self.skewness**2)
+        """How many rows a stretch needs to give a verdict: of fewer, chance is more skewed than can be taken out.
+
+        Without skewness (shares, tests of a whole bucket that count as one row) the level is normal whatever their number.
+        """
+        return max(_FEWEST_ROWS, self.skewness**2) if self.skewness else 0.0
 
 
 class Readings(NamedTuple):

@@ -136,6 +136,12 @@ def test_too_few_rows_are_no_verdict_until_there_are_enough(monkeypatch: pytest.
     assert found[2] > 0
 
 
+def test_one_look_a_bucket_is_a_verdict_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    single = panel_of(monkeypatch, {"d": [signal_of("a")]})
+    (found,) = stepped(Chart(single, None, HOUR_MS, NEVER_REACHED), [reading(5.0, rows=1)])
+    assert found.improbability[0] == pytest.approx(chance_of(5))
+
+
 def test_a_skewed_signal_is_as_improbable_as_its_rows_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exponential rows: the chance of their mean is a gamma variable's."""
     skewed = panel_of(monkeypatch, {"d": [signal_of("a", skewness=2.0, rises_only=True)]})
