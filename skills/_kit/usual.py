@@ -19,6 +19,8 @@ from streams.contracts.schema import ModelSchema, Task
 from streams.contracts.slices import Slice
 from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, SliceLosses
 from streams.detectors.base import BucketView, Floors, Requests, Setup
+from streams.serving.config import ServingConfig
+from streams.serving.suspicion import Suspicion
 from streams.statistics.alarms import Course
 from streams.statistics.contents import Contents, content_hashes
 from streams.statistics.counts import count_categories, count_numbers
@@ -119,8 +121,7 @@ def views_of(
     _count_scores(inputs, profile, later, later.time_ms // bucket_ms - first)
     if reads_sample:
         _sample(inputs, profile, rows, time_ms // bucket_ms - first)
-    if is_whole:
-        _count_contents(inputs, manifest.schema, table, time_ms // bucket_ms - first)
+    requests = _count_requests(inputs, manifest.schema, profile, table, time_ms // bucket_ms - first) if is_whole else []
     known = later.known_ms // bucket_ms - first
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
     _add_slices(outcomes, manifest.schema.task, profile.slices, rows, known)
@@ -133,7 +134,7 @@ def views_of(
             inputs=found if found.rows >= watch.min_rows else None,
             losses=loss if loss.rows else None,
             # The log may end within the last bucket.
-            requests=Requests(found.rows, None) if is_whole and found.rows and first + number < last else None,
+            requests=requests[number] if is_whole and found.rows and first + number < last else None,
         )
         for number, (found, loss) in enumerate(zip(inputs, outcomes, strict=True))
     ]
@@ -176,17 +177,23 @@ def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, buckets: I
         summary.sample = list(enumerate(kept.take(pa.array(evenly)).to_pylist()))
 
 
-def _count_contents(inputs: list[InputSummary], schema: ModelSchema, table: pa.Table, buckets: Integers) -> None:
-    columns = [
-        floats(table, column.name) if column.kind == "number" else column_of(table, column.name).to_pylist()
+def _count_requests(
+    inputs: list[InputSummary], schema: ModelSchema, profile: Profile, table: pa.Table, buckets: Integers
+) -> list[Requests]:
+    """Count what came, what serving would flag of it by this reference and its default bounds, and which rows are alike."""
+    columns = {
+        column.name: floats(table, column.name) if column.kind == "number" else column_of(table, column.name).to_pylist()
         for column in schema.columns
-    ]
-    hashes = content_hashes(columns)
+    }
+    flagged = list(Suspicion(schema, profile, ServingConfig().range_factor).flags(columns, table.num_rows))
+    suspect = np.bincount(buckets[np.array(flagged, np.int64)], minlength=len(inputs)).tolist()
+    hashes = content_hashes(list(columns.values()))
     ends = np.searchsorted(buckets, np.arange(len(inputs) + 1)).tolist()
     for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
         found = Contents()
         found.add(hashes[begin:end])
         summary.contents = found.counted
+    return [Requests(summary.rows, number) for summary, number in zip(inputs, suspect, strict=True)]
 
 
 def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[LossSummary]:

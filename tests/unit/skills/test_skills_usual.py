@@ -17,7 +17,7 @@ def test_requests_and_contents_are_counted_of_a_whole_log_alone() -> None:
     table = pa.table(
         {
             "time_ms": pa.array([day * DAY_MS + place for place, day in enumerate(days)], pa.int64()),
-            "size": [1.0, 1.0, None, 2.0, 1.0, 5.0, 5.0, 1.0, 2.0],
+            "size": [1.0, 1.0, None, 2.0, 1e6, 5.0, 5.0, 1.0, 2.0],
             "weight": [1.0] * 9,
             "colour": ["red", "red", None, "red", "red", "blue", "blue", "red", "red"],
         }
@@ -26,7 +26,8 @@ def test_requests_and_contents_are_counted_of_a_whole_log_alone() -> None:
     rows = Rows(table, Later(empty.astype(np.int64), empty.astype(np.int64), empty, empty))
     world = World(0)
     whole = views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False, is_whole=True)
-    known = [Requests(4, None), Requests(1, None), None, Requests(2, None), None]
+    # One row of the first day has nothing at all, and that of the second is a million.
+    known = [Requests(4, 1), Requests(1, 1), None, Requests(2, 0), None]
     assert [view.requests for view in whole] == known, "none of a day without any, and the log may end within the last"
     assert [view.inputs is None for view in whole] == [False, True, True, True, True], "too few to say anything else"
     assert whole[0].inputs is not None
