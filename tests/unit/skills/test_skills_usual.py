@@ -18,7 +18,7 @@ def test_requests_and_contents_are_counted_of_a_whole_log_alone() -> None:
         {
             "time_ms": pa.array([day * DAY_MS + place for place, day in enumerate(days)], pa.int64()),
             "size": [1.0, 1.0, None, 2.0, 1e6, 5.0, 5.0, 1.0, 2.0],
-            "weight": [1.0] * 9,
+            "weight": [1.0, 1.0, None, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
             "colour": ["red", "red", None, "red", "red", "blue", "blue", "red", "red"],
         }
     )
