@@ -116,7 +116,7 @@ def run(request: Input, work: Path) -> Output:
         lineage=_lineage(request, apart, parity),
     )
     folder = work / "bundle"
-    write_bundle(folder, done, model, reference, profile)
+    write_bundle(folder, done, model, reference.rows, profile)
     digest = BundleStore(Path(request.registry)).publish(request.model, folder)
     return Output(digest=digest, metrics=metrics, rows=table.num_rows, apart=apart, seconds=clock.monotonic() - begun)
 

@@ -160,7 +160,7 @@ def run(request: Input, work: Path) -> Output:
         metrics=metrics,
         lineage=_lineage(request, fitted, len(fold.places), apart),
     )
-    digest = _publish(request, work, done, (model, reference, profile))
+    digest = _publish(request, work, done, (model, reference.rows, profile))
     return Output(
         digest=digest,
         metrics=metrics,

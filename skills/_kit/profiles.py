@@ -12,7 +12,7 @@ import pyarrow as pa
 from skills._kit.cutting import cut_slices
 from skills._kit.frames import Booleans, Floats, Integers, column_of, floats
 from skills._kit.metrics import auc, losses
-from skills._kit.usual import Later, Rows, Watch, in_slices, score_histograms
+from skills._kit.usual import Later, Reference, Rows, Watch, in_slices, score_histograms
 from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, ScoreOutcomes, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.contracts.slices import Slice
@@ -20,6 +20,9 @@ from streams.contracts.slices import Slice
 BINS = 20
 SAMPLE = 2_000
 REFERENCE_ROWS = 5_000
+LEFT_BEHIND = 3
+"""The reference has at most one of so many rows."""
+
 MOST_CATEGORIES = 200
 CUT_SLICES = "loss_slices_found"
 """The detector for whose sake slices are cut."""
@@ -179,13 +182,15 @@ def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[Sli
     return tuple(profiles)
 
 
-def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], generator: np.random.Generator) -> pa.Table:
-    """Return a sample of rows in order of time: untagged features, windows and the label, never keys."""
+def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], generator: np.random.Generator) -> Reference:
+    """Draw the rows that travel, in order of time: untagged features, windows and the label, never keys.
+
+    Most rows stay behind: what is usual of a comparison with the reference is learnt from rows that aren't in it.
+    """
     names = [column.name for column in schema.features if _may_travel(column)]
-    kept = table.select([*names, *windows, "label"])
-    if kept.num_rows <= REFERENCE_ROWS:
-        return kept
-    return kept.take(pa.array(np.sort(generator.choice(kept.num_rows, REFERENCE_ROWS, replace=False))))
+    most = min(REFERENCE_ROWS, -(-table.num_rows // LEFT_BEHIND))
+    places = np.sort(generator.choice(table.num_rows, most, replace=False))
+    return Reference(table.select([*names, *windows, "label"]).take(pa.array(places)), places)
 
 
 def skew_of(values: Floats) -> float:

@@ -66,8 +66,15 @@ class Rows(NamedTuple):
     later: Later
 
 
+class Reference(NamedTuple):
+    """Whole rows that travel with a bundle, and which of all rows they are [n]."""
+
+    rows: pa.Table
+    places: Integers
+
+
 def normal_of(
-    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int, *, reference: pa.Table | None = None
+    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int, *, reference: Reference | None = None
 ) -> Normal | None:
     """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets, or far too many.
 
@@ -77,13 +84,14 @@ def normal_of(
         profile: the reference.
         rows: what is learnt from.
         seed: for the simulated stream that the rate of false alarms is read from.
-        reference: whole rows of the reference, as the bundle is going to hold them.
+        reference: those of the rows that the bundle is going to hold.
     """
-    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: reference))
+    whole, places = reference if reference is not None else (None, None)
+    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: whole))
     try:
         if not fits(watch, panel, rows):
             return None
-        views = views_of(watch, manifest, profile, rows, reads_sample=panel.reads_sample)
+        views = views_of(watch, manifest, profile, rows, reads_sample=panel.reads_sample, but=places)
         return learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed))
     finally:
         panel.close()
@@ -101,7 +109,14 @@ def fits(watch: Watch, panel: Panel, rows: Rows) -> bool:
 
 
 def views_of(
-    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, *, reads_sample: bool, is_whole: bool = False
+    watch: Watch,
+    manifest: Manifest,
+    profile: Profile,
+    rows: Rows,
+    *,
+    reads_sample: bool,
+    is_whole: bool = False,
+    but: Integers | None = None,
 ) -> list[BucketView]:
     """Sum rows up in buckets, as measuring and monitoring would have; those between first and last that are empty too.
 
@@ -113,6 +128,7 @@ def views_of(
         reads_sample: whether buckets need a sample of their rows.
         is_whole: whether the rows are all that came, with all declared columns; if some may lack, it isn't known how many came,
             and how many of them were alike.
+        but: rows that are in no sample, because they are in the reference: new rows are less like it than its own.
     """
     (table, later), bucket_ms = rows, watch.bucket_ms
     time_ms = integers(table, "time_ms")
@@ -120,7 +136,8 @@ def views_of(
     inputs = _inputs(profile, table, time_ms // bucket_ms - first, last - first + 1)
     _count_scores(inputs, profile, later, later.time_ms // bucket_ms - first)
     if reads_sample:
-        _sample(inputs, profile, rows, time_ms // bucket_ms - first)
+        free = np.delete(np.arange(table.num_rows), [] if but is None else but)
+        _sample(inputs, profile, rows, (time_ms // bucket_ms - first, free))
     requests = _count_requests(inputs, manifest.schema, profile, table, time_ms // bucket_ms - first) if is_whole else []
     known = later.known_ms // bucket_ms - first
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
@@ -165,16 +182,23 @@ def _count_scores(inputs: list[InputSummary], profile: Profile, later: Later, bu
         summary.score = counts
 
 
-def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, buckets: Integers) -> None:
-    """Give each bucket a sample of its rows, evenly over its time; only rows that the model hadn't seen have a score."""
-    table, later = rows
+def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, of: tuple[Integers, Integers]) -> None:
+    """Give each bucket a sample of its rows, evenly over its time; only rows that the model hadn't seen have a score.
+
+    Args:
+        inputs: the buckets, by number.
+        profile: whose columns are sampled.
+        rows: what came.
+        of: each row's bucket [rows], and which rows may be in a sample [at most rows].
+    """
+    (table, later), (buckets, free) = rows, of
     unseen = np.full(table.num_rows - len(later.scores), np.nan)
     kept = table.select([*profile.numbers, *profile.categories])
     kept = kept.append_column(SAMPLED_SCORE, pa.array(np.r_[unseen, later.scores], from_pandas=True))
-    ends = np.searchsorted(buckets, np.arange(len(inputs) + 1)).tolist()
+    ends = np.searchsorted(buckets[free], np.arange(len(inputs) + 1)).tolist()
     for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
         evenly = np.linspace(begin, end, min(end - begin, _SAMPLE), endpoint=False).astype(np.int64)
-        summary.sample = list(enumerate(kept.take(pa.array(evenly)).to_pylist()))
+        summary.sample = list(enumerate(kept.take(pa.array(free[evenly])).to_pylist()))
 
 
 def _count_requests(

@@ -63,7 +63,7 @@ def learnt(world: World, rows: pd.DataFrame, seed: int) -> Reference:
     )
     normal = normal_of(watch, manifest, profile, Rows(table, later), seed, reference=sample)
     assert normal is not None, "the history is long enough"
-    return Reference(manifest, msgspec.structs.replace(profile, normal=normal), lambda: sample)
+    return Reference(manifest, msgspec.structs.replace(profile, normal=normal), lambda: sample.rows)
 
 
 def watched(reference: Reference, rows: pd.DataFrame, after: int, since: int = 0, *, repeats: bool = False) -> Said:
