@@ -12,7 +12,7 @@ from daemon.ledger.records import Incident, Move, PlanStep
 from daemon.places import Places
 from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
-from daemon.triaging.triage import CHALLENGE, Standing, triage
+from daemon.triaging.triage import CHALLENGE, Standing, in_order, triage
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
 
@@ -38,7 +38,7 @@ class Triaging:
 
     def triage(self, champion: str, now_ms: int) -> None:
         """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
-        for event in self._ledger.new_events(self._places.model, now_ms):
+        for event in in_order(self._ledger.new_events(self._places.model, now_ms)):
             known = self._ledger.incidents(self._places.model)
             standing = Standing(champion, [one for one in known if not one.is_over], [one for one in known if one.is_over])
             decision = triage(event, standing, self._config.cooldown.ms)

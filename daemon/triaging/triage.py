@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from daemon.ledger.ids import IncidentId
@@ -45,9 +45,7 @@ def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
     """Decide on one event, given everything before it."""
     home = _home(event.kind, standing.under_way)
     if home is not None:
-        return Decision(
-            "fold", "one_incident_per_cause" if home.cause == event.kind else "one_training_incident_per_model", home.id
-        )
+        return Decision("fold", home.rule, home.incident.id)
     if event.transition != "confirmed":
         return Decision("ignore", f"only_confirmed_events_open: {event.transition}")
     if event.kind not in _KNOWN:
@@ -60,10 +58,32 @@ def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
     return Decision("open", "confirmed_and_nobody_deals_with_it")
 
 
-def _home(kind: str, under_way: Sequence[Incident]) -> Incident | None:
-    same = [incident for incident in under_way if incident.cause == kind]
-    training = [incident for incident in under_way if kind in TRAINING and incident.cause in TRAINING]
-    return next(iter([*same, *training]), None)
+class _Home(NamedTuple):
+    """The incident that an event folds into, and why."""
+
+    incident: Incident
+    rule: str
+
+
+def in_order(events: Iterable[DriftEvent]) -> list[DriftEvent]:
+    """Return events as they are to be decided on: by event time, and of one time broken data before what it may have moved."""
+    return sorted(events, key=lambda event: (event.time_ms, event.kind != DATA))
+
+
+def _home(kind: str, under_way: Sequence[Incident]) -> _Home | None:
+    """Say where an event belongs, if anywhere.
+
+    What is said of the inputs joins broken data that nobody has diagnosed yet: that diagnosis looks at all inputs, and whatever
+    moved them may only be the break. A change of labels or losses stands for itself.
+    """
+    same = [_Home(one, "one_incident_per_cause") for one in under_way if one.cause == kind]
+    training = [_Home(one, "one_training_incident_per_model") for one in under_way if kind in TRAINING and one.cause in TRAINING]
+    broken = [
+        _Home(one, "diagnosed_with_the_broken_data")
+        for one in under_way
+        if kind in SHIFT and one.cause == DATA and one.state == "open"
+    ]
+    return next(iter([*same, *training, *broken]), None)
 
 
 def _calms(incident: Incident, kind: str) -> bool:

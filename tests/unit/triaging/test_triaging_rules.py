@@ -75,6 +75,28 @@ def test_what_is_said_of_the_inputs_calms_no_change_of_the_labels() -> None:
     assert decide("label_drift", ended=(incident("loss_drift", "closed"),)) == "ignore"
 
 
+def test_what_moves_with_broken_data_is_diagnosed_with_it() -> None:
+    for kind in ("feature_drift", "score_drift", "performance_estimate"):
+        assert decide(kind, incident("data_quality")) == "fold"
+        assert decide(kind, incident("data_quality", "diagnosed")) == "open", "its diagnosis is made"
+    assert decide("loss_drift", incident("data_quality")) == "open"
+    assert decide("label_drift", incident("data_quality")) == "open"
+    both = incident("data_quality"), incident("performance")
+    assert triage(event(START, "feature_drift"), Standing("c", both, ()), COOLDOWN).incident == "i-performance"
+
+
+def test_a_break_and_the_drift_of_one_hour_are_one_incident_whichever_came_first(tmp_path: Path) -> None:
+    for order in (1, -1):
+        folder = tmp_path / str(order)
+        with open_ledger(folder / "ledger.sqlite") as ledger:
+            storm = [event(START + 1, "score_drift", name="a"), event(START + 1, "data_quality", name="b")]
+            for one in [*storm, event(START + 1, "loss_drift", name="c")][::order]:
+                ledger.take_event(one)
+            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig()).triage("c", START + 5)
+            found = {one.cause: [said.kind for said in ledger.events_of(one.id)] for one in ledger.incidents()}
+        assert found == {"data_quality": ["score_drift", "data_quality"], "loss_drift": ["loss_drift"]}
+
+
 def test_a_kind_nobody_knows_is_only_noted() -> None:
     assert decide("apocalypse") == "ignore"
 
