@@ -25,6 +25,11 @@ RANGES_MS = tuple(minutes * MINUTE_MS for minutes in (10, 60, 120, 240, 480, 1_4
 LOOKUP_RANGES_MS = tuple(minutes * MINUTE_MS for minutes in (60, 1_440, 10_080, 43_200))
 """How old a looked-up value may be; nobody says how often a source speaks."""
 
+WAITED = 24
+"""An outcome counts once it has been known for one of so many parts of the range, an hour of a day: live, rows don't wait for
+labels that are still being joined, so that a window of what became known just now wouldn't say what it said in training; and a
+replay, which does wait, would go on by the skew."""
+
 FEW_ROWS_PER_PAIR = 50
 FEW_ROWS_PER_KEY = 3
 MOST_PAIRS = 6
@@ -122,7 +127,10 @@ def _groups(schema: ModelSchema, source: Source, grouping: Grouping) -> bool:
 
 
 def _candidate(kind: _Kind, grouping: Grouping, range_ms: int) -> Candidate:
-    window = Window(aggregate=kind.aggregate, source=kind.source, column=kind.column, by=grouping.by, range_ms=range_ms)
+    delay_ms = range_ms // WAITED if kind.source == "outcomes" else 0
+    window = Window(
+        aggregate=kind.aggregate, source=kind.source, column=kind.column, by=grouping.by, range_ms=range_ms, delay_ms=delay_ms
+    )
     bytes_kept = BYTES_PER_FACT * kind.rate * range_ms + BYTES_PER_KEY * grouping.distinct
     facts = kind.source if kind.source in OWN_FACTS else "sources"
     of_kind = (facts, kind.column == LABEL, kind.digest, kind.aggregate)
