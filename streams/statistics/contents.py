@@ -28,6 +28,7 @@ _SECOND = np.uint64(0x94D049BB133111EB)
 _TEXT_KEY = b"driftwake contents"
 # Categories come again and again; what never does, like a person's id, may not fill the memory.
 _MOST_TEXTS = 1 << 16
+_LONGEST_KEPT = 256
 # Hashes travel as JSON, and other readers keep numbers as doubles.
 _BITS = 53
 
@@ -99,10 +100,12 @@ class _Texts(dict[str | None, int]):
     """The hashes of texts that came lately: looked up, most cost no more than a dictionary does."""
 
     def __missing__(self, value: str | None) -> int:
-        if len(self) >= _MOST_TEXTS:
-            self.clear()
         text = b"" if value is None else b"=" + value.encode()
-        found = self[value] = int.from_bytes(hashlib.blake2b(text, digest_size=8, key=_TEXT_KEY).digest(), "little")
+        found = int.from_bytes(hashlib.blake2b(text, digest_size=8, key=_TEXT_KEY).digest(), "little")
+        if len(text) <= _LONGEST_KEPT:
+            if len(self) >= _MOST_TEXTS:
+                self.clear()
+            self[value] = found
         return found
 
 

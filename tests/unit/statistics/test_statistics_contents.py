@@ -80,6 +80,11 @@ def test_texts_that_never_come_again_do_not_fill_the_memory(monkeypatch: pytest.
     monkeypatch.setattr(contents, "_TEXTS", contents._Texts())
     assert np.array_equal(content_hashes([texts]), expected)
     assert len(contents._TEXTS) <= 100
+    known = len(contents._TEXTS)
+    long = ["x" * 1_000, "y" * 1_000, "x" * 1_000]
+    first, second, third = content_hashes([long]).tolist()
+    assert first == third != second
+    assert len(contents._TEXTS) == known, "a long one isn't kept"
 
 
 def test_few_contents_are_counted_exactly_and_many_are_estimated() -> None:
