@@ -42,7 +42,7 @@ from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
 from skills._kit.usual import Later, Rows, Watch, normal_of
-from streams.contracts.bundle import Golden, Interval, Manifest, Profile
+from streams.contracts.bundle import Golden, Interval, Manifest, Normal, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema, SourceSchema
 from streams.inference.session import Scorer
@@ -147,7 +147,9 @@ def run(request: Input, work: Path) -> Output:
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
         profile = sliced(profile, schema, request.watch, seen)
-        normal = normal_of(request.watch, before, profile, seen, request.seed, reference=reference)
+        normal = normal_of(
+            request.watch, before, profile, seen, request.seed, reference=reference, before=_usual(request, schema)
+        )
         profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))
     # The rows that made the trees reach every leaf of them.
@@ -169,6 +171,14 @@ def run(request: Input, work: Path) -> Output:
         device=fitted.device,
         onnx_max_difference=apart,
     )
+
+
+def _usual(request: Input, schema: ModelSchema) -> Normal | None:
+    """Return what is usual under the champion, if requests of it have the same columns."""
+    if request.champion is None:
+        return None
+    champion = BundleStore(Path(request.registry)).read(request.model, request.champion)
+    return champion.profile.normal if champion.manifest.schema.columns == schema.columns else None
 
 
 def _rows(request: Input, inputs: Inputs, skew_ms: int) -> pa.Table:

@@ -326,6 +326,7 @@ class ModelSettings(Section):
             "alarm_rate": self.monitoring.alarm_rate(self.bucket.ms),
             "min_rows": self.monitoring.min_rows,
             "slices": msgspec.to_builtins(self.sliced()),
+            "timezone": self.monitoring.timezone,
         }
 
     def topic(self, kind: str, stage: str = "") -> str:

@@ -36,6 +36,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     A bucket with fewer than `min_rows` rows says nothing of the inputs. The loss of `slices` is followed by itself. `alarm_rate`
     is how many alarms a bucket chance may raise; any other rate can be had later, with less certainty the farther it is.
+    `timezone` is whose hours and weekdays seasons follow.
     """
 
     bucket_ms: int
@@ -45,6 +46,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     alarm_rate: float
     min_rows: int
     slices: tuple[Slice, ...] = ()
+    timezone: str = "UTC"
 
 
 class Later(NamedTuple):
@@ -74,7 +76,14 @@ class Reference(NamedTuple):
 
 
 def normal_of(
-    watch: Watch, manifest: Manifest, profile: Profile, rows: Rows, seed: int, *, reference: Reference | None = None
+    watch: Watch,
+    manifest: Manifest,
+    profile: Profile,
+    rows: Rows,
+    seed: int,
+    *,
+    reference: Reference | None = None,
+    before: Normal | None = None,
 ) -> Normal | None:
     """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets, or far too many.
 
@@ -85,6 +94,8 @@ def normal_of(
         rows: what is learnt from.
         seed: for the simulated stream that the rate of false alarms is read from.
         reference: those of the rows that the bundle is going to hold.
+        before: what was usual under the bundle that this one succeeds, where requests have the same columns. What only a whole
+            log tells, such as how many come, hangs on no bundle and is handed on.
     """
     whole, places = reference if reference is not None else (None, None)
     panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: whole))
@@ -92,14 +103,28 @@ def normal_of(
         if not fits(watch, panel, rows):
             return None
         views = views_of(watch, manifest, profile, rows, reads_sample=panel.reads_sample, but=places)
-        return learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed))
+        normal = learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed))
+        return normal if normal is None or before is None else _handed_on(panel, normal, before)
     finally:
         panel.close()
 
 
+def _handed_on(panel: Panel, normal: Normal, before: Normal) -> Normal:
+    """Let signals without a reference, of which these rows say nothing, be what they were, in the same buckets and hours."""
+    if (before.bucket_ms, before.timezone) != (normal.bucket_ms, normal.timezone):
+        return normal
+    signals = {detector: dict(usual) for detector, usual in normal.signals.items()}
+    for place, signal in zip(panel.places, panel.signals, strict=True):
+        earlier = before.signals.get(place.detector, {}).get(signal.name)
+        own = signals[place.detector]
+        if not signal.reference and earlier is not None and not own[signal.name].buckets:
+            own[signal.name] = earlier
+    return msgspec.structs.replace(normal, signals=signals)
+
+
 def asked_of(watch: Watch) -> Asked:
     """Return what is asked of the alarms."""
-    return Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms)
+    return Asked(watch.alarm_rate, Course(watch.confirm_after, watch.clear_after), watch.bucket_ms, watch.timezone)
 
 
 def fits(watch: Watch, panel: Panel, rows: Rows) -> bool:

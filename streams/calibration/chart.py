@@ -12,7 +12,7 @@ import numpy as np
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
 from streams.detectors.base import Floats, Readings, Signal
-from streams.statistics.calendar import DAYS, HOURS, Season
+from streams.statistics.calendar import DAYS, HOURS, UTC, Season
 from streams.statistics.scan import LENGTHS, Flags, Integers, Scan, Scanned, Watched, improbability
 from streams.statistics.wander import Noise, Surprise
 
@@ -54,6 +54,7 @@ class Chart:
 
     def __init__(self, panel: Panel, normal: Normal | None, bucket_ms: int, threshold: float) -> None:
         self._bucket_ms = bucket_ms
+        self._timezone = normal.timezone if normal is not None else UTC
         self._threshold = threshold
         self._floors = np.array([signal.floor for signal in panel.signals])
         # For how many buckets each signal has stood out [m].
@@ -74,7 +75,7 @@ class Chart:
         """Take in one bucket."""
         buckets = (start_ms - self._starts[-1]) // self._bucket_ms if self._starts else 1
         self._starts.append(start_ms)
-        season = self._expected.season.at(start_ms)
+        season = self._expected.season.at(start_ms, self._timezone)
         chance = 1 / np.maximum(readings.rows, 1e-9)
         surprises = self._surprise.step(readings.level - season, chance, max(buckets, 1)) / self._expected.width
         found = self._scan.step(surprises, readings.rows, readings.effect - self._usual_effect(season))

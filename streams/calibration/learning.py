@@ -12,7 +12,7 @@ from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
 from streams.detectors.base import BucketView, Floats
 from streams.statistics.alarms import Course, Tail, drawn_blocks, learn_tail, persistent, smoothed
-from streams.statistics.calendar import DAY_MS, DAYS, Integers, Season, learn_season
+from streams.statistics.calendar import DAY_MS, DAYS, UTC, Integers, Season, learn_season
 from streams.statistics.scan import Watched, improbability, scanned_heights
 from streams.statistics.wander import Noise, Surprise, learn_noise
 
@@ -53,11 +53,15 @@ class History(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What is asked of the alarms: how many chance may raise a bucket, when they begin and end, and the length of a bucket."""
+    """What is asked of the alarms: how many chance may raise a bucket, when they begin and end, and the length of a bucket.
+
+    Seasons are looked for in the hours and weekdays of `timezone`.
+    """
 
     rate: float
     course: Course
     bucket_ms: int
+    timezone: str = UTC
 
 
 def read_history(panel: Panel, views: Sequence[BucketView]) -> History:
@@ -86,10 +90,10 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
     measured = history.start_ms[(history.rows > 0).any(axis=1)]
     if len(measured) < FEWEST_BUCKETS or len(np.unique(measured // DAY_MS)) < _PARTS:
         return None
-    unseen = _unseen_surprises(history, asked.bucket_ms, panel.skewness)
+    unseen = _unseen_surprises(history, asked, panel.skewness)
     width = _widths(unseen)
     tail = _tail(panel, unseen / width, asked, generator)
-    season, noise = _learn(history)
+    season, noise = _learn(history, asked.timezone)
     return Normal(
         bucket_ms=asked.bucket_ms,
         since_ms=int(history.start_ms[0]),
@@ -101,29 +105,30 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
         rate=tail.rate,
         excess=tail.excess,
         signals=_usual(panel, season, noise, width, history),
+        timezone=asked.timezone,
     )
 
 
-def _learn(history: History) -> tuple[Season, Noise]:
-    season = learn_season(history.start_ms, history.level)
-    return season, learn_noise(history.level - season.at(history.start_ms), _chance(history.rows))
+def _learn(history: History, timezone: str) -> tuple[Season, Noise]:
+    season = learn_season(history.start_ms, history.level, timezone)
+    return season, learn_noise(history.level - season.at(history.start_ms, timezone), _chance(history.rows))
 
 
-def _unseen_surprises(history: History, bucket_ms: int, skewness: Floats) -> Floats:
+def _unseen_surprises(history: History, asked: Asked, skewness: Floats) -> Floats:
     """How surprising each bucket was, its season expected from all days but its own part of them [T, m].
 
     Every fifth day is a part, so that a signal that was measured for a short time only is in all of them too.
     """
     start_ms = history.start_ms
-    _, noise = _learn(history)
+    _, noise = _learn(history, asked.timezone)
     part = np.unique(start_ms // DAY_MS, return_inverse=True)[1] % _PARTS
     off = np.full_like(history.level, np.nan)
     for number in np.unique(part).tolist():
         own = part == number
-        season = learn_season(start_ms[~own], history.level[~own])
-        off[own] = history.level[own] - season.at(start_ms[own])
+        season = learn_season(start_ms[~own], history.level[~own], asked.timezone)
+        off[own] = history.level[own] - season.at(start_ms[own], asked.timezone)
     surprise, chance = Surprise(noise, skewness), _chance(history.rows)
-    passed = np.diff(start_ms, prepend=start_ms[0] - bucket_ms) // bucket_ms
+    passed = np.diff(start_ms, prepend=start_ms[0] - asked.bucket_ms) // asked.bucket_ms
     return np.array([surprise.step(*row) for row in zip(off, chance, passed.tolist(), strict=True)])
 
 

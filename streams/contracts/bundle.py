@@ -156,7 +156,7 @@ class Usual(msgspec.Struct, frozen=True, kw_only=True):
     """What is usual of one signal of a monitor, in standard deviations of a row; see `streams/statistics`.
 
     The season is a level, and what weekdays [7], hours [24] and hours of the week [168] add to it, the lists empty where they add
-    nothing (UTC; the first weekday is Thursday). `wandering` and `unrest` are variances, `persistence` is a bucket's. `width` is
+    nothing (the first weekday is Thursday). `wandering` and `unrest` are variances, `persistence` is a bucket's. `width` is
     by how much the history's surprises are wider than normal ones, at least 1. All of it was measured on `rows` rows in
     `buckets`.
     """
@@ -178,7 +178,7 @@ class Normal(msgspec.Struct, frozen=True, kw_only=True):
 
     Measured on `buckets` buckets of `bucket_ms` between two event times, for alarms that are confirmed after `confirm_after`
     buckets and over after `clear_after`. Above the improbability `level` (-log10) alarms begin by chance at `rate` a bucket, and
-    less by the factor e for each `excess` more.
+    less by the factor e for each `excess` more. Seasons are of the hours and weekdays of `timezone`.
     """
 
     bucket_ms: int
@@ -191,6 +191,7 @@ class Normal(msgspec.Struct, frozen=True, kw_only=True):
     rate: float
     excess: float
     signals: dict[str, dict[str, Usual]]
+    timezone: str = "UTC"
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.contracts.bundle import Normal, Usual
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
-from streams.statistics.calendar import HOURS, calendar_cells
+from streams.statistics.calendar import HOURS, UTC, Integers, calendar_cells, local_ms
 
 KIND = "inputs_volume"
 _POWERS_OF_TWO = 1 / math.log(2)
@@ -50,7 +50,8 @@ class InputsVolume(Stateless):
         found = [view for view in views if view.requests is not None]
         rows = [view.requests.rows for view in found if view.requests is not None]
         usual = _usual(self._normal)
-        expected = [math.exp(_level(usual, view.start_ms)) for view in found] if usual is not None else []
+        timezone = self._normal.timezone if self._normal is not None else UTC
+        expected = [math.exp(_level(usual, local_ms(view.start_ms, timezone))) for view in found] if usual is not None else []
         before = {"rows": float(np.mean(expected))} if expected else {}
         return Sketch(before, {"rows": float(np.mean(rows or [0])), "buckets": float(len(rows))})
 
@@ -60,9 +61,9 @@ def _usual(normal: Normal | None) -> Usual | None:
     return usual if usual is not None and usual.buckets else None
 
 
-def _level(usual: Usual, start_ms: int) -> float:
-    """Return the level that the season expects of a bucket."""
-    weekday, hour = (int(cell) for cell in calendar_cells(np.array(start_ms)))
+def _level(usual: Usual, local: Integers) -> float:
+    """Return the level that the season expects of a bucket, by when it begins (`local_ms`)."""
+    weekday, hour = (int(cell) for cell in calendar_cells(local))
     cells = (usual.weekday, weekday), (usual.hour, hour), (usual.hour_of_week, weekday * HOURS + hour)
     return usual.level + sum(values[cell] for values, cell in cells if values)
 

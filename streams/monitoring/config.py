@@ -12,6 +12,7 @@ from streams.contracts.schema import Task
 from streams.detectors.base import Floors
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
+from streams.statistics.calendar import is_timezone
 
 OURS = (
     "inputs_quality",
@@ -102,6 +103,9 @@ class MonitoringConfig(Section):
     cooldown: Duration = Duration.of("7d")
     """How long a confirmed alarm isn't said again."""
 
+    timezone: str = "UTC"
+    """Whose hours and weekdays the model's seasons follow, such as `Europe/Berlin`; it holds for bundles made from then on."""
+
     most_waiting: int = Field(default=10_000, ge=100)
     """Summaries that wait for the end of their bucket; beyond it the oldest buckets are left out."""
 
@@ -116,6 +120,13 @@ class MonitoringConfig(Section):
         if len(set(kinds)) != len(kinds):
             raise ValueError("a detector is named twice; once is enough")
         return kinds
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, name: str) -> str:
+        if not is_timezone(name):
+            raise ValueError(f"there is no timezone {name!r}; write it as America/New_York")
+        return name
 
     def expected_kinds(self, start_ms: int, end_ms: int) -> frozenset[str]:
         """Return the kinds of events that a bucket which lies there may not raise."""

@@ -25,6 +25,7 @@ from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
 from streams.monitoring.transitions import Course, Rules
 from streams.statistics.alarms import OVERWHELMING, Tail, assumed_tail
+from streams.statistics.calendar import is_timezone
 from streams.statistics.estimates import Estimate, Estimator
 from streams.statistics.scan import LENGTHS
 
@@ -233,8 +234,11 @@ def _reason(view: BucketView, kind: str, *, is_declared: bool, is_learnt: bool) 
 
 
 def usable(normal: Normal | None, panel: Panel, bucket_ms: int, config: MonitoringConfig) -> Normal | None:
-    """Return what was measured if it was measured by the same detectors, for buckets and courses like those that are watched."""
-    if normal is None or set(normal.signals) != {place.detector for place in panel.places}:
+    """Return what was measured if it was measured by the same detectors, for buckets and courses like those that are watched.
+
+    It is of no use either where its timezone isn't known.
+    """
+    if normal is None or set(normal.signals) != {place.detector for place in panel.places} or not is_timezone(normal.timezone):
         return None
     measured = (normal.bucket_ms, normal.confirm_after, normal.clear_after)
     return normal if measured == (bucket_ms, config.confirm_after, config.clear_after) else None

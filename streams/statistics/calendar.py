@@ -2,12 +2,15 @@
 
 A day's level follows its weekday, an hour's distance from it the hour of the day, and what is left the hour of the week. Each
 of the three is shrunk towards nothing as far as its differences are no larger than chance makes them, so that a stream without
-seasons pays next to nothing for having been asked. Source of the shrinkage: Efron, B. and Morris, C. (1973), "Stein's
+seasons pays next to nothing for having been asked. Hours are those of a clock on the wall where `timezone` is, so that people's
+habits stay where they are when the clocks are changed. Source of the shrinkage: Efron, B. and Morris, C. (1973), "Stein's
 estimation rule and its competitors: an empirical Bayes approach", Journal of the American Statistical Association 68, 117-130.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import zoneinfo
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +22,9 @@ Integers = npt.NDArray[np.int64]
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 HOURS, DAYS = 24, 7
+UTC = "UTC"
+# All offsets have been whole quarters of an hour since 1972, and change at whole ones.
+_QUARTER_MS = 900_000
 # Below this many repetitions of a cell nothing can be said of how much it varies by chance.
 _FEWEST_REPEATS = 2
 
@@ -31,25 +37,56 @@ class Season(NamedTuple):
     hour: Floats
     hour_of_week: Floats
 
-    def at(self, start_ms: Integers | int) -> Floats:
+    def at(self, start_ms: Integers | int, timezone: str = UTC) -> Floats:
         """Return what is expected of buckets that begin at these times [..., m]."""
-        weekday, hour = calendar_cells(np.asarray(start_ms, np.int64))
+        weekday, hour = calendar_cells(local_ms(start_ms, timezone))
         return self.level + self.weekday[weekday] + self.hour[hour] + self.hour_of_week[weekday * HOURS + hour]
 
 
+def is_timezone(name: str) -> bool:
+    """Say whether a timezone is known here by this name."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def local_ms(start_ms: Integers | int, timezone: str) -> Integers:
+    """Return what clocks on the wall show at these times, as if they showed UTC [...].
+
+    Raises:
+        KeyError: there is no such timezone.
+    """
+    times = np.asarray(start_ms, np.int64)
+    if timezone == UTC:
+        return times
+    zone = zoneinfo.ZoneInfo(timezone)
+    quarters, which = np.unique(times.ravel() // _QUARTER_MS, return_inverse=True)
+    offsets = np.array([_offset_ms(quarter * _QUARTER_MS, zone) for quarter in quarters.tolist()], np.int64)
+    return times + offsets[which].reshape(times.shape)
+
+
+def _offset_ms(time_ms: int, zone: zoneinfo.ZoneInfo) -> int:
+    offset = dt.datetime.fromtimestamp(time_ms / 1_000, zone).utcoffset()
+    return round(offset.total_seconds() * 1_000) if offset is not None else 0
+
+
 def calendar_cells(start_ms: Integers) -> tuple[Integers, Integers]:
-    """Return weekday (0 is Thursday, the first day of 1970) and hour of the day, in UTC."""
+    """Return weekday (0 is Thursday, the first day of 1970) and hour of the day of times of `local_ms`."""
     hours = start_ms // HOUR_MS
     return (hours // HOURS) % DAYS, hours % HOURS
 
 
-def learn_season(start_ms: Integers, values: Floats) -> Season:
+def learn_season(start_ms: Integers, values: Floats, timezone: str = UTC) -> Season:
     """Learn what is expected from a history.
 
     Args:
         start_ms: begins of the buckets [T], rising.
         values: a signal's level in each [T, m]; NaN where nothing was measured.
+        timezone: whose hours and weekdays.
     """
+    start_ms = local_ms(start_ms, timezone)
     days = start_ms // DAY_MS
     first = int(days[0])
     daily = _whole_days(values, (days - first).astype(np.int64), int(days[-1]) - first + 1)

@@ -18,6 +18,7 @@ from streams.detectors.base import Readings
 from streams.detectors.checks import DAY_MS, World, setup_of
 from streams.monitoring.config import OURS
 from streams.statistics.alarms import Course, Tail, assumed_tail, peaks, persistent
+from streams.statistics.calendar import calendar_cells, local_ms
 from tests.kit.panels import HOUR_MS, NEVER_REACHED, panel_of, signal_of
 
 Floats = npt.NDArray[np.float64]
@@ -238,3 +239,30 @@ def test_buckets_of_many_days_are_learnt_from_and_empty_ones_do_not_count(panel:
     assert weeks_missing(28, DAY_MS, 2.0) == 0
     assert weeks_missing(27, DAY_MS, 2.0) == 1
     assert weeks_missing(28, DAY_MS, 0.5) == 5, "chance raises one in two months"
+
+
+def test_a_season_is_that_of_the_timezone_and_the_chart_follows_it(panel: Panel) -> None:
+    """Eight in the morning in New York, learnt in winter and watched in summer: no surprise there, one an hour off in UTC."""
+    zone = "America/New_York"
+    winter, summer = 19_737 * DAY_MS, 19_920 * DAY_MS
+
+    def peaked(start_ms: npt.NDArray[np.int64]) -> Floats:
+        level = np.random.default_rng(0).normal(size=(len(start_ms), SIGNALS)) / np.sqrt(200)
+        return level + 3.0 * (calendar_cells(local_ms(start_ms, zone))[1] == 8)[:, None]
+
+    start_ms = winter + np.arange(5 * WEEK, dtype=np.int64) * HOUR_MS
+    history = History(start_ms, peaked(start_ms), np.full((len(start_ms), SIGNALS), 200.0))
+    highest = {}
+    for name in (zone, "UTC"):
+        normal = learn_normal(panel, history, asked_of(HOUR_MS)._replace(timezone=name), np.random.default_rng(0))
+        assert normal is not None
+        assert normal.timezone == name
+        chart = Chart(panel, normal, HOUR_MS, NEVER_REACHED)
+        later = summer + np.arange(WEEK, dtype=np.int64) * HOUR_MS
+        found = [
+            chart.step(int(start), Readings(level, np.full(SIGNALS, 200.0), level))
+            for start, level in zip(later, peaked(later), strict=True)
+        ]
+        highest[name] = max(float(one.improbability.max()) for one in found)
+    assert highest[zone] < 5
+    assert highest["UTC"] > 20

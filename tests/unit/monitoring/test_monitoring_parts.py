@@ -178,3 +178,6 @@ def test_the_config_knows_the_detectors_and_its_budget() -> None:
         MonitoringConfig(detectors=("feature_kss",))
     with pytest.raises(ValidationError, match="twice"):
         MonitoringConfig(detectors=("feature_ks", "feature_ks"))
+    with pytest.raises(ValidationError, match="there is no timezone 'CEST/Berlin'; write it as"):
+        MonitoringConfig(timezone="CEST/Berlin")
+    assert MonitoringConfig(timezone="Europe/Berlin").timezone == "Europe/Berlin"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.usual import Later, Rows, Watch, views_of
+from skills._kit.usual import Later, Rows, Watch, normal_of, views_of
+from streams.contracts.bundle import Normal, Usual
 from streams.detectors.base import Requests
 from streams.detectors.checks import DAY_MS, World
 
@@ -35,3 +37,32 @@ def test_requests_and_contents_are_counted_of_a_whole_log_alone() -> None:
     for view in views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False):
         assert view.requests is None
         assert view.inputs is None or view.inputs.contents == []
+
+
+def test_what_only_a_whole_log_tells_is_handed_on_to_the_next_bundle() -> None:
+    world = World(0)
+    number = 30 * 40
+    time_ms = np.arange(number, dtype=np.int64) * (DAY_MS // 40)
+    drawn = world.reference.take(pa.array(np.arange(number)))
+    labels = drawn.column("label").to_numpy()
+    rows = Rows(drawn.append_column("time_ms", pa.array(time_ms)), Later(time_ms, time_ms, labels, np.full(number, 0.5)))
+    watch = msgspec.structs.replace(WATCH, detectors=("inputs_volume", "loss_mean"))
+
+    def learnt(before: Normal | None) -> dict[str, dict[str, Usual]]:
+        normal = normal_of(watch, world.manifest, world.profile, rows, 0, before=before)
+        assert normal is not None
+        return normal.signals
+
+    own = learnt(None)
+    (loss,) = own["loss_mean"]
+    assert (own["inputs_volume"]["requests: rows"].buckets, own["loss_mean"][loss].buckets) == (0, 30)
+    earlier = {name: {signal: Usual(level=7.0, rows=9.0, buckets=99) for signal in found} for name, found in own.items()}
+    before = Normal(
+        bucket_ms=DAY_MS, since_ms=0, until_ms=1, buckets=99, confirm_after=2, clear_after=3, level=0.0, rate=1.0, excess=1.0,
+        signals=earlier,
+    )  # fmt: skip
+    found = learnt(before)
+    assert found["inputs_volume"] == earlier["inputs_volume"]
+    assert found["loss_mean"] == own["loss_mean"], "it was learnt anew"
+    assert learnt(msgspec.structs.replace(before, bucket_ms=DAY_MS // 2)) == own, "other buckets hold other numbers"
+    assert learnt(msgspec.structs.replace(before, signals={})) == own

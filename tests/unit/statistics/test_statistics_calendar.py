@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.statistics.calendar import DAY_MS, DAYS, HOUR_MS, HOURS, Season, calendar_cells, learn_season
+from streams.statistics.calendar import (
+    DAY_MS,
+    DAYS,
+    HOUR_MS,
+    HOURS,
+    Season,
+    calendar_cells,
+    is_timezone,
+    learn_season,
+    local_ms,
+)
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -144,3 +155,31 @@ def test_buckets_shorter_than_an_hour_are_one_repetition_of_it() -> None:
     season = learn_season(quarters, np.repeat(hourly, 4, axis=0))
     whole = learn_season(hours_from(MONDAY_MS, weeks), hourly)
     np.testing.assert_allclose(season.at(quarters[: 4 * WEEK : 4]), whole.at(quarters[: 4 * WEEK : 4]), atol=1e-9)
+
+
+@given(st.lists(st.integers(0, 65 * 365 * 24 * 3_600), min_size=1, max_size=20))
+@settings(deadline=None)
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"])
+def test_local_times_are_what_clocks_on_the_wall_show(zone: str, seconds: list[int]) -> None:
+    shown = [dt.datetime.fromtimestamp(one, zoneinfo.ZoneInfo(zone)).replace(tzinfo=dt.UTC).timestamp() for one in seconds]
+    assert local_ms(np.array(seconds) * 1_000, zone).tolist() == [round(one * 1_000) for one in shown]
+    assert int(local_ms(seconds[0] * 1_000, zone)) == round(shown[0] * 1_000)
+
+
+def test_a_habit_stays_at_its_hour_when_the_clocks_are_changed() -> None:
+    """A peak at eight in the morning in New York, from February into April; the clocks are changed on March 10."""
+    zone = "America/New_York"
+    start = hours_from(MONDAY_MS + 28 * DAY_MS, 10)
+    values = (calendar_cells(local_ms(start, zone))[1] == 8).astype(np.float64)[:, None]
+    habit, blurred = learn_season(start, values, zone), learn_season(start, values)
+    np.testing.assert_allclose(habit.at(start, zone), values, atol=1e-3)
+    assert np.abs(blurred.at(start) - values).max() > 0.3
+    later = hours_from(MONDAY_MS + 250 * DAY_MS, 1)
+    np.testing.assert_allclose(habit.at(later, zone)[:, 0], calendar_cells(local_ms(later, zone))[1] == 8, atol=1e-3)
+
+
+def test_a_timezone_is_known_by_its_name() -> None:
+    assert is_timezone("UTC")
+    assert is_timezone("Europe/Berlin")
+    for name in ("Berlin/Europe", "", "../etc/passwd", "/etc/passwd", "Europe"):
+        assert not is_timezone(name)
