@@ -35,14 +35,16 @@ bench: $(READY)
 bench-latency: $(READY)
 	$(BIN)/python -m tests.bench.serving_latency
 
-# How soon a shift is confirmed, and how often chance raises an alarm in streams that never change, 200 months of each (takes long).
+# How soon a shift is confirmed, and how often chance raises an alarm in streams that never change, 200 months of each (takes long),
+# and in real files' rows. DATA is where those are.
+DATA ?= ../shared/data
 bench-monitors: $(READY)
 	$(BIN)/python -m tests.bench.monitors.delays
 	$(BIN)/python -m tests.bench.monitors.false_alarms
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.monitors.calm_files --data $(DATA)
 
-# The monitors beside those of other tools, which get a throw-away environment of their own. DATA is where the real files are.
+# The monitors beside those of other tools, which get a throw-away environment of their own.
 RIVALS := .driftwake/rivals
-DATA ?= ../shared/data
 bench-rivals: $(READY)
 	bash tests/bench/monitors/rivals/setup.sh $(BIN)/python $(RIVALS)/venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.bench.monitors.rivals --python $(RIVALS)/venv/bin/python --folder $(RIVALS)/scratch --data $(DATA)

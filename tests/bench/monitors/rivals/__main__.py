@@ -59,7 +59,7 @@ class OwnFound(NamedTuple):
 def world_of(data: str, name: str) -> worlds.World:
     """Make a world by its name."""
     file = next((one for one in files.FILES if one.name == name), None)
-    return files.read(Path(data), file) if file is not None else worlds.made(int(name.split()[1]))
+    return files.read(Path(data), file).world if file is not None else worlds.made(int(name.split()[1]))
 
 
 def play(job: Job) -> OwnFound:

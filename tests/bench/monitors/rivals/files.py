@@ -15,7 +15,10 @@ _TRAINED_ON = 20_000
 
 
 class File(NamedTuple):
-    """A file, what of it is read, and the number and the category that break; None where none can, all being as frequent."""
+    """A file, what of it is read, and the number and the category that break; None where none can, all being as frequent.
+
+    `time` is the column of a stream that stays as it is from day to day, None where seasons or what people do change it.
+    """
 
     name: str
     file: str
@@ -24,6 +27,14 @@ class File(NamedTuple):
     label: str
     number: str
     category: str | None
+    time: str | None = None
+
+
+class Opened(NamedTuple):
+    """A file as a world, and all its rows that the model wasn't trained on, as they came."""
+
+    world: World
+    kept: pd.DataFrame
 
 
 FILES = (
@@ -54,15 +65,22 @@ FILES = (
         "nswdemand",
         None,
     ),
-    File("fraud", "fraud_handbook_2018-04_07.parquet", ("tx_amount",), ("weekday",), "tx_fraud", "tx_amount", None),
+    File(
+        "fraud", "fraud_handbook_2018-04_07.parquet", ("tx_amount",), ("weekday",), "tx_fraud", "tx_amount", None, "tx_datetime"
+    ),
 )
 
 
-def read(folder: Path, file: File) -> World:
-    """Make a world of a file. The model is trained on rows of their own, which are in no stream."""
+def read(folder: Path, file: File) -> Opened:
+    """Make a world of a file. The model is trained on rows of their own, which are in no stream.
+
+    Streams are drawn from the other rows at random. Those are also given in their order, with `time_ms`, where the file has a
+    time.
+    """
     rows = _table(folder, file)
     order = np.random.default_rng(0).permutation(len(rows))
-    trained, kept = rows.iloc[order[:_TRAINED_ON]], rows.iloc[order[_TRAINED_ON:]]
+    trained, kept = rows.iloc[order[:_TRAINED_ON]], rows.iloc[np.sort(order[_TRAINED_ON:])].reset_index(drop=True)
+    drawable = kept[[*file.numbers, *file.categories, "label"]]
     codes = {name: {value: code for code, value in enumerate(sorted(rows[name].dropna().unique()))} for name in file.categories}
 
     def encoded(table: pd.DataFrame) -> pd.DataFrame:
@@ -74,12 +92,12 @@ def read(folder: Path, file: File) -> World:
     model = HistGradientBoostingClassifier(random_state=0).fit(encoded(trained), trained["label"])
 
     def draw(number: int, generator: np.random.Generator) -> pd.DataFrame:
-        return kept.iloc[generator.integers(0, len(kept), number)].reset_index(drop=True)
+        return drawable.iloc[generator.integers(0, len(drawable), number)].reset_index(drop=True)
 
     def answer(drawn: pd.DataFrame, _: np.random.Generator) -> pd.DataFrame:
         return drawn.assign(score=model.predict_proba(encoded(drawn))[:, 1])
 
-    return World(file.name, file.numbers, file.categories, draw, answer, _breaks(file, rows), horizon=100)
+    return Opened(World(file.name, file.numbers, file.categories, draw, answer, _breaks(file, rows), horizon=100), kept)
 
 
 def _table(folder: Path, file: File) -> pd.DataFrame:
@@ -91,7 +109,8 @@ def _table(folder: Path, file: File) -> pd.DataFrame:
     rows = rows[rows[file.label].notna()]
     numbers = {name: rows[name].astype(np.float64) for name in file.numbers}
     texts = {name: rows[name].astype(object).where(rows[name].notna(), None).map(_text) for name in file.categories}
-    return pd.DataFrame({**numbers, **texts, "label": rows[file.label].astype(np.float64)})
+    times = {} if file.time is None else {"time_ms": rows[file.time].astype("datetime64[ms]").astype(np.int64)}
+    return pd.DataFrame({**numbers, **texts, "label": rows[file.label].astype(np.float64), **times})
 
 
 def _text(value: object) -> str | None:

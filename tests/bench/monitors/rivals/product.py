@@ -37,7 +37,10 @@ class Said(NamedTuple):
 
 
 def learnt(world: World, rows: pd.DataFrame, seed: int) -> Reference:
-    """Make a bundle's reference of a history, as training does. The model has seen none of these rows."""
+    """Make a bundle's reference of a history, as training does. The model has seen none of these rows.
+
+    Rows are of `time_ms` where they have one, else a hundred an hour.
+    """
     config = MonitoringConfig()
     schema = ModelSchema(
         columns=(
@@ -45,7 +48,7 @@ def learnt(world: World, rows: pd.DataFrame, seed: int) -> Reference:
             *(Column(name=name, kind="category") for name in world.categories),
         )
     )
-    time_ms = _times(len(rows))
+    time_ms = _times(rows)
     later = Later(time_ms, time_ms, rows["label"].to_numpy(), rows["score"].to_numpy())
     features = pa.Table.from_pandas(rows[[*world.numbers, *world.categories, "label"]], preserve_index=False)
     table = features.append_column("time_ms", pa.array(time_ms))
@@ -72,7 +75,7 @@ def watched(reference: Reference, rows: pd.DataFrame, after: int, since: int = 0
     Args:
         reference: what was learnt.
         rows: the stream.
-        after: buckets of history before it.
+        after: buckets of history before it, where rows have no time of their own.
         since: the bucket whose first evidence from then on is told.
         repeats: say again in each bucket what goes on, so that alarms can be counted; by default there is a week's silence.
     """
@@ -92,8 +95,11 @@ def _why(event: DriftEvent) -> str:
 
 def _buckets(reference: Reference, rows: pd.DataFrame, after: int) -> Iterator[Bucket]:
     profile: Profile = reference.profile
-    groups = np.arange(len(rows)) // ROWS
+    time_ms = _times(rows) + (0 if "time_ms" in rows else after * HOUR_MS)
+    first = int(time_ms[0]) // HOUR_MS
+    groups = time_ms // HOUR_MS - first
     number = int(groups[-1]) + 1
+    ends = np.searchsorted(groups, np.arange(number + 1)).tolist()
     numbers = {name: count_numbers(one, rows[name].to_numpy(), groups, number) for name, one in profile.numbers.items()}
     categories = {
         name: count_categories(one, [value or None for value in rows[name]], groups, number)
@@ -102,20 +108,21 @@ def _buckets(reference: Reference, rows: pd.DataFrame, after: int) -> Iterator[B
     scores = count_numbers(profile.score, rows["score"].to_numpy(), groups, number)
     labels, answers = rows["label"].to_numpy(), rows["score"].to_numpy()
     for bucket in range(number):
-        span = (after + bucket) * HOUR_MS, (after + bucket + 1) * HOUR_MS
+        span = (first + bucket) * HOUR_MS, (first + bucket + 1) * HOUR_MS
+        own = slice(ends[bucket], ends[bucket + 1])
+        rows_of_it = own.stop - own.start
         inputs = InputSummary(
-            model="m", digest="d", partition=0, bucket_start_ms=span[0], bucket_end_ms=span[1], rows=ROWS,
+            model="m", digest="d", partition=0, bucket_start_ms=span[0], bucket_end_ms=span[1], rows=rows_of_it,
             numbers={name: counts[bucket] for name, counts in numbers.items()},
             categories={name: counts[bucket] for name, counts in categories.items()},
             score=scores[bucket],
         )  # fmt: skip
         losses = LossAccumulator("binary")
-        own = slice(bucket * ROWS, (bucket + 1) * ROWS)
-        losses.add(answers[own], labels[own], np.zeros(ROWS, np.int64), ())
+        losses.add(answers[own], labels[own], np.zeros(rows_of_it, np.int64), ())
         summary = losses.summary("m", "champion", "d", 0, span, late=0)
         yield Bucket(*span, {"d": [inputs]}, {"d": [summary]})
 
 
-def _times(rows: int) -> np.ndarray:
-    """Return when each row was asked: a hundred an hour, evenly."""
-    return np.arange(rows, dtype=np.int64) * (HOUR_MS // ROWS)
+def _times(rows: pd.DataFrame) -> np.ndarray:
+    """Return when each row was asked: a hundred an hour, evenly, where it doesn't say."""
+    return rows["time_ms"].to_numpy() if "time_ms" in rows else np.arange(len(rows), dtype=np.int64) * (HOUR_MS // ROWS)
