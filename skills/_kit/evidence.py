@@ -13,11 +13,12 @@ from skills._kit.features import unflagged
 from skills._kit.frames import Floats, codes, column_of, floats, integers, row_blocks, with_columns
 from skills._kit.metrics import losses
 from skills._kit.scoring import score_table
-from skills._kit.shifts import Shift, category_shift, number_shares, number_shift, psi
+from skills._kit.shifts import Shift, category_shift, number_shares, number_shift
 from streams.contracts.bundle import NumberProfile, Profile
 from streams.contracts.features import Window
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer
+from streams.statistics.distances import psi
 from streams.statistics.estimates import Estimator
 
 RESCORED_ROWS = 500

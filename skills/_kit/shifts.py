@@ -1,8 +1,4 @@
-"""How far recent rows lie from a bundle's reference, column by column. PSI is the population stability index in nats.
-
-PSI = sum over bins of (recent share - reference share) * ln(recent share / reference share), shares kept above 1e-4; by custom
-0.1 is a change and 0.25 a large one. Missing values are a bin of their own.
-"""
+"""How far recent rows lie from a bundle's reference, column by column, by PSI. Missing values are a bin of their own."""
 
 from __future__ import annotations
 
@@ -14,8 +10,7 @@ import numpy as np
 
 from skills._kit.frames import Floats
 from streams.contracts.bundle import CategoryProfile, NumberProfile
-
-_LEAST_SHARE = 1e-4
+from streams.statistics.distances import psi
 
 
 class Shift(NamedTuple):
@@ -32,12 +27,6 @@ class Shift(NamedTuple):
     missing: float
     strange: float
     scale: float
-
-
-def psi(recent: Floats, reference: Floats) -> float:
-    """Return the PSI of two vectors of shares [bins]."""
-    first, second = np.maximum(recent, _LEAST_SHARE), np.maximum(reference, _LEAST_SHARE)
-    return float(((first - second) * np.log(first / second)).sum())
 
 
 def number_shares(profile: NumberProfile, values: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The process that holds alibi-detect: tables in on standard input, p-values out on standard output, a JSON line each.
+"""The process that holds alibi-detect: samples and counts in by standard input, p-values out, a JSON line each.
 
 It is a process of its own because the import takes 9 s and 260 MB. It ends when its standard input does, so it outlives
 nobody. `python -m streams.detectors._alibi_worker`
@@ -8,52 +8,60 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+Test = Literal["kolmogorov_smirnov", "cramer_von_mises", "chisquare", "fisher"]
+
 
 class Question(msgspec.Struct, kw_only=True):
-    """Columns to test; category columns are tables of counts [2, cells], number columns two samples."""
+    """What to compare: two samples, or for `chisquare` and `fisher` how often each cell was counted.
 
-    numbers: list[tuple[list[float], list[float]]]
-    categories: list[list[list[int]]]
+    Fisher's cells are hits and misses.
+    """
+
+    test: Test
+    before: list[float]
+    after: list[float]
 
 
 class Answer(msgspec.Struct, kw_only=True):
-    """(p-value, statistic) per column, in the question's order."""
+    """What the library says: the p-value, and the statistic that it calls the distance."""
 
-    numbers: list[tuple[float, float]]
-    categories: list[tuple[float, float]]
+    p_value: float
+    statistic: float
 
 
 def answer(question: Question) -> Answer:
-    """Test every column by itself: `TabularDrift` on numbers is Kolmogorov-Smirnov, on categories chi-square."""
-    return Answer(
-        numbers=[_ks(np.asarray(before, np.float64), np.asarray(after, np.float64)) for before, after in question.numbers],
-        categories=[_chisquare(np.asarray(table, np.int64)) for table in question.categories],
-    )
+    """Run one test on one column."""
+    # Only this process pays for the import.
+    from alibi_detect.cd import CVMDrift, FETDrift, KSDrift, TabularDrift  # noqa: PLC0415
+
+    before, after = np.asarray(question.before, np.float64), np.asarray(question.after, np.float64)
+    match question.test:
+        case "kolmogorov_smirnov":
+            return _predicted(KSDrift(before.reshape(-1, 1)), after)
+        case "cramer_von_mises":
+            return _predicted(CVMDrift(before.reshape(-1, 1)), after)
+        case "chisquare":
+            cells = {0: list(range(len(before)))}
+            return _predicted(TabularDrift(_rows(before).reshape(-1, 1), categories_per_feature=cells), _rows(after))
+        case "fisher":
+            # Hits are its first cell, and the library's 1.
+            return _predicted(FETDrift(1 - _rows(before).reshape(-1, 1), alternative="two-sided"), 1 - _rows(after))
 
 
-def _ks(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> tuple[float, float]:
-    from alibi_detect.cd import KSDrift  # noqa: PLC0415 - only this process pays for it
-
-    return _predicted(KSDrift(before.reshape(-1, 1)), after)
-
-
-def _chisquare(table: npt.NDArray[Any]) -> tuple[float, float]:
-    from alibi_detect.cd import TabularDrift  # noqa: PLC0415
-
-    cells = np.arange(table.shape[1])
-    before = np.repeat(cells, table[0]).reshape(-1, 1)
-    return _predicted(TabularDrift(before, categories_per_feature={0: cells.tolist()}), np.repeat(cells, table[1]))
+def _rows(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the cell of each row, given how many each has."""
+    return np.repeat(np.arange(len(counts)), counts.astype(np.int64))
 
 
-def _predicted(detector: object, after: npt.NDArray[Any]) -> tuple[float, float]:
+def _predicted(detector: object, after: npt.NDArray[Any]) -> Answer:
     data = detector.predict(after.reshape(-1, 1))["data"]  # type: ignore[attr-defined]
-    return float(data["p_val"][0]), float(data["distance"][0])
+    return Answer(p_value=float(data["p_val"][0]), statistic=float(data["distance"][0]))
 
 
 def main() -> None:
@@ -61,9 +69,9 @@ def main() -> None:
     # Whatever a library prints must not get between the answers.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    decoder = msgspec.json.Decoder(Question)
+    decoder = msgspec.json.Decoder(list[Question])
     for line in sys.stdin.buffer:
-        out.write(msgspec.json.encode(answer(decoder.decode(line))) + b"\n")
+        out.write(msgspec.json.encode([answer(question) for question in decoder.decode(line)]) + b"\n")
         out.flush()
 
 

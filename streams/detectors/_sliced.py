@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.contracts.bundle import SliceProfile
+from streams.contracts.bundle import Profile, SliceProfile
 from streams.contracts.summaries import FIXED, SliceLosses
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless
 
@@ -14,6 +14,9 @@ _UNIT = "standard deviations of a row's loss"
 _NONE = SliceLosses(rows=0, loss=0, loss_squares=0)
 # Fewer rows say too little of a slice's usual loss.
 _FEWEST_ROWS = 100
+# So far a slice's mean loss must have risen, in its standard errors, to be named as one that carries a rise.
+_NAMED = 3.0
+_MOST_NAMED = 3
 
 
 class SlicedLosses(Stateless):
@@ -46,6 +49,30 @@ class SlicedLosses(Stateless):
         rows = sum(sums.rows for sums in found)
         mean = sum(sums.loss for sums in found) / FIXED / max(rows, 1)
         return Sketch({"mean": one.loss_mean}, {"mean": mean, "rows": float(rows)})
+
+
+def carriers(profile: Profile, views: Sequence[BucketView]) -> Sketch:
+    """Show which slices carry a rise of the mean loss: how large theirs was and is, and what part of the whole rise is theirs.
+
+    At most three are named, those with the largest parts. Slices overlap, so parts needn't add up to 1; one that got better while
+    others got worse can leave more than 1 to them.
+    """
+    found = [view.losses for view in views if view.losses is not None]
+    rise = sum(losses.loss / FIXED - losses.rows * profile.loss_mean for losses in found)
+    parts: dict[str, float] = {}
+    means: dict[str, tuple[float, float]] = {}
+    for one in profile.slices:
+        sums = [losses.slices[one.slice.name] for losses in found if one.slice.name in losses.slices]
+        rows, loss = sum(part.rows for part in sums), sum(part.loss for part in sums) / FIXED
+        own = loss - rows * one.loss_mean
+        if rise > 0 and rows and own > _NAMED * one.loss_std * np.sqrt(rows + rows**2 / max(one.rows, 1)):
+            parts[one.slice.name] = own / rise
+            means[one.slice.name] = one.loss_mean, loss / rows
+    before, after = {}, {}
+    for name in sorted(parts, key=lambda one: (-parts[one], one))[:_MOST_NAMED]:
+        before[f"mean of {name}"], after[f"mean of {name}"] = means[name]
+        after[f"part of the rise in {name}"] = parts[name]
+    return Sketch(before, after)
 
 
 def _signal(one: SliceProfile, setup: Setup) -> Signal:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.contracts.summaries import FIXED
+from streams.detectors._sliced import carriers
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, later_rows, nothing
 
 
@@ -14,6 +15,7 @@ class LossMean(Stateless):
     """Follows the mean loss of the outcomes that became known, log loss or squared error."""
 
     def __init__(self, setup: Setup) -> None:
+        self._profile = setup.profile
         self._mean, self._deviation = setup.profile.loss_mean, setup.profile.loss_std
         unit = "standard deviations of a row's loss"
         rows, skewness = later_rows(setup.profile), setup.profile.loss_skew
@@ -30,12 +32,13 @@ class LossMean(Stateless):
         return Readings(level, rows, level)
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
-        """Show the mean loss."""
+        """Show the mean loss, and the slices that carry its rise."""
         del index  # there is one loss
         found = [view.losses for view in views if view.losses is not None]
         rows = sum(losses.rows for losses in found)
         mean = sum(losses.loss for losses in found) / FIXED / max(rows, 1)
-        return Sketch({"mean": self._mean}, {"mean": mean, "rows": float(rows)})
+        carried = carriers(self._profile, views)
+        return Sketch({"mean": self._mean} | carried.before, {"mean": mean, "rows": float(rows)} | carried.after)
 
 
 def open_detector(setup: Setup) -> LossMean:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.detectors._measures import area_parts, auc
+from streams.detectors._sliced import carriers
 from streams.detectors.base import BucketView, Floats, Readings, Setup, Signal, Sketch, Stateless, nothing
 
 _FEWEST_OF_A_LABEL = 10
@@ -20,6 +21,7 @@ class PerformanceAuc(Stateless):
     """
 
     def __init__(self, setup: Setup) -> None:
+        self._profile = setup.profile
         positives, negatives = (np.array(counts, np.float64) for counts in (setup.profile.positives, setup.profile.negatives))
         self.signals: Sequence[Signal] = []
         ones, zeros = positives.sum(), negatives.sum()
@@ -48,7 +50,7 @@ class PerformanceAuc(Stateless):
         return Readings(level, rows, level * self.signals[0].scale)
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
-        """Show the area over the stretch as it is, with its standard error."""
+        """Show the area over the stretch as it is, with its standard error, and the slices that carry a rise of the loss."""
         del index  # there is one area
         found = [view.losses for view in views if view.losses is not None]
         if not found:
@@ -56,7 +58,8 @@ class PerformanceAuc(Stateless):
         now = auc(np.sum([one.positives for one in found], axis=0), np.sum([one.negatives for one in found], axis=0))
         rows = float(sum(one.rows for one in found))
         measured = {"auc": now.value, "standard_error": now.error} if now is not None else {}
-        return Sketch({"auc": self._area}, measured | {"rows": rows})
+        carried = carriers(self._profile, views)
+        return Sketch({"auc": self._area} | carried.before, measured | {"rows": rows} | carried.after)
 
 
 def _counts(histogram: Sequence[int]) -> Floats:

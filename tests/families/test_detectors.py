@@ -13,7 +13,7 @@ from streams.runtime.plugins import kinds_of, load_kind
 FAMILY = "streams.detectors"
 TASKS: tuple[Task, ...] = ("binary", "regression")
 # A kind whose library is an extra, and the library.
-EXTRAS = {"alibi_tabular": "alibi_detect"}
+EXTRAS = {"alibi_cvm": "alibi_detect", "alibi_fisher": "alibi_detect", "alibi_tabular": "alibi_detect"}
 KINDS = [
     pytest.param(
         kind,

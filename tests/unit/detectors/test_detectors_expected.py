@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import msgspec
 import numpy as np
 import pytest
 
 from streams.contracts.bundle import ScoreOutcomes
+from streams.contracts.slices import Slice
 from streams.contracts.summaries import FIXED, SliceLosses
-from streams.detectors import loss_slices, loss_slices_found, performance_estimated
+from streams.detectors import loss_mean, loss_slices, loss_slices_found, performance_auc, performance_estimated
+from streams.detectors._sliced import carriers
 from streams.detectors.base import BucketView
 from streams.detectors.checks import World, setup_of
 from streams.statistics.estimates import Estimator
@@ -119,3 +123,41 @@ def test_a_slice_of_too_few_rows_is_not_followed():
     detector = loss_slices.open_detector(setup_of(world))
     assert list(detector.signals) == []
     assert detector.read(world.view(0)).level.shape == (0,)
+
+
+def carried(world: World, means: dict[str, float], rows: int = 200) -> BucketView:
+    """A bucket of a thousand rows, the rise of whose loss is 100; so many rows of each slice have the mean loss that is given."""
+    view = world.view(0)
+    assert view.losses is not None
+    slices = {name: SliceLosses(rows=rows, loss=round(rows * mean * FIXED), loss_squares=0) for name, mean in means.items()}
+    loss = round((1_000 * world.profile.loss_mean + 100) * FIXED)
+    return view._replace(losses=msgspec.structs.replace(view.losses, rows=1_000, loss=loss, slices=slices))
+
+
+@pytest.mark.parametrize("kind", [loss_mean, performance_auc])
+def test_an_alarm_names_the_slices_that_carry_the_rise(kind: ModuleType):
+    world = World(2)
+    warm, large, _ = world.profile.slices
+    risen, still = warm.loss_mean + 0.4, large.loss_mean + large.loss_std / 100
+    view = carried(world, {"warm": risen, "large": still})
+    before, after = kind.open_detector(setup_of(world)).sketch(0, [view, view])
+    assert before["mean of warm"] == warm.loss_mean
+    assert after["mean of warm"] == pytest.approx(risen, abs=1e-6)
+    assert after["part of the rise in warm"] == pytest.approx(400 * 0.4 / 200, abs=1e-6)
+    assert not [name for name in (*before, *after) if "large" in name], "chance alone makes its rise"
+
+
+def test_without_a_rise_no_slice_carries_it_and_at_most_three_are_named():
+    world = World(2)
+    warm, *_ = world.profile.slices
+    slices = tuple(
+        msgspec.structs.replace(warm, slice=Slice(name=f"s{number}", conditions=warm.slice.conditions)) for number in range(5)
+    )
+    world.profile = msgspec.structs.replace(world.profile, slices=slices)
+    means = {one.slice.name: warm.loss_mean + 0.4 + number / 10 for number, one in enumerate(slices)}
+    view = carried(world, means)
+    assert list(carriers(world.profile, [view]).before) == ["mean of s4", "mean of s3", "mean of s2"]
+    assert view.losses is not None
+    fallen = view._replace(losses=msgspec.structs.replace(view.losses, loss=0))
+    assert carriers(world.profile, [fallen]) == ({}, {})
+    assert carriers(world.profile, []) == ({}, {})

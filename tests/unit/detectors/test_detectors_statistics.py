@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 
 import msgspec
@@ -14,12 +13,11 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from streams.contracts.bundle import CategoryProfile
-from streams.contracts.errors import PluginError, StreamsError
 from streams.contracts.summaries import FIXED, SAMPLED_SCORE, CategoryCounts
-from streams.detectors import _tested, alibi_tabular, feature_chisquare, feature_ks, loss_adwin, loss_mean, score_ks
+from streams.detectors import _tested, feature_chisquare, feature_cvm, feature_ks, labels_fisher, loss_adwin, loss_mean, score_ks
 from streams.detectors._measures import auc
 from streams.detectors._tables import two_samples
-from streams.detectors._tested import FEWEST, kolmogorov_smirnov, readings
+from streams.detectors._tested import FEWEST, cramer_von_mises, kolmogorov_smirnov, mean_gap, readings
 from streams.detectors.base import BucketView
 from streams.detectors.checks import World, setup_of
 from streams.detectors.feature_chisquare import chisquare
@@ -65,11 +63,63 @@ def test_a_kolmogorov_smirnov_reading_is_scipys(shift: float) -> None:
     assert found.rows.tolist() == [1, 0], "one look, whatever the rows, and none of a column that no row has"
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.15, 0.6])
+def test_a_cramer_von_mises_reading_is_scipys(shift: float) -> None:
+    rng, world = np.random.default_rng(2), World(1)
+    after = rng.normal(10 + shift, 1, 400)
+    view = world.view(0)
+    assert view.inputs is not None
+    view.inputs.sample = [(row, {"size": value, "weight": None}) for row, value in enumerate([*after.tolist(), None, math.nan])]
+    expected = stats.cramervonmises_2samp(world.profile.numbers["size"].sample, after, method="asymptotic")
+    found = feature_cvm.open_detector(setup_of(world)).read(view)
+    assert stats.norm.sf(found.level[0]) == pytest.approx(max(expected.pvalue, stats.norm.sf(12)), rel=1e-6)
+    assert found.rows.tolist() == [1, 0], "one look, whatever the rows, and none of a column that no row has"
+
+
+def test_the_mean_gap_is_that_of_two_cumulative_distributions() -> None:
+    """A tenth of all rows moved from one value to another, far away: the gap is 0.1 over the half of the rows between."""
+    before, after = np.repeat([0.0, 1.0, 2.0], [400, 200, 400]), np.repeat([0.0, 1.0, 2.0], [300, 300, 400])
+    points = np.concatenate([before, after])
+    gaps = [(before <= point).mean() - (after <= point).mean() for point in points]
+    # Ties lie between the values before and after them; with few values it is only near.
+    criterion = float(stats.cramervonmises_2samp(before, after).statistic)
+    assert mean_gap(criterion, 1_000, 1_000) == pytest.approx(math.sqrt(np.mean(np.square(gaps))), rel=0.35)
+    rng = np.random.default_rng(1)
+    before, after = rng.normal(size=20_000), rng.normal(0.2, 1, 20_000)
+    criterion = float(stats.cramervonmises_2samp(before, after).statistic)
+    # The mean square of 0.2 times the density, over that density's own distribution.
+    assert mean_gap(criterion, 20_000, 20_000) == pytest.approx(0.2 * math.sqrt(1 / (2 * math.pi * math.sqrt(3))), rel=0.1)
+    assert mean_gap(0.1, 100, 100) == 0
+
+
+def test_fishers_test_is_counted_by_hand() -> None:
+    """Fisher's own: a lady who tells all four of eight cups; of 70 ways to choose one is right, and one is all wrong."""
+    found = _tested.fisher(np.array([[4, 0], [0, 4]]))
+    assert found == (pytest.approx(2 / 70), 1.0)
+    world = World(1)
+    view = world.view(0)
+    assert view.losses is not None
+    (signal,) = (detector := labels_fisher.open_detector(setup_of(world))).signals
+    assert (signal.kind, signal.name, signal.rises_only) == ("label_drift", "label: Fisher's exact test", True)
+    ones = round(world.profile.label_mean * 2_000)
+    view.losses.positives, view.losses.negatives = [70, 20], [210]
+    read = detector.read(view)
+    expected = stats.fisher_exact([[90, 210], [ones, 2_000 - ones]]).pvalue
+    assert (stats.norm.sf(read.level), read.rows) == (pytest.approx(expected), 1)
+    assert read.effect == pytest.approx(abs(0.3 - ones / 2_000))
+    assert detector.sketch(0, [view, view]) == ({"share": ones / 2_000}, {"share": 0.3, "rows": 600.0})
+    view.losses.positives, view.losses.negatives = [0], [0]
+    assert np.isnan(detector.read(view).level).all()
+    assert list(labels_fisher.open_detector(setup_of(World(1, "regression"))).signals) == []
+
+
 def test_small_samples_are_no_test_and_certainty_has_an_end() -> None:
     many = np.arange(100.0)
     assert kolmogorov_smirnov(many, many[: FEWEST - 1]) is None
     assert kolmogorov_smirnov(many[: FEWEST - 1], many) is None
     assert kolmogorov_smirnov(many, many[:FEWEST]) is not None
+    assert cramer_von_mises(many, many[: FEWEST - 1]) is None
+    assert cramer_von_mises(many, many[:FEWEST]) is not None
     found = readings([_tested.Tested(0.0, 1.0), None, _tested.Tested(1.0, 0.0), _tested.Tested(0.5, 0.1)])
     assert found.level[[0, 2, 3]] == pytest.approx([12, -12, 0])
     assert np.isnan(found.level[1])
@@ -172,40 +222,3 @@ def test_a_fall_of_the_loss_is_no_alarm() -> None:
     detector = loss_adwin.open_detector(setup_of(world))
     found = [detector.read(outcomes(world, index, 0.0 if index < 25 else -0.5)) for index in range(60)]
     assert all(one.level == 0 and one.effect == 0 for one in found)
-
-
-def test_alibi_detect_gives_our_p_values() -> None:
-    """Equal to ours once ours are rounded to float32, in which that library keeps its own."""
-    if importlib.util.find_spec("alibi_detect") is None:
-        pytest.skip("the extra alibi is not installed")
-    setup = setup_of(World(0))
-    views = [World(9).view(0), World(10).view(0, is_broken=True), World(11).view(0)]
-    theirs = alibi_tabular.open_detector(setup)
-    ours = feature_ks.open_detector(setup), feature_chisquare.open_detector(setup)
-    assert [signal.watched for signal in theirs.signals] == ["size", "weight", "colour"]
-    try:
-        for view in views:
-            found, expected = theirs.read(view), [detector.read(view) for detector in ours]
-            level, effect = (np.concatenate([one[part] for one in expected]) for part in (0, 2))
-            rounded = stats.norm.sf(level).astype(np.float32).astype(np.float64)
-            assert stats.norm.sf(found.level) == pytest.approx(rounded, abs=1e-9)
-            assert found.effect == pytest.approx(effect, rel=1e-6)
-        little = theirs.read(World(9).view(0, rows=10))
-        assert np.isnan(little.level[0]), "a sample that is too small for a test"
-    finally:
-        theirs.close()
-    assert theirs._worker is None
-
-
-def test_a_dead_alibi_process_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    detector = alibi_tabular.open_detector(setup_of(World(0)))
-    monkeypatch.setattr(alibi_tabular.sys, "executable", "/bin/false")
-    with pytest.raises(StreamsError, match="alibi-detect's process"):
-        detector.read(World(0).view(0))
-    detector.close()
-
-
-def test_without_alibi_detect_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alibi_tabular.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PluginError, match=r"driftwake\[alibi\]"):
-        alibi_tabular.open_detector(setup_of(World(0)))

@@ -12,12 +12,13 @@ from skills._kit.errors import NoDataError
 from skills._kit.frames import floats
 from skills._kit.profiles import category_profile, number_profile
 from skills._kit.scoring import score_table
-from skills._kit.shifts import category_shift, number_shift, psi
+from skills._kit.shifts import category_shift, number_shift
 from skills._kit.slices import ranges_of, safe, slices_of
 from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.schema import Column, ModelSchema
 from streams.inference.session import load
 from streams.inference.store import BundleStore
+from streams.statistics.distances import psi
 from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, SKEW_MS, Orders, into_lake, orders, serve
 
 CALM = Signs(

@@ -1,0 +1,113 @@
+"""alibi-detect at the other end of a pipe: its process is started with the first question, and ends with the detector.
+
+None of its kinds is on by default: alibi-detect is under the Business Source License 1.1, whose grant for production use is
+narrow.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import structlog
+
+from streams.contracts.errors import PluginError, StreamsError
+from streams.detectors._alibi_worker import Answer, Question
+from streams.detectors._tested import FEWEST, sampled
+from streams.detectors.base import BucketView, Floats, Setup, Signal
+
+# The first answer waits for an import of 9 s on a quiet machine.
+ANSWER_SECONDS = 120.0
+
+log = structlog.get_logger(__name__)
+
+
+class Alibi:
+    """A worker process with alibi-detect. Its p-values are float32, that library's choice.
+
+    Args:
+        kind: of the family, that asks.
+        ours: the kinds that make the same tests without the library.
+
+    Raises:
+        PluginError: alibi-detect isn't installed.
+    """
+
+    def __init__(self, kind: str, ours: str) -> None:
+        if importlib.util.find_spec("alibi_detect") is None:
+            raise PluginError(
+                f"streams.detectors: {kind} needs alibi-detect; install driftwake[alibi], or take it off the list: "
+                f"{ours} needs nothing"
+            )
+        log.warning(
+            "LicenceNoted",
+            library="alibi-detect",
+            licence="Business Source License 1.1",
+            advice=f"read its grant before production use; {ours} does the same without it",
+        )
+        self._worker: subprocess.Popen[bytes] | None = None
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Have tests made, in order.
+
+        Raises:
+            StreamsError: the worker process died or doesn't answer.
+        """
+        if not questions:
+            return []
+        worker = self._worker = self._worker or _start()
+        if worker.stdin is None or worker.stdout is None:
+            raise StreamsError("alibi-detect's process has no pipes")
+        try:
+            worker.stdin.write(msgspec.json.encode(questions) + b"\n")
+            worker.stdin.flush()
+            ready, _, _ = select.select([worker.stdout], [], [], ANSWER_SECONDS)
+            line = worker.stdout.readline() if ready else b""
+        except OSError as error:
+            self.close()
+            raise StreamsError(f"alibi-detect's process died: {error}") from error
+        if not line:
+            self.close()
+            raise StreamsError(f"alibi-detect's process gave no answer in {ANSWER_SECONDS:.0f} s; what it said stands above")
+        return msgspec.json.decode(line, type=list[Answer])
+
+    def close(self) -> None:
+        """End the worker process."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker.communicate()
+            self._worker = None
+
+
+def number_samples(setup: Setup, view: BucketView) -> dict[str, tuple[Floats, Floats]]:
+    """Return the reference's and the bucket's known values of each number that has enough of both."""
+    found = {}
+    for name, number in setup.profile.numbers.items():
+        after = sampled(view.inputs, name) if view.inputs is not None else np.empty(0)
+        if min(len(number.sample), len(after)) >= FEWEST:
+            found[name] = (np.asarray(number.sample, np.float64), after)
+    return found
+
+
+def number_signals(setup: Setup, test: str, unit: str) -> list[Signal]:
+    """Return a signal for each number of the profile."""
+    return [_signal(name, test, unit, setup.floors.ks_distance) for name in setup.profile.numbers]
+
+
+def category_signals(setup: Setup, test: str, unit: str) -> list[Signal]:
+    """Return a signal for each category of the profile."""
+    return [_signal(name, test, unit, setup.floors.cramers_v) for name in setup.profile.categories]
+
+
+def _signal(name: str, test: str, unit: str, floor: float) -> Signal:
+    return Signal("feature_drift", name, test, unit, floor, 1.0, scale=0.0, rises_only=True)
+
+
+def _start() -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "streams.detectors._alibi_worker"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=-1)  # noqa: S603 - our own module
