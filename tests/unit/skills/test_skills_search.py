@@ -131,6 +131,13 @@ def test_ranges_fit_the_span_of_the_data_and_the_skew():
     assert max(ranges) == DAY_MS
 
 
+def test_windows_of_outcomes_wait_a_part_of_their_range_and_others_do_not():
+    spelled = [one.window for one in candidates(SCHEMA, orders(2_000, 1).table, 1e-6, 0)]
+    waits = {(one.source, one.range_ms, one.delay_ms) for one in spelled}
+    assert ("outcomes", DAY_MS, HOUR_MS) in waits
+    assert all(delay_ms == (range_ms // 24 if source == "outcomes" else 0) for source, range_ms, delay_ms in waits)
+
+
 def test_a_source_of_many_columns_leaves_room_for_others():
     given, names = orders(2_000, 1), [f"n{number}" for number in range(400)]
     source = SourceSchema(name="wide", columns=tuple(Column(name=name, kind="number") for name in names))
