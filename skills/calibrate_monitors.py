@@ -66,10 +66,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Detector(msgspec.Struct, frozen=True, kw_only=True):
     """One detector and kind of event.
 
-    `weeks_missing` is 0 where it was calibrated. Chance may raise `asked` alarms a month; for that one of its signals must be
-    less likely than `chance` in one look. `seen` is how many alarms a month the whole log would have raised with what was learnt
-    from it (`seen_alarms` in all), `judged` and `judged_alarms` the same of the last third with what was learnt before it; both
-    None where it wasn't measured.
+    `weeks_missing` is 0 where it was calibrated. Chance may raise `asked` alarms a month; for that the signal of it that
+    needs least must be less likely than `chance` in one look. `seen` is how many alarms a month the whole log would have raised
+    with what was learnt from it (`seen_alarms` in all), `judged` and `judged_alarms` the same of the last third with what was
+    learnt before it; both None where it wasn't measured.
     """
 
     detector: str
@@ -294,8 +294,8 @@ def _detectors(
                 signals=int(signals.sum()),
                 buckets=one.buckets,
                 weeks_missing=one.weeks,
-                asked=rate / months / len(supports),
-                chance=float(10.0 ** -(threshold + panel.handicaps[signals][0])),
+                asked=float(rate / months * panel.parts[number]),
+                chance=float(10.0 ** -(threshold + panel.handicaps[signals].min())),
                 seen_alarms=seen[group],
                 seen=rate_of(seen[group], exposure * months) if exposure else None,
                 judged_alarms=judged[group],

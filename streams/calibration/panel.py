@@ -75,11 +75,32 @@ class Panel:
             detector.close()
 
     @property
+    def parts(self) -> npt.NDArray[np.float64]:
+        """What part of the false alarms each group has [groups]: by the root of its columns.
+
+        With more columns there is more to find, but a hundred features mustn't drown out the loss.
+        """
+        columns = np.array(
+            [
+                len({self.signals[place].watched for place in np.flatnonzero(self.group == group)})
+                for group in range(len(self.groups))
+            ],
+            np.float64,
+        )
+        return np.sqrt(columns) / max(float(np.sqrt(columns).sum()), 1.0)
+
+    @property
     def handicaps(self) -> npt.NDArray[np.float64]:
         """How much more improbable (powers of ten) a signal must be for all others that are looked at with it [m].
 
-        Each group has an equal part of the false alarms, whatever the number of its signals, so that a hundred features don't
-        drown out the loss.
+        Within a group each column has an equal part of its false alarms, so that one of a hundred categories doesn't drown out
+        one of three, and a column's signals share by weight. Source: Genovese, C. R., Roeder, K. and Wasserman, L. (2006),
+        "False discovery control with p-value weighting", Biometrika 93, 509-524.
         """
-        sizes = np.bincount(self.group, minlength=len(self.groups))
-        return np.log10(sizes[self.group] * float(max(len(self.groups), 1)))
+        watched = [(group, signal.watched) for group, signal in zip(self.group.tolist(), self.signals, strict=True)]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(watched))}
+        column = np.array([numbers[name] for name in watched], np.int64)
+        weight = np.array([signal.weight for signal in self.signals], np.float64)
+        of_column = np.bincount(column, weights=weight, minlength=len(numbers))
+        columns = np.bincount(np.array([group for group, _ in numbers], np.int64), minlength=len(self.groups))
+        return np.log10(of_column[column] / weight * (columns / np.maximum(self.parts, 1e-300))[self.group])

@@ -8,8 +8,9 @@ import numpy as np
 
 from streams.contracts.bundle import NumberProfile
 from streams.contracts.summaries import NumberCounts
-from streams.detectors._contrasts import ASPECTS, normal_scores, skewness
+from streams.detectors._contrasts import ASPECTS, WEIGHTS, normal_scores, skewness
 from streams.detectors.base import Floats, Readings, Signal, Sketch
+from streams.statistics.distances import jensen_shannon, psi, wasserstein
 
 UNIT = "standard deviations of a row"
 _SHOWN = {"p10": 0.1, "median": 0.5, "p90": 0.9}
@@ -34,11 +35,10 @@ class BinScores:
         padded: list[Floats] = []
         for column, name in enumerate(self.names):
             shares = profiles[name].shares
-            for aspect, score in zip(ASPECTS, scores[name], strict=False):
+            reference = rows * (1 - profiles[name].missing)
+            for aspect, weight, score in zip(ASPECTS, WEIGHTS, scores[name], strict=False):
                 skewed = skewness(shares, score)
-                self.signals.append(
-                    Signal(kind, name, aspect, UNIT, floors[name], rows * (1 - profiles[name].missing), skewness=skewed)
-                )
+                self.signals.append(Signal(kind, name, aspect, UNIT, floors[name], reference, skewness=skewed, weight=weight))
                 self._column.append(column)
                 padded.append(np.r_[score, np.zeros(self._width - len(score))])
         self._scores = np.array(padded).reshape(len(padded), self._width)
@@ -56,11 +56,19 @@ class BinScores:
 
 
 def sketch_numbers(profile: NumberProfile, many: Sequence[NumberCounts]) -> Sketch:
-    """Describe a number before and after by three quantiles, to the precision of the bins, what is missing, and what it costs."""
+    """Describe a number before and after by three quantiles, to the precision of the bins, what is missing, and what it costs.
+
+    What is measured on the stretch as a whole also says how far apart the two distributions are, Wasserstein's in the number's
+    unit.
+    """
     bins = np.sum([counts.bins for counts in many], axis=0) if many else np.zeros(len(profile.shares))
     known, missing = float(np.sum(bins)), sum(counts.missing for counts in many)
     before = {"missing": profile.missing, **_quantiles(profile, np.asarray(profile.shares))}
     after = {"missing": missing / max(known + missing, 1.0), **_quantiles(profile, np.asarray(bins, np.float64))}
+    if bins.sum():
+        now, usual = bins / bins.sum(), np.asarray(profile.shares)
+        after["psi"], after["jensen_shannon"] = psi(now, usual), jensen_shannon(now, usual)
+        after["wasserstein"] = wasserstein(now, usual, [profile.low, *profile.edges, profile.high])
     if profile.loss and bins.sum():
         # What the column's own drift costs, if rows of a bin fare as they did.
         before["expected_loss"] = float(np.dot(profile.shares, profile.loss))

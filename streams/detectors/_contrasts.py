@@ -10,6 +10,8 @@ from scipy import stats
 from streams.detectors.base import Floats
 
 ASPECTS = ("location", "spread", "asymmetry")
+WEIGHTS = (8.0, 1.0, 1.0)
+"""Of their alarms by chance: what changes in practice changes its level first of all."""
 _LEAST_NORM = 1e-6
 # Where a bin lies that the reference has nothing in, at either end.
 _FARTHEST = 4.0

@@ -140,7 +140,8 @@ class Signal(NamedTuple):
     is a share's (`share_level`), `share` is the reference's and counts instead. `reference` is how many rows are behind the
     reference, as far as nothing better is known of the signal: its error makes long stretches less sure. Where it is 0 there is
     no reference, and nothing is said before the level that is usual was learnt. `skewness` is that of what a row adds to the
-    level.
+    level. Signals that watch the same have parts of the false alarms in proportion to their `weight`: what changes most often is
+    found soonest for it.
     """
 
     kind: str
@@ -153,6 +154,7 @@ class Signal(NamedTuple):
     share: float | None = None
     rises_only: bool = False
     skewness: float = 0.0
+    weight: float = 1.0
 
     @property
     def name(self) -> str:

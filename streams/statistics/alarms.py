@@ -22,8 +22,12 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-OVERWHELMING = 1.0
-"""So much more improbable (powers of ten) than an alarm needs that one bucket is enough."""
+OVERWHELMING = 0.7
+"""So much more improbable (powers of ten; five times) than an alarm needs that one bucket is enough.
+
+With ten times, what is plain in one bucket waits for another more often; with twice, small changes are found no sooner
+(measured).
+"""
 
 _FEWEST_PEAKS = 30
 _HALVINGS = 40
@@ -39,7 +43,7 @@ class Course(NamedTuple):
     clear_after: int
 
 
-ASSUMED_RATE = 1.1
+ASSUMED_RATE = 1.5
 """Alarms a bucket at improbability 0 of independent normal surprises, extrapolated from where they are rare (measured)."""
 
 

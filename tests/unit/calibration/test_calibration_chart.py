@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 # A Thursday at midnight in UTC.
 START_MS = 20_006 * 24 * HOUR_MS
 ROWS = 400.0
+# Two groups share by the roots of their columns, and two signals are in the first.
+HANDICAPS = np.log10(1 + math.sqrt(2)) + np.log10([2 / math.sqrt(2), 2 / math.sqrt(2), 1])
 
 
 @pytest.fixture
@@ -61,13 +63,12 @@ def chance_of(deviations: float) -> float:
 def test_a_signal_of_which_nothing_is_known_is_taken_to_be_independent(panel: Panel) -> None:
     """One bucket is as improbable as its deviations, less the handicap: two groups, and two signals in the first."""
     (found,) = stepped(Chart(panel, None, HOUR_MS, NEVER_REACHED), [reading(3.0, -4.0, 1.0)])
-    handicaps = np.log10([4, 4, 2])
-    np.testing.assert_allclose(found.improbability, [chance_of(3), chance_of(4), chance_of(1)] - handicaps)
+    np.testing.assert_allclose(found.improbability, [chance_of(3), chance_of(4), chance_of(1)] - HANDICAPS)
     np.testing.assert_allclose(found.effect, np.array([3, -4, 1]) / math.sqrt(ROWS) * 100)
     assert found.since_ms.tolist() == [START_MS] * 3
     assert found.rows.tolist() == [ROWS] * 3
     (partly,) = stepped(Chart(panel, normal_of(a=usual_of(width=2.0)), HOUR_MS, NEVER_REACHED), [reading(3.0, -4.0, 1.0)])
-    np.testing.assert_allclose(partly.improbability, [chance_of(1.5), chance_of(4), chance_of(1)] - handicaps)
+    np.testing.assert_allclose(partly.improbability, [chance_of(1.5), chance_of(4), chance_of(1)] - HANDICAPS)
 
 
 def test_what_is_expected_comes_in_the_order_of_the_signals(panel: Panel) -> None:
@@ -94,7 +95,7 @@ def test_the_season_is_taken_off_level_and_effect(panel: Panel) -> None:
         level, rows = np.array([expected + 0.1, 0.0, 0.0]), np.full(3, ROWS)
         looked = chart.step(START_MS + at * HOUR_MS, Readings(level, rows, np.array([expected * 0.5 + 0.05, 0, 0])))
         assert looked.effect[0] == pytest.approx(0.05), at
-    assert looked.improbability[0] == pytest.approx(chance_of(0.1 * math.sqrt(ROWS * 4)) - math.log10(4)), "four times two"
+    assert looked.improbability[0] == pytest.approx(chance_of(0.1 * math.sqrt(ROWS * 4)) - HANDICAPS[0])
 
 
 def test_wandering_is_expected_and_after_a_gap_it_is_forgotten(panel: Panel) -> None:
@@ -105,7 +106,7 @@ def test_wandering_is_expected_and_after_a_gap_it_is_forgotten(panel: Panel) -> 
     surprises = np.array([filtered.step(level, chance, passed) for passed in (1, 1, 1, 38)])
     heights = scanned_heights(surprises, Watched(np.zeros(1, bool), np.zeros(1), np.full(1, 1e12)))
     found = stepped(Chart(panel, normal_of(a=usual), HOUR_MS, NEVER_REACHED), readings, hours)
-    expected = improbability(heights, np.zeros(1, bool))[:, 0] - math.log10(4)
+    expected = improbability(heights, np.zeros(1, bool))[:, 0] - HANDICAPS[0]
     np.testing.assert_allclose([one.improbability[0] for one in found], expected)
     assert surprises[3, 0] > 1.5 * surprises[2, 0], "the gap made it a surprise again"
 
@@ -116,7 +117,7 @@ def test_a_stretch_is_dated_by_its_buckets_whatever_gaps_are_between(panel: Pane
     last = stepped(Chart(panel, None, HOUR_MS, NEVER_REACHED), readings, hours)[-1]
     assert last.since_ms.tolist() == [START_MS + 2 * HOUR_MS, START_MS + 30 * HOUR_MS, START_MS + 30 * HOUR_MS]
     assert last.rows[0] == 4 * ROWS
-    assert last.improbability[0] == pytest.approx(chance_of(6) - math.log10(4))
+    assert last.improbability[0] == pytest.approx(chance_of(6) - HANDICAPS[0])
 
 
 def test_a_stretch_reaches_no_further_back_than_the_first_bucket(panel: Panel) -> None:
@@ -126,7 +127,7 @@ def test_a_stretch_reaches_no_further_back_than_the_first_bucket(panel: Panel) -
     assert looked[2].since_ms[0] == START_MS
     assert looked[4].since_ms[0] in (START_MS, START_MS + HOUR_MS)
     assert looked[-1].since_ms[0] == START_MS + (200 - LENGTHS[-1]) * HOUR_MS
-    assert looked[-1].improbability[0] == pytest.approx(chance_of(8) - math.log10(4))
+    assert looked[-1].improbability[0] == pytest.approx(chance_of(8) - HANDICAPS[0])
 
 
 def test_too_few_rows_are_no_verdict_until_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:

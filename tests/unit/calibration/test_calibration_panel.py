@@ -46,7 +46,7 @@ def test_a_panel_of_real_detectors_reads_what_they_read() -> None:
 
 @given(st.lists(st.lists(st.sampled_from(["data_quality", "feature_drift"]), max_size=40), min_size=1, max_size=6))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_each_group_has_an_equal_part_of_the_false_alarms(
+def test_each_group_has_a_part_of_the_false_alarms_by_the_root_of_its_columns(
     monkeypatch: pytest.MonkeyPatch, kinds: Sequence[Sequence[str]]
 ) -> None:
     """A group is what one detector says of one kind; whatever it is, its signals together have one part of one."""
@@ -54,11 +54,24 @@ def test_each_group_has_an_equal_part_of_the_false_alarms(
     panel = panel_of(monkeypatch, signals)
     assert set(panel.groups) == {(name, signal.kind) for name, found in signals.items() for signal in found}
     parts = np.bincount(panel.group, weights=10.0**-panel.handicaps, minlength=len(panel.groups))
-    np.testing.assert_allclose(parts, 1 / max(len(panel.groups), 1))
+    roots = np.sqrt(np.bincount(panel.group, minlength=len(panel.groups)))
+    np.testing.assert_allclose(parts, roots / max(roots.sum(), 1))
+    np.testing.assert_allclose(panel.parts, parts)
     for place, signal, group in zip(panel.places, panel.signals, panel.group, strict=True):
         assert panel.groups[group] == (place.detector, signal.kind)
         same = np.flatnonzero(panel.group == group)
         assert len(set(panel.handicaps[same].tolist())) == 1
+
+
+def test_within_a_group_columns_have_equal_parts_and_their_signals_share_by_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy, light = signal_of("a")._replace(weight=8.0), signal_of("a")._replace(aspect="spread")
+    many = [signal_of("b")._replace(aspect=f"category {number}") for number in range(100)]
+    panel = panel_of(monkeypatch, {"d": [heavy, light, *many], "e": [signal_of("a")]})
+    parts = 10.0**-panel.handicaps
+    whole = np.sqrt(2) + 1
+    np.testing.assert_allclose(parts[:2], np.array([8, 1]) / 9 / 2 * np.sqrt(2) / whole)
+    np.testing.assert_allclose(parts[2:102], 1 / 200 * np.sqrt(2) / whole)
+    assert parts[102] == pytest.approx(1 / whole)
 
 
 def test_the_sample_is_read_when_any_detector_reads_it_and_all_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:

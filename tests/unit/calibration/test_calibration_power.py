@@ -26,7 +26,7 @@ from tests.kit.panels import HOUR_MS, panel_of, signal_of
 Floats = npt.NDArray[np.float64]
 
 ROWS = 100.0
-# One look at one signal finds this in a thousand; ten times as improbable is overwhelming.
+# One look at one signal finds this in a thousand; five times as improbable is overwhelming.
 RULE = Rule(3.0, 2, HOUR_MS)
 WEEK = 168
 

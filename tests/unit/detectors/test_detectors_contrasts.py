@@ -23,6 +23,7 @@ from streams.detectors._contrasts import ASPECTS, normal_scores, share_level, sk
 from streams.detectors.base import Detector
 from streams.detectors.checks import World, setup_of
 from streams.statistics.counts import count_numbers
+from streams.statistics.distances import psi
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -302,6 +303,9 @@ def test_quantiles_are_read_from_bins_and_an_empty_bucket_has_none() -> None:
         "p10": pytest.approx(2.2),
         "median": pytest.approx(3),
         "p90": pytest.approx(3.8),
+        "psi": pytest.approx(psi(np.array([0, 0, 0.5, 0.5]), np.full(4, 0.25))),
+        "jensen_shannon": pytest.approx(math.sqrt((math.log2(4 / 3) + 0.5 + 0.5 * math.log2(2 / 3)) / 2)),
+        "wasserstein": pytest.approx(1.0),
     }
     assert sketch_numbers(profile, []).after == {"missing": 0.0}
 

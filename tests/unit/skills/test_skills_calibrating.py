@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,8 +110,13 @@ def test_it_says_what_alarms_mean(whole: calibrate_monitors.Output) -> None:
         assert one.judged.high > one.seen.high / 2
         assert one.judged_alarms <= 3, "nothing ever changes"
         assert 1e-8 < one.chance < 0.1
-    chances = {one.detector: one.chance * one.signals for one in whole.detectors}
-    assert max(chances.values()) == pytest.approx(min(chances.values())), "each detector has an equal part"
+    found = {one.detector: one for one in whole.detectors}
+    loss = found["loss_mean"]
+    columns = {"inputs_quality": 4, "feature_scores": 2, "feature_shares": 2, "score_scores": 1, "performance_auc": 1}
+    for name, number in columns.items():
+        assert found[name].asked == pytest.approx(loss.asked * math.sqrt(number)), "by the root of its columns"
+    # Of two numbers, the location of each has eight parts of ten.
+    assert found["feature_scores"].chance == pytest.approx(loss.chance * math.sqrt(2) / 2 * 8 / 10)
 
 
 def test_it_says_how_soon_changes_are_found(whole: calibrate_monitors.Output) -> None:
