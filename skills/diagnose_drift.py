@@ -123,6 +123,9 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_INPUTS = frozenset({"data_quality", "feature_drift", "score_drift", "performance_estimate"})
+# What detectors speak of where their events' kind tells of another cause: labels that come late are no broken inputs, and what
+# can't be decoded is no bug of serving.
+_SPOKEN_OF = {"labels_delay": "labels", "requests_rejected": "data_quality"}
 
 SPEC = Spec(
     summary="Find the cause of drift events",
@@ -245,7 +248,7 @@ def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
     began = {
         event.evidence[0].since_ms
         for event in request.events
-        if event.transition == "confirmed" and event.kind in _OF_INPUTS and event.evidence
+        if event.transition == "confirmed" and _spoken_of(event) in _OF_INPUTS and event.evidence
     }
     times = integers(predictions, "time_ms")
     for since_ms in sorted(began, reverse=True):
@@ -253,6 +256,10 @@ def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
         if is_since.sum() >= CHANGED_ROWS:
             return predictions.filter(pa.array(is_since)), since_ms
     return predictions, 0
+
+
+def _spoken_of(event: DriftEvent) -> str:
+    return _SPOKEN_OF.get(event.detector, event.kind)
 
 
 def _before(request: Input, schema: ModelSchema, recent: Recent, changed: pa.Table) -> list[pa.Table]:
@@ -298,7 +305,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         labels_missing=recent.before.num_rows > 0 and recent.outcomes.num_rows < recent.before.num_rows / 10,
         segment_excess=segment.excess,
         segment_share=segment.share,
-        kinds=tuple(sorted({event.kind for event in request.events if event.transition == "confirmed"})),
+        kinds=tuple(sorted({_spoken_of(event) for event in request.events if event.transition == "confirmed"})),
     )
 
 

@@ -18,7 +18,7 @@ from streams.dialects.base import Limits
 from streams.features.units import units_of_columns
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
-from streams.monitoring.config import DUPLICATES, MonitoredModel, MonitoringConfig
+from streams.monitoring.config import CLOCK, DUPLICATES, LATENCY, OF_SERVING, MonitoredModel, MonitoringConfig
 from streams.observing.config import ObservedModel, ObservingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
@@ -206,6 +206,9 @@ class ModelSettings(Section):
             raise ValueError(f"sidecar.responses: {sidecar.responses!r} is another topic of the model; answers have their own")
         if sidecar.responses is not None and sidecar.responses.startswith("driftwake."):
             raise ValueError("sidecar.responses: names that begin with `driftwake.` are kept for driftwake's own topics")
+        for kind in OF_SERVING:
+            if kind in self.monitoring.detectors:
+                raise ValueError(f"sidecar: {kind} tells of requests that are answered here; leave it out of the detectors")
 
     def schema_contract(self) -> ModelSchema:
         """Return the schema as the rest of the data plane knows it."""
@@ -244,6 +247,8 @@ class ModelSettings(Section):
             protection=protection if sidecar is None else None,
             sources=self.registered(key),
             delivery=self.delivery,
+            # In a replay it would be when the replay wrote them, years after their event times.
+            notes_receipt=not self.replay and bool({CLOCK, LATENCY} & set(self.monitoring.detectors)),
         )
 
     def observed(self, sidecar: ObservingConfig, response_partitions: int, protection: Protection | None) -> ObservedModel:
@@ -301,6 +306,8 @@ class ModelSettings(Section):
             bucket_ms=self.bucket.ms,
             delivery=self.delivery,
             counts_contents=DUPLICATES in self.monitoring.detectors,
+            counts_waits=LATENCY in self.monitoring.detectors,
+            counts_arrivals=CLOCK in self.monitoring.detectors,
         )
 
     def monitored(self) -> MonitoredModel:

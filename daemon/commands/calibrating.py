@@ -19,7 +19,7 @@ from daemon.commands.screen import Screen, short, when
 from daemon.deploying.first import published
 from daemon.errors import RunFailedError
 from daemon.replay.by_hand import ByHand
-from daemon.replay.roles import read_log, read_requests, read_scores, read_sources
+from daemon.replay.roles import read_log, read_requests, read_scores, read_sources, read_stamps
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from streams.inference.store import BundleStore
 
@@ -192,6 +192,8 @@ def _read(wanted: Wanted, given: GovernedModelSettings, *, is_foreign: bool) -> 
         if roles.score is None:
             raise BadInputError("which column holds what the model answered? Name it as `score` in the model's `log` section")
         rows = rows.merge(read_scores(wanted.data, roles, roles.score), on="id", how="left", validate="one_to_one")
+    if roles.received is not None or roles.answered is not None:
+        rows = rows.merge(read_stamps(wanted.data, roles), on="id", how="left", validate="one_to_one")
     named = tuple(source for source in schema.sources if source.name in wanted.sources)
     return rows, read_sources(wanted.data, wanted.sources, roles, msgspec.structs.replace(schema, sources=named))
 

@@ -28,3 +28,10 @@ class LogConfig(Section):
 
     score: ColumnName | None = None
     """What a model that is served elsewhere has answered, for `driftwake adopt`."""
+
+    received: ColumnName | None = None
+    """When the broker got the request, by its record's timestamp; what `driftwake calibrate` needs for `requests_clock` and
+    `serving_latency`."""
+
+    answered: ColumnName | None = None
+    """When the broker got the prediction, for `serving_latency`."""

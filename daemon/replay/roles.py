@@ -16,6 +16,7 @@ from daemon.errors import LogRefusedError
 from daemon.replay.config import LogConfig
 from daemon.replay.log import Log
 from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.summaries import ANSWERED, RECEIVED
 
 Floats = NDArray[np.float64]
 
@@ -93,6 +94,31 @@ def read_scores(file: Path, roles: LogConfig, name: str) -> pd.DataFrame:
         raise LogRefusedError(file, findings)
     is_known = np.isfinite(scores)
     return pd.DataFrame({"id": _ids(table, roles)[is_known], "score": scores[is_known]})
+
+
+def read_stamps(file: Path, roles: LogConfig) -> pd.DataFrame:
+    """Read when the broker got requests and predictions, as far as the roles name columns for it.
+
+    Args:
+        file: a log that `read_log` reads.
+        roles: its columns.
+
+    Returns:
+        `id`, and of `RECEIVED` and `ANSWERED` those that are named, in milliseconds, NaN for null.
+
+    Raises:
+        LogRefusedError: there is no such column, or it holds something else.
+    """
+    named = {RECEIVED: roles.received, ANSWERED: roles.answered}
+    given = {stamp: name for stamp, name in named.items() if name is not None}
+    findings = [f"no column {name!r}{_role(roles, name)}" for name in given.values() if name not in pq.read_schema(file).names]
+    if findings:
+        raise LogRefusedError(file, findings)
+    table = pd.read_parquet(file, columns=list(dict.fromkeys([*given.values(), *([roles.id] if roles.id else [])])))
+    found = {stamp: _times(table[name], name, findings) for stamp, name in given.items()}
+    if findings:
+        raise LogRefusedError(file, findings)
+    return pd.DataFrame({"id": _ids(table, roles), **found})
 
 
 def _columns_of(file: Path, roles: LogConfig, schema: ModelSchema, further: list[str]) -> pd.DataFrame:

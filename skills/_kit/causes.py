@@ -36,7 +36,8 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier stretch of
     history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class` and
     `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss in
-    rows of new or grown categories, `segment_share` their share of rows.
+    rows of new or grown categories, `segment_share` their share of rows. `kinds` are what confirmed events speak of: their kinds,
+    or `labels` where they say how labels come.
     """
 
     loss_z: float | None
@@ -168,4 +169,5 @@ def _trouble(signs: Signs) -> float:
         ramp(signs.corrected, 0.05, 0.3),
         0.8 if signs.one_class else 0.0,
         0.7 if signs.labels_missing else 0.0,
+        _CONFIRMED if "labels" in signs.kinds else 0.0,
     )

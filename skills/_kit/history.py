@@ -26,7 +26,8 @@ class Logged(NamedTuple):
     """Where a log lies, and what its rows are called and protected by.
 
     `table` is a parquet file with `id`, `time_ms`, the declared columns as they came, `label` and `known_ms` (null where no label
-    became known), and `score` where another server answered; `sources` are files of registered sources' records by name.
+    became known), and `score` where another server answered; where it is known, `RECEIVED` and `ANSWERED` are when the
+    broker got the request and its prediction. `sources` are files of registered sources' records by name.
     """
 
     table: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -17,18 +18,31 @@ from streams.calibration.panel import Panel
 from streams.contracts.bundle import Manifest, Normal, Profile, SliceProfile
 from streams.contracts.schema import ModelSchema, Task
 from streams.contracts.slices import Slice
-from streams.contracts.summaries import FIXED, SAMPLED_SCORE, SCORE_BINS, InputSummary, LossSummary, SliceLosses
+from streams.contracts.summaries import (
+    ANSWERED,
+    FIXED,
+    RECEIVED,
+    SAMPLED_SCORE,
+    SCORE_BINS,
+    InputSummary,
+    LossSummary,
+    SliceLosses,
+)
 from streams.detectors.base import BucketView, Floors, Requests, Setup
 from streams.serving.config import ServingConfig
 from streams.serving.suspicion import Suspicion
 from streams.statistics.alarms import Course
+from streams.statistics.arrivals import count_arrivals
 from streams.statistics.contents import Contents, content_hashes
 from streams.statistics.counts import count_categories, count_numbers
 from streams.statistics.slices import Slicer
+from streams.statistics.waits import count_waits
 
 _SAMPLE = 500
 # Levels of signals in buckets that are held at once; a hundred features in hours of a year are 4 million.
 _MOST_LEVELS = 6_000_000
+# So many labels have come by then, at the beginning of the rows.
+_NEARLY_ALL = 0.99
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +166,7 @@ def views_of(
         rows: what came.
         reads_sample: whether buckets need a sample of their rows.
         is_whole: whether the rows are all that came, with all declared columns; if some may lack, it isn't known how many came,
-            and how many of them were alike.
+            how many of them were alike, when they came, and how long they took.
         but: rows that are in no sample, because they are in the reference: new rows are less like it than its own.
     """
     (table, later), bucket_ms = rows, watch.bucket_ms
@@ -163,10 +177,14 @@ def views_of(
     if reads_sample:
         free = np.delete(np.arange(table.num_rows), [] if but is None else but)
         _sample(inputs, profile, rows, (time_ms // bucket_ms - first, free))
-    requests = _count_requests(inputs, manifest.schema, profile, table, time_ms // bucket_ms - first) if is_whole else []
+    requests: list[Requests] = []
+    if is_whole:
+        requests = _count_requests(inputs, manifest.schema, profile, table, time_ms // bucket_ms - first)
+        _count_times(inputs, table, time_ms // bucket_ms - first)
     known = later.known_ms // bucket_ms - first
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
     _add_slices(outcomes, manifest.schema.task, profile.slices, rows, known)
+    _add_delays(outcomes, later, known, bucket_ms)
     return [
         BucketView(
             model=manifest.model,
@@ -245,6 +263,23 @@ def _count_requests(
     return [Requests(summary.rows, number) for summary, number in zip(inputs, suspect, strict=True)]
 
 
+def _count_times(inputs: list[InputSummary], table: pa.Table, buckets: Integers) -> None:
+    """Count how far event times lay behind arrival, and how long answers took, where the rows have the times for it."""
+    if RECEIVED not in table.column_names:
+        return
+    received, has_answers = floats(table, RECEIVED), ANSWERED in table.column_names
+    behind = received - integers(table, "time_ms")
+    waits = (floats(table, ANSWERED) if has_answers else np.full(len(received), np.nan)) - received
+    ends = np.searchsorted(buckets, np.arange(len(inputs) + 1)).tolist()
+    for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
+        summary.arrivals = count_arrivals(_known(behind[begin:end])).tolist()
+        summary.waits = count_waits(_known(waits[begin:end])).tolist() if has_answers else []
+
+
+def _known(values: Floats) -> Integers:
+    return values[np.isfinite(values)].astype(np.int64)
+
+
 def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[LossSummary]:
     """Sum up the outcomes by when they became known; those known after the last bucket are left out."""
     inside = (buckets >= 0) & (buckets < number)
@@ -268,6 +303,21 @@ def _losses(task: Task, later: Later, buckets: Integers, number: int) -> list[Lo
         )
         for bucket in range(number)
     ]  # fmt: skip
+
+
+def _add_delays(outcomes: list[LossSummary], later: Later, buckets: Integers, bucket_ms: int) -> None:
+    """Add up how long labels took, in the buckets before which nearly all had the time to come.
+
+    Labels of requests from before the rows are among none of them, so that those which become known at first are the fast ones.
+    """
+    inside = (buckets >= 0) & (buckets < len(outcomes))
+    if not inside.any():
+        return
+    known_ms, delay_ms, of = later.known_ms[inside], (later.known_ms - later.time_ms)[inside], buckets[inside]
+    begin_ms = math.ceil((int(later.time_ms.min()) + float(np.quantile(delay_ms, _NEARLY_ALL))) / bucket_ms) * bucket_ms
+    sums = np.bincount(of, weights=np.where(known_ms >= begin_ms, delay_ms, 0), minlength=len(outcomes))
+    for outcome, total in zip(outcomes, sums.tolist(), strict=True):
+        outcome.delay_ms = round(total)
 
 
 def _add_slices(outcomes: list[LossSummary], task: Task, slices: Sequence[SliceProfile], rows: Rows, buckets: Integers) -> None:

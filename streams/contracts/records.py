@@ -36,6 +36,9 @@ class Prediction(msgspec.Struct, gc=False, kw_only=True):
     value of every window that any loaded bundle reads, by its spec's name; `flags` says why a valid row is
     suspect (such a row is scored, but held out of windows, references and training). `route` is `champion` or `canary`: whose
     `score` it is; while there is a canary, what the other of the two says stands among the `shadows` under its route's name.
+    `rejected_before` is how many records of the task's requests went to quarantine since its prediction before this one: they
+    have no event time, so they are counted with the next request that has. `received_ms` is the timestamp of the request's
+    record, where a detector asks for it and it isn't a replay's. Both are left out of the wire record where they say nothing.
     """
 
     id: str
@@ -50,6 +53,8 @@ class Prediction(msgspec.Struct, gc=False, kw_only=True):
     route: str = CHAMPION
     flags: list[str] = []
     shadows: list[ShadowScore] = []
+    rejected_before: int = 0
+    received_ms: int | None = None
 
 
 class Label(msgspec.Struct, gc=False):

@@ -12,6 +12,8 @@ FIXED = 1_000_000
 SCORE_BINS = 200
 SAMPLED_SCORE = "dw:score"
 """The champion's score in a sampled row. No column can have this name: it isn't an identifier."""
+RECEIVED, ANSWERED = "dw:received_ms", "dw:answered_ms"
+"""When the broker got a request and its prediction, as columns of a log's rows; no column can have these names either."""
 
 
 class NumberCounts(msgspec.Struct, kw_only=True):
@@ -42,7 +44,10 @@ class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
     `sample` rows are `[hash, {column: value}]`, smallest hashes first, at most the configured number; windows and the score
     (`SAMPLED_SCORE`) are among the columns. `late` counts rows that came for buckets which were closed already; suspect and late
     rows are in no distribution. `contents` says how many rows are alike in all declared columns (see
-    `streams/statistics/contents.py`), empty where nobody looked. `rejected` is filled in by nobody yet.
+    `streams/statistics/contents.py`), empty where nobody looked. `rejected` counts the records that went to quarantine before
+    these rows, and before the late ones, and after the row before them in their partition. `waits` counts how long the rows'
+    answers took (see `streams/statistics/waits.py`), `arrivals` how far their event times lay behind their arrival (see
+    `streams/statistics/arrivals.py`), both empty where nobody looked.
     """
 
     model: str
@@ -59,6 +64,8 @@ class InputSummary(msgspec.Struct, kw_only=True, tag="inputs"):
     score: NumberCounts
     sample: list[tuple[int, dict[str, float | str | None]]] = []
     contents: list[tuple[int, int]] = []
+    waits: list[int] = []
+    arrivals: list[int] = []
 
 
 class SliceLosses(msgspec.Struct, kw_only=True):

@@ -34,8 +34,10 @@ from streams.contracts.summaries import (
 )  # fmt: skip
 from streams.detectors._measures import auc
 from streams.detectors.base import BucketView, Requests
+from streams.statistics.arrivals import count_arrivals
 from streams.statistics.contents import Content, Contents, content_hashes
 from streams.statistics.slices import rows_of
+from streams.statistics.waits import count_waits
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +57,11 @@ FOUND = (
 
 
 class Rows(NamedTuple):
-    """Drawn rows as columns [rows]; `loss` is log loss for binary, squared error for regression."""
+    """Drawn rows as columns [rows]; `loss` is log loss for binary, squared error for regression.
+
+    `delay` is how long the label takes, `wait` how long the answer does, `behind` how far the event time lies behind arrival, all
+    in milliseconds.
+    """
 
     size: Floats
     weight: Floats
@@ -63,6 +69,9 @@ class Rows(NamedTuple):
     score: Floats
     label: Floats
     loss: Floats
+    delay: Floats
+    wait: Floats
+    behind: Floats
 
 
 class World:
@@ -72,8 +81,10 @@ class World:
         self.task: Task = task
         self.rows = 600
         self._generator = np.random.default_rng(seed)
-        # Its own, so that what is drawn of everything else doesn't hang on it.
-        self._of_weight = np.random.default_rng([seed, 1])
+        # Their own, so that what is drawn of everything else doesn't hang on them.
+        self._of_weight, self._of_delay, self._of_wait, self._of_behind = (
+            np.random.default_rng([seed, number]) for number in range(1, 5)
+        )
         rows = self._draw(reference_rows, is_broken=False)
         self.reference = pa.table(
             {"size": _or_none(rows.size), "weight": rows.weight, "colour": rows.colour, "label": rows.label}
@@ -85,7 +96,7 @@ class World:
         self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
 
     def view(self, index: int, *, rows: int = 600, is_broken: bool = False) -> BucketView:
-        """Return the view of one day's bucket of new rows; when everything is broken, as many requests again are suspect."""
+        """Return the view of one day's bucket of new rows; broken, as many requests again are suspect, and as many rejected."""
         drawn, suspect = self._draw(rows, is_broken=is_broken), rows if is_broken else 0
         start_ms = index * DAY_MS
         return BucketView(
@@ -95,7 +106,7 @@ class World:
             end_ms=start_ms + DAY_MS,
             inputs=self._inputs(drawn, start_ms),
             losses=self._losses(drawn, start_ms),
-            requests=Requests(rows + suspect, suspect),
+            requests=Requests(rows + suspect, suspect, rejected=suspect),
         )
 
     def _draw(self, rows: int, *, is_broken: bool) -> Rows:
@@ -113,13 +124,17 @@ class World:
         truth = generator.beta(2, 5 if is_broken else 2, rows)
         # Broken, scores say nothing of the truth, and most of them are near the middle, where a model is least sure.
         score = generator.beta(9, 7, rows) if is_broken else truth
+        # Broken, labels take three times as long, answers a hundred times, and clocks are five minutes fast.
+        delay = self._of_delay.exponential(3 * DAY_MS if is_broken else DAY_MS, rows)
+        wait = self._of_wait.lognormal(math.log(1_000 if is_broken else 10), 0.5, rows)
+        behind = self._of_behind.exponential(2_000, rows) - (300_000 if is_broken else 0)
         if self.task == "regression":
             unsure = 0.15 - 0.2 * np.abs(score - 0.5)
             label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1) + (0.2 if is_broken else 0.0)
-            return Rows(size, weight, colour, score, label, (score - label) ** 2)
+            return Rows(size, weight, colour, score, label, (score - label) ** 2, delay, wait, behind)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
-        return Rows(size, weight, colour, score, label, loss)
+        return Rows(size, weight, colour, score, label, loss, delay, wait, behind)
 
     def _inputs(self, rows: Rows, start_ms: int) -> InputSummary:
         profile, sampled = self.profile, min(500, len(rows.score))
@@ -132,6 +147,8 @@ class World:
             # Rows are independent, so the first ones are as fair a sample as any.
             sample=[(row, _sampled(rows, row)) for row in range(sampled)],
             contents=_contents(rows),
+            waits=count_waits(rows.wait.astype(np.int64)).tolist(),
+            arrivals=count_arrivals(rows.behind.astype(np.int64)).tolist(),
         )  # fmt: skip
 
     def _losses(self, rows: Rows, start_ms: int) -> LossSummary:
@@ -140,7 +157,8 @@ class World:
         return LossSummary(
             model="m", slot="champion", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
             rows=len(rows.score), loss=_fixed(rows.loss), loss_squares=_fixed(rows.loss**2),
-            brier=_fixed((rows.score - rows.label) ** 2), delay_ms=0, positives=positives, negatives=negatives,
+            brier=_fixed((rows.score - rows.label) ** 2), delay_ms=round(rows.delay.sum()),
+            positives=positives, negatives=negatives,
             slices={one.name: _slice_losses(_losses_of(one, rows)) for one in (*SLICES, *FOUND)},
             labels=_fixed(rows.label), label_squares=_fixed(rows.label**2), scores=_fixed(rows.score),
         )  # fmt: skip

@@ -71,6 +71,9 @@ class Floors(Section):
     unit: float = Field(default=0.3, ge=0)
     """Of a column's median, in powers of ten; 0.3 is twice or half of it."""
 
+    delay: float = Field(default=0.58, ge=0)
+    """Of the time that labels and answers take, in powers of two; 0.58 is half as long again."""
+
 
 def no_rows() -> None:
     """Say that whole rows of the reference can't be had."""
@@ -109,11 +112,14 @@ def later_rows(profile: Profile) -> int:
 class Requests(NamedTuple):
     """What came in a bucket, few or many, whichever bundle answered it.
 
-    `suspect` rows are flagged by serving and held out of everything else; None where nobody looked for them.
+    `suspect` rows are flagged by serving and held out of everything else; None where nobody looked for them. `rejected` records
+    are none of the rows: they went to quarantine, have no event time, and count with the row that came next in their partition;
+    None where nobody knows of them, as of a log.
     """
 
     rows: int
     suspect: int | None
+    rejected: int | None = None
 
 
 class BucketView(NamedTuple):

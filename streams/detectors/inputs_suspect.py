@@ -14,8 +14,8 @@ class InputsSuspect(Stateless):
     """Follows the share of requests that are flagged, which are in no distribution: no other detector sees them.
 
     The reference holds none, because it is made of rows that weren't flagged; a share of 0 in a finite reference is no proof of
-    0, so half a row more is expected. Requests that could not be decoded have no event time and belong to no bucket: they are in
-    quarantine, and `driftwake_serving_rejected_total` counts them.
+    0, so half a row more is expected. Requests that could not be decoded are in quarantine, and none of these:
+    `requests_rejected` follows them.
     """
 
     def __init__(self, setup: Setup) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.contracts.bundle import Normal, Usual
+from streams.detectors._learnt import usual_level
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
-from streams.statistics.calendar import HOURS, UTC, Integers, calendar_cells, local_ms
 
 KIND = "inputs_volume"
 _POWERS_OF_TWO = 1 / math.log(2)
@@ -47,25 +46,11 @@ class InputsVolume(Stateless):
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
         """Show how many requests came in a bucket, and how many are usual at that time."""
         del index  # there is one
-        found = [view for view in views if view.requests is not None]
-        rows = [view.requests.rows for view in found if view.requests is not None]
-        usual = _usual(self._normal)
-        timezone = self._normal.timezone if self._normal is not None else UTC
-        expected = [math.exp(_level(usual, local_ms(view.start_ms, timezone))) for view in found] if usual is not None else []
-        before = {"rows": float(np.mean(expected))} if expected else {}
+        found = [(view.start_ms, view.requests.rows) for view in views if view.requests is not None]
+        rows, name = [rows for _, rows in found], self.signals[0].name
+        expected = [level for start_ms, _ in found if (level := usual_level(self._normal, KIND, name, start_ms)) is not None]
+        before = {"rows": float(np.mean(np.exp(expected)))} if expected else {}
         return Sketch(before, {"rows": float(np.mean(rows or [0])), "buckets": float(len(rows))})
-
-
-def _usual(normal: Normal | None) -> Usual | None:
-    usual = normal.signals.get(KIND, {}).get("requests: rows") if normal is not None else None
-    return usual if usual is not None and usual.buckets else None
-
-
-def _level(usual: Usual, local: Integers) -> float:
-    """Return the level that the season expects of a bucket, by when it begins (`local_ms`)."""
-    weekday, hour = (int(cell) for cell in calendar_cells(local))
-    cells = (usual.weekday, weekday), (usual.hour, hour), (usual.hour_of_week, weekday * HOURS + hour)
-    return usual.level + sum(values[cell] for values, cell in cells if values)
 
 
 def open_detector(setup: Setup) -> InputsVolume:

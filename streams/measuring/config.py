@@ -27,7 +27,8 @@ class MeasuringConfig(Section):
 class MeasuredModel(NamedTuple):
     """The model that is measured. `predictions` and `outcomes` have `partitions` partitions, `summaries` has one.
 
-    `counts_contents` says whether somebody asks which rows are alike.
+    `counts_contents` says whether somebody asks which rows are alike, `counts_waits` how long answers took, and `counts_arrivals`
+    how far event times lay behind the times of arrival.
     """
 
     name: str
@@ -40,3 +41,5 @@ class MeasuredModel(NamedTuple):
     bucket_ms: int
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     counts_contents: bool = False
+    counts_waits: bool = False
+    counts_arrivals: bool = False

@@ -2,7 +2,7 @@
 
 Suspect rows are counted and in no distribution and no loss. An outcome counts once, with its first label: corrections are in
 the outcomes and the lake, where training finds them. A row that comes for a closed bucket is counted as late in the next
-summary of its sort, and in nothing else.
+summary of its sort, with what was rejected before it, and in nothing else.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ logger = structlog.get_logger(__name__)
 
 # Rows that are decoded and counted at once: so many stay in the processor's cache.
 _AT_ONCE = 1_024
+# What was rejected before late rows, among the counts of these; no place in a topic is called so.
+_REJECTED = "rejected"
 
 _EMPTY = Profile(
     rows=0,
@@ -125,22 +127,27 @@ class MeasuringTask:
     def _fold_predictions(self, records: Sequence[Record], *, rebuilding: bool) -> None:
         typed = _decoded(self._predictions, records)
         for bucket, found in self._by_bucket(typed, [row.time_ms for row in typed.rows], rebuilding=rebuilding):
-            groups: dict[str, list[Any]] = defaultdict(list)
-            for row in map(as_champion, found):
-                groups[row.digest].append(row)
+            groups: dict[str, list[tuple[Any, int]]] = defaultdict(list)
+            for row, record in zip(map(as_champion, found.rows), found.records, strict=True):
+                groups[row.digest].append((row, record.timestamp_ms))
             for digest, group in groups.items():
                 if digest not in bucket.inputs:
                     profile = self._profiles.profile(digest) or _EMPTY
                     bucket.inputs[digest] = InputAccumulator(
-                        self._model.schema, profile, self._config.sample_rows, counts_contents=self._model.counts_contents
+                        self._model.schema,
+                        profile,
+                        self._config.sample_rows,
+                        counts_contents=self._model.counts_contents,
+                        counts_waits=self._model.counts_waits,
+                        counts_arrivals=self._model.counts_arrivals,
                     )
-                bucket.inputs[digest].add(group)
+                bucket.inputs[digest].add(*zip(*group, strict=True))
 
     def _fold_outcomes(self, records: Sequence[Record], *, rebuilding: bool) -> None:
         typed = _decoded(self._outcomes, records)
         for bucket, found in self._by_bucket(typed, [row.known_ms for row in typed.rows], rebuilding=rebuilding):
             groups: dict[tuple[str, str], list[tuple[float, float, int, Any]]] = defaultdict(list)
-            for outcome in found:
+            for outcome in found.rows:
                 # A correction would count its row twice: what a bucket said of a row stays said.
                 if outcome.prediction.flags or outcome.revision:
                     continue
@@ -159,8 +166,8 @@ class MeasuringTask:
             bucket.losses[slot, digest] = LossAccumulator(self._model.schema.task, slices)
         return bucket.losses[slot, digest]
 
-    def _by_bucket(self, typed: Typed, times_ms: list[int], *, rebuilding: bool) -> Iterator[tuple[Bucket, list[Any]]]:
-        """Give each open bucket its rows, in their order. Rows of closed buckets are counted as late and no more."""
+    def _by_bucket(self, typed: Typed, times_ms: list[int], *, rebuilding: bool) -> Iterator[tuple[Bucket, Typed]]:
+        """Give each open bucket its rows and records, in their order. Rows of closed buckets are counted as late and no more."""
         if not times_ms:
             return
         length, place = self._model.bucket_ms, position_key(typed.records[0].topic, typed.records[0].partition)
@@ -170,13 +177,20 @@ class MeasuringTask:
             start_ms = number * length
             if start_ms + length <= self._closed_ms:
                 if not rebuilding:
-                    self._late[place] += len(of_bucket)
+                    self._count_late(place, [typed.rows[index] for index in of_bucket])
                 continue
             bucket = self._buckets.get(start_ms)
             if bucket is None:
                 bucket = self._buckets[start_ms] = Bucket(start_ms, start_ms + length)
-            bucket.first_offsets.setdefault(place, typed.records[of_bucket[0]].offset)
-            yield bucket, [typed.rows[index] for index in of_bucket]
+            records = [typed.records[index] for index in of_bucket]
+            bucket.first_offsets.setdefault(place, records[0].offset)
+            yield bucket, Typed([typed.rows[index] for index in of_bucket], records, [])
+
+    def _count_late(self, place: str, rows: Sequence[Any]) -> None:
+        self._late[place] += len(rows)
+        if place == position_key(self._model.predictions, self._number):
+            # Of outcomes it would count once more what came with their predictions.
+            self._late[_REJECTED] += sum(row.rejected_before for row in rows)
 
     def _result(self) -> Result:
         watermark_ms = self._tracker.current_ms
@@ -206,7 +220,9 @@ class MeasuringTask:
         predictions, outcomes = (position_key(topic, self._number) for topic in (self._model.predictions, self._model.outcomes))
         for digest in sorted(bucket.inputs):
             late = self._late.pop(predictions, 0)
-            yield self._output(bucket.inputs[digest].summary(self._model.name, digest, self._number, bucket.span, late), CHAMPION)
+            summary = bucket.inputs[digest].summary(self._model.name, digest, self._number, bucket.span, late)
+            summary.rejected += self._late.pop(_REJECTED, 0)
+            yield self._output(summary, CHAMPION)
         for slot, digest in sorted(bucket.losses):
             late = self._late.pop(outcomes, 0) if slot == CHAMPION else 0
             accumulator = bucket.losses[slot, digest]

@@ -26,6 +26,15 @@ OURS = (
 DUPLICATES = "inputs_duplicates"
 """The detector that needs to know which rows are alike, which measuring counts for nobody else."""
 
+LATENCY = "serving_latency"
+"""The detector that needs to know how long answers take."""
+
+CLOCK = "requests_clock"
+"""The detector that needs to know when the broker got requests."""
+
+OF_SERVING = ("requests_rejected", CLOCK, LATENCY)
+"""Detectors of what serving does with requests, so that they know nothing of a model that another server answers for."""
+
 _HIGHEST_RATE = 0.1
 MONTH_MS = Duration.of("30d").ms
 

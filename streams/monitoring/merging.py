@@ -40,6 +40,8 @@ def merge_inputs(parts: Sequence[InputSummary], sample_rows: int) -> InputSummar
         score=_numbers([part.score for part in ordered]),
         sample=[row for row, _ in zip(rows, range(sample_rows), strict=False)],
         contents=_contents(ordered),
+        waits=_counts([(part.rows, part.waits) for part in ordered]),
+        arrivals=_counts([(part.rows, part.arrivals) for part in ordered]),
     )
 
 
@@ -118,6 +120,12 @@ def _contents(parts: Sequence[InputSummary]) -> list[Content]:
     if any(part.rows > part.suspect and not part.contents for part in parts):
         return []
     return merged(part.contents for part in parts)
+
+
+def _counts(parts: Sequence[tuple[int, list[int]]]) -> list[int]:
+    """Add up the counts of rows; nothing where a part has rows and doesn't know of its own."""
+    known = [counts for rows, counts in parts if rows]
+    return _sums(known) if all(known) else []
 
 
 def _sums(lists: Sequence[list[int]]) -> list[int]:

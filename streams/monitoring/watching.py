@@ -289,7 +289,9 @@ def _without_sample(view: BucketView) -> BucketView:
 
 def _requests(bucket: Bucket) -> Requests | None:
     parts = [part for summaries in bucket.inputs.values() for part in summaries]
-    return Requests(sum(part.rows for part in parts), sum(part.suspect for part in parts)) if parts else None
+    if not parts:
+        return None
+    return Requests(sum(part.rows for part in parts), sum(part.suspect for part in parts), sum(part.rejected for part in parts))
 
 
 def _fit_rows(inputs: InputSummary) -> int:

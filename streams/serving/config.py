@@ -58,6 +58,7 @@ class ServedModel(NamedTuple):
     what its bundles must be trained with. `is_observed`: another server answers, the requests come with their answers, and
     `versions` says which bundle a version is that it names. `protection` protects rows where they are decoded, None where nothing
     is to be protected or they come protected. `sources` are registered besides.
+    `notes_receipt`: predictions say when the broker got the request.
     """
 
     name: str
@@ -77,3 +78,4 @@ class ServedModel(NamedTuple):
     delivery: Literal["exactly_once", "at_least_once"] = "exactly_once"
     protection: Protection | None = None
     sources: tuple[Registered, ...] = ()
+    notes_receipt: bool = False

@@ -14,8 +14,11 @@ encode = msgspec.json.Encoder().encode
 """Encode a `Served` (or any other struct) as JSON."""
 
 
-class Served(msgspec.Struct, gc=False):
-    """The answer to one request: field by field `Prediction`, but `columns` is the decoded features struct itself."""
+class Served(msgspec.Struct, gc=False, omit_defaults=True):
+    """The answer to one request: field by field `Prediction`, but `columns` is the decoded features struct itself.
+
+    Only fields that have a default here are left out where they have it.
+    """
 
     id: str
     partition: int
@@ -29,6 +32,8 @@ class Served(msgspec.Struct, gc=False):
     route: str
     flags: list[str]
     shadows: list[ShadowScore]
+    rejected_before: int = 0
+    received_ms: int | None = None
 
 
 def window_rows(windows: Mapping[str, Sequence[float | None]], rows: int) -> list[dict[str, float | None]]:

@@ -349,7 +349,8 @@ class ServingStage(Service):
 
     def _make_tasks(self, clock: WallClock) -> dict[int, ServingTask]:
         model = self._model
-        places = Places(model.name, model.predictions, Versions(model.versions) if model.is_observed else None, model.protection)
+        versions = Versions(model.versions) if model.is_observed else None
+        places = Places(model.name, model.predictions, versions, model.protection, notes_receipt=model.notes_receipt)
         return {
             number: ServingTask(
                 number, places=places, dialect=self._dialect(), board=self._board, clock=clock, telemetry=self._telemetry

@@ -37,8 +37,8 @@ logger = structlog.get_logger(__name__)
 Answered = tuple[Deployment, bytes | None]
 """The deployment that answers a row, and the encoded prediction; no bytes where the champion gave no score."""
 
-Placed = tuple[int, int, bytes | None, Row]
-"""A row with its request's partition, offset and record key."""
+Placed = tuple[int, int, bytes | None, Row, int | None]
+"""A row with its request's partition, offset and record key, and when the broker got it, where that is noted."""
 
 Flags = Mapping[int, list[str]]
 """The flags of suspect rows, by their place in the batch."""
@@ -51,20 +51,23 @@ _NOTHING: list[Any] = []
 class Places(NamedTuple):
     """Where a task's answers go: the model and the predictions topic; with the versions of a model that is served elsewhere.
 
-    `protection` is what protects the rows, and the keys of their records.
+    `protection` is what protects the rows, and the keys of their records. `notes_receipt`: answers say when the broker got the
+    request.
     """
 
     model: str
     predictions: str
     versions: Versions | None = None
     protection: Protection | None = None
+    notes_receipt: bool = False
 
 
 class ServingTask:
     """The processor of one requests partition.
 
-    Its memory is what its state record says: the newest generation marked, the watermark, and the deployments in force (the
-    deployments topic is compacted and may have lost them). Everything else is on the board.
+    Its memory is what its state record says: the newest generation marked, the watermark, how many records were rejected since
+    the last prediction, and the deployments in force (the deployments topic is compacted and may have lost them). Everything else
+    is on the board.
 
     Args:
         number: the partition.
@@ -88,11 +91,13 @@ class ServingTask:
         self._shadows = Shadows(None if board.replay else board.config.shadow_patience_ms / 1_000)
         self._marked = 0
         self._newest_ms = NEVER
+        self._untold = 0
 
     def restore(self, state: TaskState | None) -> dict[str, int]:
         """Go on from the last committed state; reading goes on at its position."""
         details = state.details if state is not None else {}
         self._marked = details.get("marked", 0)
+        self._untold = details.get("rejected", 0)
         self._newest_ms = details.get("newest_ms", NEVER)
         watermark_ms = details.get("watermark_ms", NEVER)
         self._board.watermarks[self._number] = watermark_ms
@@ -173,9 +178,10 @@ class ServingTask:
         """Score the rows among them, in order."""
         placed = self._placed(records, whats)
         if not placed:
+            self._rejected_before(whats, ())
             self._hear(whats)
             return []
-        _, offsets, record_keys, rows = zip(*placed, strict=True)
+        _, offsets, record_keys, rows, _ = zip(*placed, strict=True)
         board = self._board
         times = [row.time_ms for row in rows]
         columns = as_columns(board.schema, rows)
@@ -204,15 +210,42 @@ class ServingTask:
         answers = await asyncio.to_thread(answering.answer, batch, shares) if is_long else answering.answer(batch, shares)
         self._newest_ms = max(self._newest_ms, *times)
         self._count(answers, flags)
-        return self._encoded(placed, windows, shares, answers, flags)
+        rejected = self._rejected_before(whats, answers.scores)
+        return self._encoded(placed, windows, shares, answers, flags, rejected=rejected)
 
     def _placed(self, records: Sequence[Record], whats: Sequence[What]) -> list[Any]:
         """Return the rows with where their requests stood, which are other records where another server has answered them."""
         number, pairs = self._number, zip(records, whats, strict=True)
+        notes = self._places.notes_receipt
         if self._places.versions is None:
-            return [(number, record.offset, record.key, what) for record, what in pairs if type(what) not in _NO_ROW]
+            return [
+                (number, record.offset, record.key, what, record.timestamp_ms if notes else None)
+                for record, what in pairs
+                if type(what) not in _NO_ROW
+            ]
         answered: Iterable[tuple[Record, Any]] = pairs
-        return [(row.partition, row.offset, record.key, row) for record, row in answered if type(row) not in _NO_ROW]
+        return [(row.partition, row.offset, record.key, row, None) for record, row in answered if type(row) not in _NO_ROW]
+
+    def _rejected_before(self, whats: Sequence[What], scores: Sequence[float]) -> dict[int, int]:
+        """Say how many records are rejected before each row, by its number, where there are any.
+
+        What comes behind the last prediction of the batch is told by the next one's first.
+        """
+        found: dict[int, int] = {}
+        if not self._untold and Refusal not in map(type, whats) and all(map(math.isfinite, scores)):
+            return found
+        place = 0
+        for what in whats:
+            if isinstance(what, Refusal):
+                self._untold += 1
+            elif not isinstance(what, int):
+                if not abs(scores[place]) < math.inf:
+                    self._untold += 1
+                elif self._untold:
+                    found[place] = self._untold
+                    self._untold = 0
+                place += 1
+        return found
 
     def _hear(self, whats: Sequence[What]) -> None:
         """Tell the windows how far this partition is complete: all rows before its watermarks have been folded."""
@@ -222,18 +255,25 @@ class ServingTask:
             self._board.ring()
 
     def _encoded(
-        self, placed: Sequence[Placed], windows: Any, shares: Sequence[Share], answers: Answers, flags: Flags
+        self,
+        placed: Sequence[Placed],
+        windows: Any,
+        shares: Sequence[Share],
+        answers: Answers,
+        flags: Flags,
+        *,
+        rejected: Mapping[int, int],
     ) -> list[Answered]:
         by_row = window_rows(windows, len(placed))
         encoded: list[Any] = [None] * len(placed)
         scores, canaried = answers.scores, answers.canaried
-        flags_at, shadows_at = flags.get, answers.shadows.get
+        flags_at, shadows_at, rejected_at = flags.get, answers.shadows.get, rejected.get
         for deployment, which in shares:
             generation = deployment.generation
             champion = (deployment.champion, CHAMPION)
             canary = champion if deployment.canary is None else (deployment.canary.digest, CANARY)
             for i in which.tolist():
-                (partition, offset, _, row), score = placed[i], scores[i]
+                (partition, offset, _, row, received_ms), score = placed[i], scores[i]
                 if not abs(score) < math.inf:
                     encoded[i] = (deployment, None)
                     continue
@@ -251,6 +291,8 @@ class ServingTask:
                     route,
                     flags_at(i, _NOTHING),
                     shadows_at(i, _NOTHING),
+                    rejected_at(i, 0),
+                    received_ms,
                 )
                 encoded[i] = (deployment, encode(served))
         return encoded
@@ -338,6 +380,7 @@ class ServingTask:
             "marked": self._marked,
             "newest_ms": self._newest_ms,
             "watermark_ms": self._board.watermarks.get(self._number, NEVER),
+            "rejected": self._untold,
             "deployments": deployments,
         }
         return Result(outputs=outputs, details=details, consumed=consumed, committed=committed)

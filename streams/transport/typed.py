@@ -21,6 +21,7 @@ _LATEST_MS = 253_402_300_799_999
 Time = Annotated[int, msgspec.Meta(ge=0, le=_LATEST_MS)]
 Number32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 Number64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Undecodable(NamedTuple):
@@ -57,7 +58,10 @@ PLAIN: dict[str, Any] = {
     "route": str,
     "flags": list[str],
 }
-"""Fields of a prediction that aren't made of further ones. A score that isn't a number is null on the wire."""
+"""Fields of a prediction that the lake has as columns of their own. A score that isn't a number is null on the wire."""
+
+_MEASURED: dict[str, Any] = {"rejected_before": Count, "received_ms": Number64 | None}
+"""Fields that only measuring reads."""
 
 
 class TypedDecoder:
@@ -99,9 +103,9 @@ def _prediction_type(schema: ModelSchema) -> type[msgspec.Struct]:
     columns = msgspec.defstruct("Columns", fields, gc=False)
     further: dict[str, Any] = {"columns": columns, "windows": dict[str, float | None], "shadows": list[Shadow]}
     # Records of before there was a field lack it, as they lack columns that the model got later.
-    later = {"windows": {}, "flags": [], "route": CHAMPION, "shadows": []}
+    later = {"windows": {}, "flags": [], "route": CHAMPION, "shadows": [], "rejected_before": 0, "received_ms": None}
     served: list[Any] = [
-        (name, kind, later[name]) if name in later else (name, kind) for name, kind in {**PLAIN, **further}.items()
+        (name, kind, later[name]) if name in later else (name, kind) for name, kind in {**PLAIN, **further, **_MEASURED}.items()
     ]
     return msgspec.defstruct("Served", served, gc=False, kw_only=True)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -200,6 +201,9 @@ async def test_a_killed_worker_leaves_no_request_without_and_none_with_two_answe
     assert bench.watcher.answered() == expected
     assert len(bench.watcher.rejected) == total // 50
     for partition in range(PARTITIONS):
-        offsets = [p.offset for p in bench.watcher.predictions if p.partition == partition]
+        own = [p for p in bench.watcher.predictions if p.partition == partition]
+        offsets = [-1, *(p.offset for p in own)]
         assert offsets == sorted(offsets)
+        # What lies between two answers was rejected, whichever worker had come to it.
+        assert [p.rejected_before for p in own] == [offset - before - 1 for before, offset in pairwise(offsets)]
     assert len(bench.watcher.markers) == PARTITIONS

@@ -15,6 +15,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -241,10 +242,13 @@ class World:
 
     @staticmethod
     def _check_order(predictions: list[Prediction]) -> None:
-        """What follows in a partition follows in its answers, so every key's order is kept."""
+        """What follows in a partition follows in its answers, so every key's order is kept; what lies between was rejected."""
         for number in range(PARTITIONS):
-            offsets = [one.offset for one in predictions if one.partition == number]
+            own = [one for one in predictions if one.partition == number]
+            offsets = [-1, *(one.offset for one in own)]
             assert offsets == sorted(offsets)
+            rejected = [offset - before - 1 for before, offset in pairwise(offsets)]
+            assert [one.rejected_before for one in own] == rejected
 
     def _check_generations(self, predictions: list[Prediction], markers: list[GenerationMarker]) -> None:
         """Each row was answered by the generation that the markers say, and by a bundle of it."""

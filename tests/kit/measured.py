@@ -61,7 +61,8 @@ class Profiles:
 
 
 def task_of(number: int = 0, *, partitions: int = 1, sample_rows: int = 20, most_open: int = 64) -> MeasuringTask:
-    model = MeasuredModel("m", SCHEMA, "preds", "outs", "sums", "state", partitions, DAY, counts_contents=True)
+    model = MeasuredModel("m", SCHEMA, "preds", "outs", "sums", "state", partitions, DAY)
+    model = model._replace(counts_contents=True, counts_waits=True, counts_arrivals=True)
     config = MeasuringConfig(sample_rows=sample_rows, most_open=most_open)
     return MeasuringTask(number, model=model, config=config, profiles=Profiles(), telemetry=Telemetry(["m"]))
 

@@ -24,6 +24,8 @@ PREDICTION = Prediction(
     generation=3,
     flags=["range:size"],
     shadows=[ShadowScore("next", "e" * 64, 0.75)],
+    rejected_before=5,
+    received_ms=1_700_000_000_001,
 )
 OUTCOME = Outcome(prediction=PREDICTION, label=1.0, known_ms=1_700_000_000_500, label_partition=0, label_offset=9, revision=2)
 
@@ -32,11 +34,13 @@ def records(*values: bytes | None) -> list[Record]:
     return [Record("t", 0, offset, b"k", value, (), 0) for offset, value in enumerate(values)]
 
 
-def test_a_prediction_keeps_every_field():
+def test_a_prediction_keeps_every_field_but_those_that_measuring_alone_reads():
     decoded = Decoder(SCHEMA, "predictions").decode(records(msgspec.json.encode(PREDICTION)))
     assert decoded.undecodable == []
     assert decoded.rows.schema == table_schema(SCHEMA, "predictions")
     expected = msgspec.to_builtins(PREDICTION)
+    for name in ("rejected_before", "received_ms"):
+        del expected[name]
     expected |= expected.pop("columns") | {"windows": [("w_1", 0.5), ("w_2", None)]}
     assert decoded.rows.to_pylist() == [expected]
 

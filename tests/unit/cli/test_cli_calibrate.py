@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
@@ -119,6 +121,27 @@ def test_a_log_without_labels_calibrates_what_needs_none(run: Run):
     assert answer.code == 0, answer.err
     assert "loss_mean (loss_drift) stays as it was: 4 weeks missing" in answer.out
     assert "0 of the" in answer.out
+
+
+def test_what_the_broker_stamped_is_learnt_where_the_log_has_it(run: Run, site: Site):
+    log = pq.read_table(site.folder / "log.parquet")
+    got = np.array(log["time_ms"]) + 7
+    told = got + np.random.default_rng(0).lognormal(4, 0.5, len(got)).astype(np.int64)
+    pq.write_table(log.append_column("got", pa.array(got)).append_column("told", pa.array(told)), site.folder / "timed.parquet")
+    watched = f"bundle: {site.digest}\n    monitoring: {{detectors: [loss_mean, serving_latency]}}"
+    config = CONFIG.format(folder=site.folder, bundle=watched)
+    Path("untimed.yaml").write_text(config)
+    Path("timed.yaml").write_text(config.replace("known_ms}", "known_ms, received: got, answered: told}"))
+    answer = run("calibrate", "--data", "timed.parquet", "--config", "timed.yaml", "--json")
+    assert answer.code == 0, answer.err
+    digest = json.loads(answer.out)["digest"]
+    normal = BundleStore(site.folder / "registry").read(MODEL, digest).profile.normal
+    assert normal is not None
+    usual = normal.signals["serving_latency"]["answers: time"]
+    assert usual.level == pytest.approx(4 / np.log(2), abs=0.05), "in powers of two"
+    answer = run("calibrate", "--data", "timed.parquet", "--config", "untimed.yaml")
+    assert answer.code == 2
+    assert "serving_latency (serving) lacks 4 weeks" in " ".join(answer.err.split())
 
 
 def test_a_folder_is_calibrated_and_a_dry_run_does_not_publish_it(run: Run, site: Site, tmp_path: Path):

@@ -42,7 +42,7 @@ def rows_of(*columns: dict[str, float | str | None], flags: Sequence[str] = ()) 
 def counted(*parts: list[Any], counts_contents: bool = True) -> list[int]:
     accumulator = InputAccumulator(SCHEMA, PROFILE, 0, counts_contents=counts_contents)
     for part in parts:
-        accumulator.add(part)
+        accumulator.add(part, [0] * len(part))
     contents = accumulator.summary("m", "d", 0, (0, 1), 0).contents
     assert contents == sorted(contents)
     return sorted(rows for _, rows in contents)

@@ -141,6 +141,33 @@ def test_late_rows_are_counted_in_the_next_summary_of_their_sort_and_survive_a_r
     assert (inputs.rows, inputs.late, losses.rows, losses.late) == (1, 1, 1, 1)
 
 
+def rejecting(row: Prediction, records: int) -> Prediction:
+    return msgspec.structs.replace(row, rejected_before=records)
+
+
+def test_rejected_records_count_once_with_the_row_behind_them_also_where_that_is_suspect_or_late():
+    task = task_of()
+    rows = [rejecting(prediction(0, 5), 2), rejecting(prediction(1, 6, flags=["range"]), 1), prediction(2, 7), DAY]
+    give(task, log_of("outs", [DAY]))
+    ((first,), _) = give(task, log_of("preds", rows))
+    assert isinstance(first, InputSummary)
+    assert (first.rows, first.suspect, first.rejected) == (3, 1, 3)
+    further = log_of("preds", [*rows, rejecting(prediction(4, 8), 4), rejecting(prediction(5, DAY + 1), 8)])[4:]
+    result = asyncio.run(task.process(further, rebuilding=False))
+    again = task_of()
+    again.restore(TaskState(positions={}, rebuild_from=result.rebuild_from, details=result.details))
+    asyncio.run(again.process(further[1:], rebuilding=True))
+    # An outcome holds its prediction, whose rejected records were counted with that.
+    give(again, log_of("outs", [DAY, outcome(rejecting(prediction(0, 5), 2), 1.0, 7), 2 * DAY])[1:])
+    ((second,), _) = give(again, log_of("preds", [0, 0, 0, 0, 0, 0, 2 * DAY])[6:])
+    assert isinstance(second, InputSummary)
+    assert (second.rows, second.late, second.rejected) == (1, 1, 12)
+    give(again, log_of("outs", [3 * DAY]))
+    ((third,), _) = give(again, log_of("preds", [prediction(7, 2 * DAY + 1), 3 * DAY]))
+    assert isinstance(third, InputSummary)
+    assert (third.late, third.rejected) == (0, 0)
+
+
 def test_an_unreadable_bundle_is_counted_without_distributions():
     task = task_of()
     give(task, log_of("outs", [DAY]))
@@ -154,7 +181,8 @@ def test_what_is_no_prediction_counts_nowhere():
     marker = Record("preds", 0, 0, b"dw:marker:0", b"{}", ((MARKER_HEADER, b"1"),), 0)
     broken = Record("preds", 0, 1, b"k", b"\xff", (), 0)
     empty = Record("outs", 0, 0, b"k", None, (), 0)
-    assert give(task, [marker, broken, empty]) == ([], [])
+    less_than_none = log_of("preds", [rejecting(prediction(0, 1), -1)])
+    assert give(task, [marker, broken, empty, *less_than_none, *log_of("preds", [DAY]), *log_of("outs", [DAY])]) == ([], [DAY])
 
 
 def test_a_score_that_is_no_number_is_missing_and_has_no_loss():
@@ -184,7 +212,7 @@ def test_a_column_that_the_model_got_later_is_missing_in_older_records():
     task = task_of()
     record = log_of("preds", [prediction(0, 1)])[0]
     older = msgspec.json.decode(record.value or b"")
-    for later in ("route", "flags", "shadows", "windows"):
+    for later in ("route", "flags", "shadows", "windows", "rejected_before", "received_ms"):
         del older[later]
     del older["columns"]["size"]
     give(task, log_of("outs", [DAY]))
@@ -241,6 +269,7 @@ def test_any_split_order_and_restart_gives_the_same_summaries_once(rows: list[tu
         prediction(i, time_ms, size=size, colour=colour, score=score, digest=digest, flags=["x"] if flag else [])
         for i, (time_ms, size, colour, score, digest, flag) in enumerate(sorted(rows, key=lambda row: row[0]))
     ]
+    made = [rejecting(row, row.offset % 3) for row in made]
     known = [outcome(row, float(row.offset % 2), row.time_ms - START + DAY) for row in made]
     logs = {"preds": log_of("preds", with_watermarks(made)), "outs": log_of("outs", with_watermarks(known))}
     plain, _ = give(task_of(), logs["preds"] + logs["outs"])
@@ -274,6 +303,8 @@ def test_any_split_order_and_restart_gives_the_same_summaries_once(rows: list[tu
 
     assert shown(found) == shown(plain)
     assert sum(summary.rows for summary in found if isinstance(summary, InputSummary)) == len(made)
+    rejected = sum(summary.rejected for summary in found if isinstance(summary, InputSummary))
+    assert rejected == sum(row.rejected_before for row in made)
 
 
 def with_watermarks(items: Sequence[Prediction | Outcome]) -> list[Prediction | Outcome | int]:
@@ -294,7 +325,7 @@ def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: 
     """The rows keep their source positions; which task measured them changes nothing in the sum."""
     rng = np.random.default_rng(5)
     rows = [
-        prediction(i, int(t), size=float(s), score=float(p), partition=i % 4)
+        rejecting(prediction(i, int(t), size=float(s), score=float(p), partition=i % 4), i % 5)
         for i, (t, s, p) in enumerate(zip(rng.integers(0, DAY, 400), rng.normal(3, 2, 400), rng.random(400), strict=True))
     ]
     inputs, losses = [], []
@@ -306,7 +337,7 @@ def test_merged_summaries_do_not_depend_on_the_partition_a_task_had(partitions: 
         for summary in give(task, log_of("outs", [*known, DAY], number))[0]:
             (inputs if isinstance(summary, InputSummary) else losses).append(summary)
     merged, lost = merge_inputs(inputs, 20), merge_losses(losses)
-    assert (merged.rows, lost.rows, len(merged.sample)) == (400, 400, 20)
+    assert (merged.rows, lost.rows, len(merged.sample), merged.rejected) == (400, 400, 20, 800)
     ((whole, whole_losses), _) = one_task(rows)
     assert isinstance(whole, InputSummary)
     assert (merged.numbers, merged.categories, merged.score, merged.sample, merged.contents) == (

@@ -102,12 +102,50 @@ def test_contents_of_partitions_add_up_and_one_that_has_none_leaves_them_unknown
     assert merge_inputs([first, second], 10).contents == [(1, 2), (5, 1)], "it had no fit rows"
 
 
+@pytest.mark.parametrize("name", ["waits", "arrivals"])
+def test_counts_of_partitions_add_up_and_one_that_has_none_leaves_them_unknown(name: str) -> None:
+    world = World(3)
+    parts = [summary_of(world, 0, rows=300, partition=partition) for partition in range(2)]
+    first, second = (getattr(part, name) for part in parts)
+    assert sum(first) == sum(second) == 300
+
+    def merged(rows: int, counts: list[int]) -> list[int]:
+        other = msgspec.structs.replace(parts[1], rows=rows, **{name: counts})
+        found: list[int] = getattr(merge_inputs([other, parts[0]], 10), name)
+        return found
+
+    assert merged(300, second) == [one + other for one, other in zip(first, second, strict=True)]
+    assert merged(300, [0] * len(first)) == first, "none of its rows says when it was received"
+    assert merged(300, []) == [], "of an older version, or before anybody asked"
+    assert merged(0, []) == first
+    assert getattr(merge_inputs([msgspec.structs.replace(part, rows=0) for part in parts], 10), name) == []
+
+
 def test_a_bucket_of_outcomes_alone_knows_of_no_requests() -> None:
     world = World(3)
     view = world.view(0)
     assert view.losses is not None
-    assert view.requests == Requests(600, 0)
+    assert view.requests == Requests(600, 0, 0)
     watcher = watcher_of(world, "inputs_suspect")
     watcher.look(bucket_of(0, summary_of(world, 0)))
     verdict = watcher.look(Bucket(DAY_MS, 2 * DAY_MS, {}, {"d": [view.losses]}))
     assert verdict.inconclusive == {("inputs_suspect", "data_quality"): "too_few_rows"}
+
+
+def test_rejected_records_of_all_partitions_and_bundles_are_said_where_too_few_requests_are_left() -> None:
+    world = World(3)
+    watcher = watcher_of(world, "inputs_quality", "requests_rejected")
+    for day in range(4):
+        assert not watcher.look(bucket_of(day, summary_of(world, day))).events
+    parts = [
+        msgspec.structs.replace(summary_of(world, 4, rows=rows, digest=digest, partition=partition), rejected=rejected)
+        for rows, digest, partition, rejected in ((9, "d", 0, 100), (7, "d", 1, 30), (4, "e", 0, 20))
+    ]
+    assert merge_inputs(parts[:2], 10).rejected == 130
+    verdict = watcher.look(bucket_of(4, *parts))
+    assert confirmed(verdict) == ["requests_rejected"]
+    (event,) = verdict.events
+    assert (event.kind, event.rows) == ("serving", 20)
+    assert event.evidence[0].effect == pytest.approx(150 / 170, abs=0.01)
+    assert event.evidence[0].after == {"share": pytest.approx(150 / 170), "rows": 170.0}
+    assert verdict.inconclusive == {("inputs_quality", "data_quality"): "too_few_rows"}

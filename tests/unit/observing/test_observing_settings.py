@@ -59,6 +59,9 @@ def test_without_a_sidecar_requests_are_answered_here(tmp_path: Path) -> None:
         ({"versions": {"v1": "abc"}}, {}, "versions"),
         ({"patience": "2d"}, {}, "at most 1d"),
         ({"webhook": "ftp://x"}, {}, "webhook"),
+        ({}, {"monitoring": {"detectors": ["loss_mean", "requests_rejected"]}}, "requests_rejected tells of requests"),
+        ({}, {"monitoring": {"detectors": ["serving_latency"]}}, "serving_latency tells of requests"),
+        ({}, {"monitoring": {"detectors": ["requests_clock"]}}, "requests_clock tells of requests"),
     ],
 )
 def test_what_makes_no_sense_is_said(tmp_path: Path, sidecar: Any, more: dict[str, Any], said: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from daemon.errors import LogRefusedError
 from daemon.replay.config import LogConfig
-from daemon.replay.roles import read_log, read_scores
+from daemon.replay.roles import read_log, read_scores, read_stamps
 from streams.contracts.schema import Column, ModelSchema
+from streams.contracts.summaries import ANSWERED, RECEIVED
 
 SCHEMA = ModelSchema(columns=(Column(name="amount", kind="number"), Column(name="shop", kind="category")))
 DAY = pd.Timedelta("1d")
@@ -133,3 +134,20 @@ def test_scores_go_with_their_ids_and_rows_without_one_are_left_out(tmp_path: Pa
 def test_what_is_no_column_of_scores_is_said(tmp_path: Path, changes: dict[str, object], said: str) -> None:
     with pytest.raises(LogRefusedError, match=said):
         read_scores(written(tmp_path, table(**changes)), LogConfig(), "answer")
+
+
+def test_times_of_the_broker_go_with_their_ids(tmp_path: Path) -> None:
+    times = table()["time"]
+    file = written(tmp_path, table(got=[1_000, 2_000, None, 4_000], told=times, name=["a", "b", "c", "d"]))
+    found = read_stamps(file, LogConfig(received="got", answered="told"))
+    assert found["id"].tolist() == ["row-0", "row-1", "row-2", "row-3"]
+    np.testing.assert_array_equal(found[RECEIVED], [1_000, 2_000, np.nan, 4_000])
+    assert found[ANSWERED].tolist() == [time.value // 1_000_000 for time in times]
+    found = read_stamps(file, LogConfig(id="name", received="got"))
+    assert (found["id"].tolist(), list(found.columns)) == (["a", "b", "c", "d"], ["id", RECEIVED])
+
+
+@pytest.mark.parametrize(("name", "said"), [("gone", "no column 'gone'.*log's answered"), ("extra", "neither timestamps")])
+def test_what_is_no_column_of_times_is_said(tmp_path: Path, name: str, said: str) -> None:
+    with pytest.raises(LogRefusedError, match=said):
+        read_stamps(written(tmp_path, table()), LogConfig(answered=name))

@@ -329,12 +329,19 @@ def test_what_is_encoded_is_a_prediction() -> None:
     value = encode(
         Served(row.id, 1, 7, row.time_ms, row.features, windows, 0.25, "d", 3, "champion", ["f"], [ShadowScore("s", "e", 0.5)])
     )
-    assert msgspec.json.decode(value, type=Prediction) == Prediction(
+    expected = Prediction(
         id="r", partition=1, offset=7, time_ms=START_MS, columns={k: v[0] for k, v in rows_of(1).items()},
         windows={"w_a": 1.0, "w_b": None}, score=0.25, digest="d", generation=3, flags=["f"],
         shadows=[ShadowScore("s", "e", 0.5)],
     )  # fmt: skip
-    assert set(msgspec.json.decode(value)) == set(Prediction.__struct_fields__)
+    assert msgspec.json.decode(value, type=Prediction) == expected
+    unsaid = {"rejected_before", "received_ms"}
+    assert set(msgspec.json.decode(value)) == set(Prediction.__struct_fields__) - unsaid, "of nothing nothing is said"
+    value = encode(Served(row.id, 1, 7, row.time_ms, row.features, {}, 0.25, "d", 3, "champion", [], [], 5, 99))
+    assert msgspec.json.decode(value, type=Prediction) == msgspec.structs.replace(
+        expected, windows={}, flags=[], shadows=[], rejected_before=5, received_ms=99
+    )
+    assert set(msgspec.json.decode(value)) == set(Prediction.__struct_fields__), "empty ones too, for who reads them plainly"
 
 
 def test_a_marker_says_from_which_offset_a_generation_serves() -> None:

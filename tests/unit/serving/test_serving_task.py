@@ -13,7 +13,7 @@ from streams.contracts.errors import StreamsError
 from streams.contracts.features import Window
 from streams.contracts.records import Deployment, Prediction, Rejected, Slot, TaskState
 from streams.dialects import native
-from streams.dialects.base import Limits
+from streams.dialects.base import Limits, Refusal
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
 from streams.runtime.telemetry import Telemetry
@@ -150,6 +150,83 @@ async def test_a_restored_task_marks_no_generation_twice_and_knows_its_deploymen
     again.board.accept(scorers[0])
     result = await again.task.process([request(2, START_MS)], rebuilding=False)
     assert list(kinds(result.outputs)) == ["2 by 1"]
+
+
+def poison(offset: int) -> Record:
+    return Record("toys.requests", 0, offset, None, b"junk", (), 0)
+
+
+def rejected_before(outputs: list[Output]) -> dict[int, int]:
+    rows = [
+        msgspec.json.decode(output.value, type=Prediction)
+        for output in outputs
+        if output.topic == "toys.predictions" and not output.headers
+    ]
+    return {row.offset: row.rejected_before for row in rows}
+
+
+def committed(details: dict) -> TaskState:
+    return TaskState(positions={}, details=msgspec.json.decode(msgspec.json.encode(details)))
+
+
+async def test_a_prediction_says_how_many_records_were_rejected_since_the_one_before_it(scorers: list[Scorer]) -> None:
+    bed = Bed(replay=True)
+    bed.deploy(1, scorers[0], 0)
+    bed.deploy(2, scorers[1], START_MS + 100)
+    for scorer in scorers[:2]:
+        bed.board.accept(scorer)
+    later = START_MS + 100
+    records = [
+        source(0, START_MS), poison(1), poison(2), request(3, START_MS), request(4, START_MS),
+        poison(5), request(6, later), poison(7), source(8, START_MS + 1), poison(9), request(10, START_MS + 99), poison(11),
+    ]  # fmt: skip
+    result = await bed.task.process(records, rebuilding=False)
+    # In the order of the offsets, though the rows of the two generations were scored apart.
+    assert rejected_before(result.outputs) == {3: 2, 4: 0, 6: 1, 10: 2}
+    assert result.details["rejected"] == 1
+    result = await bed.task.process([poison(12), poison(13)], rebuilding=False)
+    assert (rejected_before(result.outputs), result.details["rejected"]) == ({}, 3)
+    result = await bed.task.process([request(14, later), request(15, later)], rebuilding=False)
+    assert (rejected_before(result.outputs), result.details["rejected"]) == ({14: 3, 15: 0}, 0)
+
+
+async def test_rejected_records_that_no_prediction_has_followed_are_told_once_after_a_restart(scorers: list[Scorer]) -> None:
+    beds = [Bed(replay=True) for _ in range(2)]
+    for bed in beds:
+        bed.deploy(1, scorers[0], 0)
+        bed.board.accept(scorers[0])
+    first, second = beds
+    alone = await first.task.process([source(0, START_MS), poison(1), poison(2)], rebuilding=False)
+    # This batch is answered, and its commit fails: whoever goes on begins at the state before it.
+    await first.task.process([poison(3), request(4, START_MS)], rebuilding=False)
+    for bed in (first, second):
+        bed.task.restore(committed(alone.details))
+        again = await bed.task.process([poison(3), request(4, START_MS)], rebuilding=False)
+        assert (rejected_before(again.outputs), again.details["rejected"]) == ({4: 3}, 0)
+    second.task.restore(None)
+    found = await second.task.process([request(5, START_MS)], rebuilding=False)
+    assert rejected_before(found.outputs) == {5: 0}, "its memory was another worker's"
+
+
+async def test_where_it_is_asked_for_a_prediction_says_when_the_broker_got_the_request(scorers: list[Scorer]) -> None:
+    bed = Bed(replay=False)
+    bed.deploy(1, scorers[0], 0)
+    bed.board.accept(scorers[0])
+    stamped = [msgspec.structs.replace(request(offset, START_MS), timestamp_ms=START_MS + offset) for offset in (1, 2)]
+    for notes, expected in ((False, [None, None]), (True, [START_MS + 1, START_MS + 2])):
+        bed.task._places = bed.task._places._replace(notes_receipt=notes)
+        result = await bed.task.process(stamped, rebuilding=False)
+        values = [msgspec.json.decode(output.value) for output in result.outputs if not output.headers]
+        assert [value.get("received_ms") for value in values] == expected
+        assert ["received_ms" in value for value in values] == [notes] * 2
+
+
+async def test_a_row_that_no_bundle_could_score_is_rejected_too() -> None:
+    bed = Bed(replay=True)
+    row = native.open_dialect(SCHEMA, Limits(), {}).decode(request(0, START_MS))
+    whats = [row, 5, Refusal("not_json", ""), row, row]
+    assert bed.task._rejected_before(whats, [float("nan"), float("inf"), 0.5]) == {2: 3}
+    assert bed.task._rejected_before([row], [0.5]) == {}
 
 
 def feed_at(time_ms: int) -> Feed:

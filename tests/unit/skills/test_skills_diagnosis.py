@@ -60,6 +60,7 @@ CALM = Signs(
         ({"mismatch": 0.5}, "serving_bug"),
         ({"one_class": True}, "label_trouble"),
         ({"delay_ratio": 9.0}, "label_trouble"),
+        ({"kinds": ("labels",)}, "label_trouble"),
         ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
         ({"loss_z": 6.0, "loss_change": 0.2, "segment_share": 0.2, "segment_excess": 0.9}, "new_segment"),
         ({"loss_z": None, "psi": 1.0, "kinds": ("performance",)}, "harmful_shift"),
@@ -158,14 +159,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **changed: Any) -> diagnose_drift.Output:
-    scores = changed.pop("score", served.scores)
+    scores, detector = changed.pop("score", served.scores), changed.pop("detector", "d")
     serve(served.given, tmp_path / "lake", scores, served.common["champion"], **changed)
     end = served.given.end_ms
     since_ms = changed.pop("since_ms", None)
     evidence = () if since_ms is None else (evidence_of(since_ms),)
     stated = [
         DriftEvent(
-            id=kind, kind=kind, transition="confirmed", model=MODEL, digest=served.common["champion"], detector="d",
+            id=kind, kind=kind, transition="confirmed", model=MODEL, digest=served.common["champion"], detector=detector,
             time_ms=end, bucket_start_ms=end - DAY_MS, bucket_end_ms=end, rows=9, evidence=evidence,
         )
         for kind in events
@@ -189,6 +190,21 @@ def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
     assert HOUR_MS / 2 < (found.label_state.delay_ms_p50 or 0) < (found.label_state.delay_ms_p90 or 0) < 3 * HOUR_MS
     assert found.performance.low < found.performance.recent < found.performance.high
     assert found.performance.reference == pytest.approx(found.performance.recent, abs=0.08)
+
+
+@pytest.mark.parametrize(
+    ("detector", "kind", "cause"),
+    [
+        ("inputs_quality", "data_quality", "upstream_data_break"),
+        ("labels_delay", "data_quality", "label_trouble"),
+        ("parity", "serving", "serving_bug"),
+        ("requests_rejected", "serving", "upstream_data_break"),
+    ],
+)
+def test_what_an_event_speaks_of_goes_by_its_detector(
+    served: Served, tmp_path: Path, detector: str, kind: str, cause: Cause
+) -> None:
+    assert diagnosed(served, tmp_path, (kind,), detector=detector).causes[0].cause == cause
 
 
 def test_labels_that_all_take_longer_than_the_recent_range_are_no_labels_that_are_missing(served: Served, tmp_path: Path):

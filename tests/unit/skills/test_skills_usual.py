@@ -8,8 +8,11 @@ import pyarrow as pa
 
 from skills._kit.usual import Later, Rows, Watch, normal_of, views_of
 from streams.contracts.bundle import Normal, Usual
+from streams.contracts.summaries import ANSWERED, RECEIVED
 from streams.detectors.base import Requests
 from streams.detectors.checks import DAY_MS, World
+from streams.statistics.arrivals import count_arrivals
+from streams.statistics.waits import BINS, count_waits
 
 WATCH = Watch(bucket_ms=DAY_MS, detectors=(), confirm_after=2, clear_after=3, alarm_rate=0.01, min_rows=3)
 
@@ -66,3 +69,58 @@ def test_what_only_a_whole_log_tells_is_handed_on_to_the_next_bundle() -> None:
     assert found["loss_mean"] == own["loss_mean"], "it was learnt anew"
     assert learnt(msgspec.structs.replace(before, bucket_ms=DAY_MS // 2)) == own, "other buckets hold other numbers"
     assert learnt(msgspec.structs.replace(before, signals={})) == own
+
+
+def test_when_requests_came_and_how_long_answers_took_is_counted_of_a_whole_log_that_has_the_times() -> None:
+    world, rows = World(0), 9
+    time_ms = np.arange(rows) // 3 * DAY_MS
+    table = pa.table(
+        {
+            "time_ms": time_ms,
+            "size": np.full(rows, 10.0),
+            "weight": np.zeros(rows),
+            "colour": ["red"] * rows,
+            RECEIVED: pa.array([5, 5, None, *[DAY_MS + 5_000] * 3, None, None, None], pa.float64()),
+            ANSWERED: pa.array([5, 45, 45, DAY_MS + 5_100, None, DAY_MS + 4_999, 45, 45, 45], pa.float64()),
+        }
+    )
+    empty = np.empty(0)
+    later = Later(empty.astype(np.int64), empty.astype(np.int64), empty, empty)
+
+    def counted(some: pa.Table, *, is_whole: bool) -> tuple[list[list[int]], list[list[int]]]:
+        found = views_of(WATCH, world.manifest, world.profile, Rows(some, later), reads_sample=False, is_whole=is_whole)
+        inputs = [view.inputs for view in found if view.inputs is not None]
+        return [one.arrivals for one in inputs], [one.waits for one in inputs]
+
+    arrivals = [count_arrivals(np.array(behind, np.int64)).tolist() for behind in ([5, 5], [5_000] * 3, [])]
+    waits = [count_waits(np.array(waits, np.int64)).tolist() for waits in ([0, 40], [100, -1], [])]
+    assert counted(table, is_whole=True) == (arrivals, waits)
+    assert waits[2] == [0] * BINS
+    nothing = [[]] * 3
+    assert counted(table.drop_columns([ANSWERED]), is_whole=True) == (arrivals, nothing)
+    assert counted(table.drop_columns([RECEIVED]), is_whole=True) == (nothing, nothing)
+    assert counted(table, is_whole=False) == (nothing, nothing)
+
+
+def test_how_long_labels_took_is_summed_up_once_the_slow_ones_have_had_the_time_to_come() -> None:
+    """Each day fifty requests, half of whose labels take half a day and half three days; one label never comes."""
+    days, world = 12, World(0)
+    time_ms = np.repeat(np.arange(days) * DAY_MS, 50)
+    delay_ms = np.tile(np.repeat([DAY_MS // 2, 3 * DAY_MS], 25), days)
+    known_ms = time_ms + delay_ms
+    known_ms[::50] = -1
+    table = pa.table(
+        {
+            "time_ms": time_ms,
+            "size": np.full(len(time_ms), 10.0),
+            "weight": np.zeros(len(time_ms)),
+            "colour": ["red"] * len(time_ms),
+        }
+    )
+    later = Later(time_ms, known_ms, np.zeros(len(time_ms)), np.full(len(time_ms), 0.5))
+    views = views_of(WATCH, world.manifest, world.profile, Rows(table, later), reads_sample=False)
+    found = [(view.losses.rows, view.losses.delay_ms) for view in views if view.losses is not None]
+    assert found == [(24, 0)] * 3 + [(49, 24 * DAY_MS // 2 + 25 * 3 * DAY_MS)] * 9
+    none = later._replace(known_ms=np.full(len(time_ms), -1))
+    for view in views_of(WATCH, world.manifest, world.profile, Rows(table, none), reads_sample=False):
+        assert view.losses is None
