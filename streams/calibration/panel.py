@@ -66,8 +66,12 @@ class Panel:
 
     @property
     def skewness(self) -> npt.NDArray[np.float64]:
-        """How skewed each signal's rows are [m]."""
-        return np.array([signal.skewness for signal in self.signals], np.float64)
+        """How skewed each signal's rows are taken to be [m].
+
+        Where only a rise counts, a thin upper tail isn't relied on: what falls far and seldom, as the area under a curve with few
+        positives, can rise far as well, and taking its skewness out would make that look like news.
+        """
+        return np.array([max(one.skewness, 0.0) if one.rises_only else one.skewness for one in self.signals], np.float64)
 
     def close(self) -> None:
         """Close the detectors."""

@@ -74,6 +74,12 @@ def test_within_a_group_columns_have_equal_parts_and_their_signals_share_by_weig
     assert parts[102] == pytest.approx(1 / whole)
 
 
+def test_a_thin_tail_is_not_relied_on_where_only_a_rise_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, both = signal_of("a", rises_only=True), signal_of("b", rises_only=False)
+    given = [like._replace(watched=f"{like.watched}{skew}", skewness=skew) for like in (one, both) for skew in (-3.0, 2.0)]
+    assert panel_of(monkeypatch, {"d": given}).skewness.tolist() == [0, 2, -3, 2]
+
+
 def test_the_sample_is_read_when_any_detector_reads_it_and_all_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Told("one", [signal_of("a")]), Told("other", [signal_of("b")], reads_sample=True)
     assert not panel_of(monkeypatch, {"one": one}).reads_sample
