@@ -20,7 +20,7 @@ from skills._kit.errors import InputError, NoDataError
 from skills._kit.export import categories_of, draft, golden_of, golden_rows, largest_difference, libraries, matrix_of, merged
 from skills._kit.frames import Floats, floats, integers, read_table
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes
+from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes, with_scores
 from skills._kit.protected import protected
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
@@ -96,7 +96,7 @@ def run(request: Input, work: Path) -> Output:
     early, later = (Fold(matrix[rows], scores[rows]) for rows in (slice(begins), slice(begins, None)))
     booster = fit(schema.task, early, {}, request.seed, later).booster
     model = merged(graph, booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
-    reference = reference_of(schema, table, (), generator)
+    reference = with_scores(reference_of(schema, table, (), generator), Rows(table, seen))
     before = draft(request.model, inputs, request.skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     profile = with_outcomes(profile, schema.task, seen, before.threshold)
     rows = Rows(table, seen)

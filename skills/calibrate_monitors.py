@@ -29,6 +29,7 @@ from streams.calibration.power import Rule, rate_of
 from streams.contracts.bundle import REFERENCE_FILE, Interval, Normal, Usual
 from streams.contracts.schema import ModelSchema
 from streams.detectors.base import Floors
+from streams.inference.session import graph_of
 from streams.inference.store import Bundle, BundleStore, write_bundle
 from streams.monitoring.config import MONTH_MS, MonitoringConfig
 from streams.monitoring.watching import usable
@@ -151,7 +152,8 @@ def run(request: Input, work: Path) -> Output:
     history = history_of(bundle, Logged(request.table, request.sources, request.schema, request.key_file))
     config = _config(request)
     read_rows = functools.partial(store.read_reference, request.model, request.bundle)
-    replay = Replay(bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [], read_rows)
+    open_graph = functools.partial(graph_of, bundle)
+    replay = Replay(bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [], read_rows, open_graph)
     panel = Panel(config.detectors, replay.setup())
     try:
         if not fits(request.watch, panel, history.rows):

@@ -37,7 +37,7 @@ from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
 from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes
+from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes, with_scores
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
@@ -143,12 +143,20 @@ def run(request: Input, work: Path) -> Output:
     seen = Rows(table, judged.later)
     profile = with_column_losses(profile, schema.task, seen)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
-    reference = reference_of(schema, table, names, generator)
+    reference = with_scores(reference_of(schema, table, names, generator), seen)
     before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
         profile = sliced(profile, schema, request.watch, seen)
+        bundle = Bundle("", before, model, profile)
         normal = normal_of(
-            request.watch, before, profile, seen, request.seed, reference=reference, before=_usual(request, schema)
+            request.watch,
+            before,
+            profile,
+            seen,
+            request.seed,
+            reference=reference,
+            before=_usual(request, schema),
+            open_graph=lambda: Scorer(bundle).score_rows,
         )
         profile = msgspec.structs.replace(profile, normal=normal)
     scorer = Scorer(Bundle("", before, model, profile))

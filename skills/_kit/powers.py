@@ -14,7 +14,7 @@ from streams.calibration.changes import Change, menu
 from streams.calibration.panel import Panel
 from streams.calibration.power import Alarms, Integers, Rule, Stream, delays, power_of, watched_until
 from streams.contracts.bundle import Manifest, Normal, Profile
-from streams.detectors.base import BucketView, Readings, Setup, no_rows
+from streams.detectors.base import BucketView, Graph, Readings, Setup, no_graph, no_rows
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Watcher
@@ -31,7 +31,7 @@ _DIGEST = "d"
 class Replay(NamedTuple):
     """What is replayed: the bundle's manifest and profile, the model's monitoring, the length of a bucket, and the buckets.
 
-    `read_rows` reads whole rows of the bundle's reference.
+    `read_rows` reads whole rows of the bundle's reference, `open_graph` opens its graph.
     """
 
     manifest: Manifest
@@ -40,10 +40,11 @@ class Replay(NamedTuple):
     bucket_ms: int
     views: Sequence[BucketView]
     read_rows: Callable[[], pa.Table | None] = no_rows
+    open_graph: Callable[[], Graph | None] = no_graph
 
     def setup(self) -> Setup:
         """Return what detectors are told."""
-        return Setup(self.manifest, self.profile, self.config.effect_floors, self.bucket_ms, self.read_rows)
+        return Setup(self.manifest, self.profile, self.config.effect_floors, self.bucket_ms, self.read_rows, self.open_graph)
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +71,8 @@ def alarms_in(replay: Replay, normal: Normal, since_ms: int = 0) -> Counter[Grou
     """
     profile = msgspec.structs.replace(replay.profile, normal=normal)
     model = MonitoredModel(replay.manifest.model, replay.manifest.schema.task, "", "", "", 1, replay.bucket_ms)
-    watcher = Watcher(model, replay.config, lambda _: Reference(replay.manifest, profile, replay.read_rows))
+    reference = Reference(replay.manifest, profile, replay.read_rows, replay.open_graph)
+    watcher = Watcher(model, replay.config, lambda _: reference)
     found: Counter[Group] = Counter()
     confirmed: set[Group] = set()
     try:

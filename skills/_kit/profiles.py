@@ -16,6 +16,7 @@ from skills._kit.usual import Later, Reference, Rows, Watch, in_slices, score_hi
 from streams.contracts.bundle import CategoryProfile, NumberProfile, Profile, ScoreOutcomes, SliceProfile
 from streams.contracts.schema import Column, ModelSchema, Task
 from streams.contracts.slices import Slice
+from streams.contracts.summaries import SAMPLED_SCORE
 
 BINS = 20
 SAMPLE = 2_000
@@ -191,6 +192,13 @@ def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], g
     most = min(REFERENCE_ROWS, -(-table.num_rows // LEFT_BEHIND))
     places = np.sort(generator.choice(table.num_rows, most, replace=False))
     return Reference(table.select([*names, *windows, "label"]).take(pa.array(places)), places)
+
+
+def with_scores(reference: Reference, rows: Rows) -> Reference:
+    """Add the scores of rows that the model hadn't seen, as samples have them; null for the others."""
+    seen = np.full(rows.table.num_rows - len(rows.later.scores), np.nan)
+    scores = np.r_[seen, rows.later.scores][reference.places]
+    return reference._replace(rows=reference.rows.append_column(SAMPLED_SCORE, pa.array(scores, from_pandas=True)))
 
 
 def skew_of(values: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -28,7 +28,7 @@ from streams.contracts.summaries import (
     LossSummary,
     SliceLosses,
 )
-from streams.detectors.base import BucketView, Floors, Requests, Setup
+from streams.detectors.base import BucketView, Floors, Graph, Requests, Setup, no_graph
 from streams.serving.config import ServingConfig
 from streams.serving.suspicion import Suspicion
 from streams.statistics.alarms import Course
@@ -98,6 +98,7 @@ def normal_of(
     *,
     reference: Reference | None = None,
     before: Normal | None = None,
+    open_graph: Callable[[], Graph | None] = no_graph,
 ) -> Normal | None:
     """Learn from the rows that a bundle is made of what is usual; None when they span too few buckets, or far too many.
 
@@ -110,9 +111,10 @@ def normal_of(
         reference: those of the rows that the bundle is going to hold.
         before: what was usual under the bundle that this one succeeds, where requests have the same columns. What only a whole
             log tells, such as how many come, hangs on no bundle and is handed on.
+        open_graph: opens the graph that the bundle is going to hold.
     """
     whole, places = reference if reference is not None else (None, None)
-    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: whole))
+    panel = Panel(watch.detectors, Setup(manifest, profile, Floors(), watch.bucket_ms, lambda: whole, open_graph))
     try:
         if not fits(watch, panel, rows):
             return None

@@ -57,7 +57,10 @@ class Space:
 
         None where there are too few of them, or where none of them knows of a column that the space has.
         """
-        rows = [row for _, row in inputs.sample] if inputs is not None else []
+        return self.placed([row for _, row in inputs.sample] if inputs is not None else [])
+
+    def placed(self, rows: Sequence[Mapping[str, Any]]) -> Floats | None:
+        """Return some of the rows of a sample as points [rows, d], None as above."""
         if len(rows) < FEWEST or not self._columns.keys() <= set().union(*rows):
             return None
         return self.place({name: [row.get(name) for row in rows] for name in self._columns})
@@ -79,10 +82,15 @@ def joint_of(setup: Setup) -> Joint | None:
     if table is None or table.num_rows < FEWEST:
         return None
     kept = [name for name in table.column_names if name in setup.profile.numbers or name in setup.profile.categories]
-    evenly = np.linspace(0, table.num_rows, min(table.num_rows, _MOST_ROWS), endpoint=False).astype(np.int64)
-    columns = table.select(kept).take(pa.array(np.random.default_rng(_SEED).permutation(evenly))).to_pydict()
+    columns = shuffled(table.select(kept)).to_pydict()
     space = Space(columns, setup.profile.numbers)
     return Joint(space, space.place(columns)) if space.columns else None
+
+
+def shuffled(table: pa.Table) -> pa.Table:
+    """Return the rows of a table, or as many as are needed of a large one, in an order that is random but always the same."""
+    evenly = np.linspace(0, table.num_rows, min(table.num_rows, _MOST_ROWS), endpoint=False).astype(np.int64)
+    return table.take(pa.array(np.random.default_rng(_SEED).permutation(evenly)))
 
 
 class Remembered:
@@ -107,7 +115,7 @@ class _Number:
     """A number's axes: its normal scores, and whether it is missing."""
 
     def __init__(self, values: Values) -> None:
-        numbers = _floats(values)
+        numbers = floats_of(values)
         self._sorted = np.sort(numbers[~np.isnan(numbers)])
         same = int(np.unique(self._sorted, return_counts=True)[1].max(initial=0))
         self._varies = same < (1 - _FREQUENT) * len(self._sorted)
@@ -115,7 +123,7 @@ class _Number:
         self.width = int(self._varies) + self._missing.width
 
     def place(self, values: Values) -> Floats:
-        numbers = _floats(values)
+        numbers = floats_of(values)
         missing = self._missing.place(_present(numbers))
         return np.c_[self._scores(numbers), missing] if self._varies else missing
 
@@ -130,12 +138,12 @@ class _Category:
     """A category's axes: each frequent one, and whether it is missing."""
 
     def __init__(self, values: Values) -> None:
-        texts = _texts(values)
+        texts = texts_of(values)
         self._indicators = _Indicators(texts, sorted(set(texts)))
         self.width = self._indicators.width
 
     def place(self, values: Values) -> Floats:
-        return self._indicators.place(_texts(values))
+        return self._indicators.place(texts_of(values))
 
 
 class _Indicators:
@@ -154,7 +162,7 @@ class _Indicators:
         return (has - shares) / np.sqrt(shares * (1 - shares) * max(self.width, 1))
 
 
-def _floats(values: Values) -> Floats:
+def floats_of(values: Values) -> Floats:
     """Return numbers, NaN for whatever is none."""
     numbers = np.array([value if isinstance(value, int | float) else np.nan for value in values], np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
@@ -164,5 +172,6 @@ def _present(numbers: Floats) -> list[str]:
     return [_MISSING if is_missing else "known" for is_missing in np.isnan(numbers).tolist()]
 
 
-def _texts(values: Values) -> list[str]:
+def texts_of(values: Values) -> list[str]:
+    """Return texts, the empty one for whatever is none."""
     return [value if isinstance(value, str) else _MISSING for value in values]

@@ -8,11 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.contracts.schema import Task
 from streams.contracts.summaries import SCORE_BINS
 from streams.detectors.base import Floats
 
 CENTRES: Floats = (np.arange(SCORE_BINS) + 0.5) / SCORE_BINS
 """The middle of each bin that scores are counted in by label."""
+
+
+# Scores are kept so far from 0 and 1.
+_EDGE = 1e-7
 
 
 class Measured(NamedTuple):
@@ -39,6 +44,14 @@ def auc(positives: Sequence[int], negatives: Sequence[int]) -> Measured | None:
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (ones - 1) * (q1 - area**2) + (zeros - 1) * (q2 - area**2)
     return Measured(area, math.sqrt(max(variance, 0.0) / (ones * zeros)), int(ones + zeros))
+
+
+def row_losses(task: Task, labels: Floats, scores: Floats) -> Floats:
+    """Return each row's loss [rows], as measuring does: log loss in nats for binary, squared error for regression."""
+    if task == "regression":
+        return (labels - scores) ** 2
+    chance = np.clip(scores, _EDGE, 1 - _EDGE)
+    return -np.where(labels == 1, np.log(chance), np.log1p(-chance))
 
 
 class AreaParts(NamedTuple):

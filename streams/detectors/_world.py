@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ from streams.contracts.summaries import (
     SliceLosses,
 )  # fmt: skip
 from streams.detectors._measures import auc
-from streams.detectors.base import BucketView, Requests
+from streams.detectors.base import BucketView, Columns, Requests
 from streams.statistics.arrivals import count_arrivals
 from streams.statistics.contents import Content, Contents, content_hashes
 from streams.statistics.slices import rows_of
@@ -61,6 +62,7 @@ class Rows(NamedTuple):
 
     `delay` is how long the label takes, `wait` how long the answer does, `behind` how far the event time lies behind arrival, all
     in milliseconds.
+    `text` is an embedding [rows, coordinates], of no coordinates where the world has none.
     """
 
     size: Floats
@@ -72,28 +74,45 @@ class Rows(NamedTuple):
     delay: Floats
     wait: Floats
     behind: Floats
+    text: Floats
 
 
 class World:
-    """Draws rows, and makes the reference and the views of buckets from them."""
+    """Draws rows, and makes the reference and the views of buckets from them.
 
-    def __init__(self, seed: int, task: Task = "binary", reference_rows: int = 2_000) -> None:
+    Args:
+        seed: of all that is drawn.
+        task: the model's.
+        reference_rows: in the reference.
+        coordinates: of an embedding, each a column; 0 for none.
+    """
+
+    def __init__(self, seed: int, task: Task = "binary", reference_rows: int = 2_000, *, coordinates: int = 0) -> None:
         self.task: Task = task
         self.rows = 600
         self._generator = np.random.default_rng(seed)
         # Their own, so that what is drawn of everything else doesn't hang on them.
-        self._of_weight, self._of_delay, self._of_wait, self._of_behind = (
-            np.random.default_rng([seed, number]) for number in range(1, 5)
+        self._of_weight, self._of_delay, self._of_wait, self._of_behind, self._of_text = (
+            np.random.default_rng([seed, number]) for number in range(1, 6)
         )
+        self._coordinates = coordinates
         rows = self._draw(reference_rows, is_broken=False)
         self.reference = pa.table(
-            {"size": _or_none(rows.size), "weight": rows.weight, "colour": rows.colour, "label": rows.label}
+            {name: _or_none(values) for name, values in _numbers(rows).items()}
+            | {"colour": rows.colour, "label": rows.label, SAMPLED_SCORE: rows.score}
         )
         self.profile = _profile(rows, is_binary=task == "binary")
         golden = Golden(columns=[], windows=[], time_ms=[], scores=[])
-        kinds: dict[str, Literal["number", "category"]] = {"size": "number", "weight": "number", "colour": "category"}
+        kinds: dict[str, Literal["number", "category"]] = {**dict.fromkeys(_numbers(rows), "number"), "colour": "category"}
         schema = ModelSchema(columns=tuple(Column(name=name, kind=kind) for name, kind in kinds.items()), task=task)
         self.manifest = Manifest(model="m", schema=schema, golden=golden, metrics=_metrics(task, rows))
+
+    def answer(self, rows: Columns, time_ms: Sequence[int]) -> Floats:
+        """Answer as a model would that looks at all of a row, and at the time not at all [rows]."""
+        del time_ms
+        size, weight = (np.nan_to_num(rows[name] - middle) for name, middle in (("size", MIDDLE), ("weight", 0.0)))
+        value: Floats = 0.8 * size + 0.5 * weight + 1.0 * (rows["colour"] == "blue")
+        return value if self.task == "regression" else 1 / (1 + np.exp(-value))
 
     def view(self, index: int, *, rows: int = 600, is_broken: bool = False) -> BucketView:
         """Return the view of one day's bucket of new rows; broken, as many requests again are suspect, and as many rejected."""
@@ -120,6 +139,8 @@ class World:
         weight = together * (size - MIDDLE) + math.sqrt(1 - together**2) * self._of_weight.normal(size=rows)
         size[generator.random(rows) < (0.3 if is_broken else 0.05)] = math.nan
         colour = generator.choice([*COLOURS, "new"], rows, p=(0.1, 0.1, 0.5, 0.3) if is_broken else (0.5, 0.3, 0.2, 0.0))
+        # Broken, all that is embedded has moved, and is more alike.
+        text = self._of_text.normal(size=(rows, self._coordinates)) * (0.5 if is_broken else 1.0) + (1.0 if is_broken else 0.0)
         # Broken, positive labels are rarer.
         truth = generator.beta(2, 5 if is_broken else 2, rows)
         # Broken, scores say nothing of the truth, and most of them are near the middle, where a model is least sure.
@@ -131,21 +152,21 @@ class World:
         if self.task == "regression":
             unsure = 0.15 - 0.2 * np.abs(score - 0.5)
             label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1) + (0.2 if is_broken else 0.0)
-            return Rows(size, weight, colour, score, label, (score - label) ** 2, delay, wait, behind)
+            return Rows(size, weight, colour, score, label, (score - label) ** 2, delay, wait, behind, text)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
-        return Rows(size, weight, colour, score, label, loss, delay, wait, behind)
+        return Rows(size, weight, colour, score, label, loss, delay, wait, behind, text)
 
     def _inputs(self, rows: Rows, start_ms: int) -> InputSummary:
-        profile, sampled = self.profile, min(500, len(rows.score))
+        profile, numbers, sampled = self.profile, _numbers(rows), min(500, len(rows.score))
         return InputSummary(
             model="m", digest="d", partition=0, bucket_start_ms=start_ms, bucket_end_ms=start_ms + DAY_MS,
             rows=len(rows.score),
-            numbers={name: _number_counts(one, getattr(rows, name)) for name, one in profile.numbers.items()},
+            numbers={name: _number_counts(one, numbers[name]) for name, one in profile.numbers.items()},
             categories={"colour": _category_counts(profile.categories["colour"], rows.colour)},
             score=_number_counts(profile.score, rows.score),
             # Rows are independent, so the first ones are as fair a sample as any.
-            sample=[(row, _sampled(rows, row)) for row in range(sampled)],
+            sample=[(row, _sampled(rows, numbers, row)) for row in range(sampled)],
             contents=_contents(rows),
             waits=count_waits(rows.wait.astype(np.int64)).tolist(),
             arrivals=count_arrivals(rows.behind.astype(np.int64)).tolist(),
@@ -171,7 +192,7 @@ def _profile(rows: Rows, *, is_binary: bool) -> Profile:
     return Profile(
         rows=len(rows.score),
         later_rows=len(rows.score),
-        numbers={"size": _number_profile(rows.size), "weight": _number_profile(rows.weight)},
+        numbers={name: _number_profile(values) for name, values in _numbers(rows).items()},
         categories={"colour": CategoryProfile(shares=shares, missing=0.0)},
         score=score,
         label_mean=float(rows.label.mean()),
@@ -215,6 +236,12 @@ def _slice_losses(loss: Floats) -> SliceLosses:
 def _slice_profile(one: Slice, loss: Floats) -> SliceProfile:
     mean, deviation, skew = float(loss.mean()), float(loss.std()), float(stats.skew(loss))
     return SliceProfile(slice=one, rows=len(loss), loss_mean=mean, loss_std=deviation, loss_skew=skew, is_declared=one in SLICES)
+
+
+def _numbers(rows: Rows) -> dict[str, Floats]:
+    """The columns that are numbers."""
+    coordinates = {f"text_{number}": values for number, values in enumerate(rows.text.T)}
+    return {"size": rows.size, "weight": rows.weight, **coordinates}
 
 
 def _number_profile(values: Floats) -> NumberProfile:
@@ -262,11 +289,10 @@ def _contents(rows: Rows) -> list[Content]:
     return found.counted
 
 
-def _sampled(rows: Rows, row: int) -> dict[str, float | str | None]:
-    size = float(rows.size[row])
+def _sampled(rows: Rows, numbers: dict[str, Floats], row: int) -> dict[str, float | str | None]:
+    values = {name: float(column[row]) for name, column in numbers.items()}
     return {
-        "size": None if math.isnan(size) else size,
-        "weight": float(rows.weight[row]),
+        **{name: None if math.isnan(value) else value for name, value in values.items()},
         "colour": str(rows.colour[row]),
         SAMPLED_SCORE: float(rows.score[row]),
     }

@@ -7,8 +7,8 @@ is expected to be, how surprising its level is, and which surprises add up to an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
+Columns = Mapping[str, npt.NDArray[Any]]
+"""Rows by column, each [rows]: numbers with NaN and texts with the empty one where there is nothing."""
+
+Graph = Callable[[Columns, Sequence[int]], Floats]
+"""Scores rows [rows] as the bundle's model does, given their event times in milliseconds; columns that they lack are missing."""
+
 _LATER = 0.15
 _WEIGHTS = 0.25, 2.0
 _FEWEST_ROWS = 10.0
@@ -37,7 +43,8 @@ class Floors(Section):
     moves a median to where 46 % were.
 
     Like `share` for categories it is half as large for features that the model relies on most, and up to four times as large for
-    those that it hardly looks at. `inputs_pca` and `inputs_mmd` go by it for all columns together.
+    those that it hardly looks at; so it is for attributions. `inputs_pca` and `inputs_mmd` go by it for all columns together,
+    `embeddings_projected` for those of a vector.
     """
 
     share: float = Field(default=0.02, ge=0, le=1)
@@ -79,11 +86,19 @@ def no_rows() -> None:
     """Say that whole rows of the reference can't be had."""
 
 
+def no_graph() -> None:
+    """Say that the model can't be asked."""
+
+
 class Setup(NamedTuple):
     """What monitoring tells a detector when it opens it: the bundle that serves, what matters, and how long a bucket is.
 
-    `read_rows` reads whole rows of the reference, for detectors that look at columns together: its untagged features, windows and
-    label, None where there are none. It reads a file, so only they call it, once.
+    `read_rows` reads whole rows of the reference, for detectors that look at columns together: its untagged features, windows,
+    label, and the score of those that the model hadn't seen (`SAMPLED_SCORE`; absent in bundles of before scores travelled); None
+    where there are none. It reads a file, so only they call it, once.
+
+    `open_graph` opens the bundle's graph, for detectors that ask the model what it would make of other rows, None where it can't
+    be asked. It takes memory and some tenths of a second, so only they call it, once, and let go of it in `close`.
     """
 
     manifest: Manifest
@@ -91,6 +106,7 @@ class Setup(NamedTuple):
     floors: Floors
     bucket_ms: int
     read_rows: Callable[[], pa.Table | None] = no_rows
+    open_graph: Callable[[], Graph | None] = no_graph
 
 
 def floor_of(profile: Profile, name: str, floor: float) -> float:

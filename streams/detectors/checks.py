@@ -39,16 +39,28 @@ Check = Callable[[ModuleType, Task], None]
 _FAR = 6.0
 # How often the mean of many standardised levels may be as far as the check allows.
 _RARE = 1e-5
+_COORDINATES = 12
 
 
 def setup_of(world: World) -> Setup:
     """Return the setup that the checks open detectors with: buckets of a day."""
-    return Setup(world.manifest, world.profile, Floors(), DAY_MS, lambda: world.reference)
+    return Setup(world.manifest, world.profile, Floors(), DAY_MS, lambda: world.reference, lambda: world.answer)
 
 
 def open_in(kind: ModuleType, world: World) -> Detector:
     """Open a kind in a world."""
     return cast("Detector", kind.open_detector(setup_of(world)))
+
+
+def opened(kind: ModuleType, seed: int, task: Task) -> tuple[World, Detector]:
+    """Open a kind in a new world; in one with an embedding too where it has nothing to watch in one without."""
+    world = World(seed, task)
+    detector = open_in(kind, world)
+    if detector.signals:
+        return world, detector
+    detector.close()
+    world = World(seed, task, coordinates=_COORDINATES)
+    return world, open_in(kind, world)
 
 
 def usual_of(detector: Detector, found: Sequence[Readings]) -> Readings:
@@ -80,8 +92,7 @@ def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 60, b
     """
     found: list[Readings] = []
     for seed in range(worlds):
-        world = World(seed, task)
-        detector = open_in(kind, world)
+        world, detector = opened(kind, seed, task)
         try:
             found += [detector.read(world.view(index)) for index in range(buckets)]
         finally:
@@ -110,8 +121,7 @@ def check_loud(kind: ModuleType, task: Task = "binary") -> None:
     Raises:
         AssertionError: it stays silent, or can't show it.
     """
-    world = World(1, task)
-    detector = open_in(kind, world)
+    world, detector = opened(kind, 1, task)
     views = [world.view(index, is_broken=index >= 15) for index in range(30)]
     try:
         usual = usual_of(detector, [detector.read(view) for view in views[:15]])
@@ -136,12 +146,12 @@ def check_repeatable(kind: ModuleType, task: Task = "binary") -> None:
     Raises:
         AssertionError: a reading or a view differs.
     """
-    world = World(2, task)
+    world, detector = opened(kind, 2, task)
     views = [world.view(index, is_broken=index >= 12) for index in range(20)]
     before = msgspec.json.encode(views)
     runs = []
-    for _ in range(2):
-        detector = open_in(kind, world)
+    for number in range(2):
+        detector = open_in(kind, world) if number else detector
         try:
             runs.append([detector.read(view) for view in views])
         finally:
@@ -161,8 +171,7 @@ def check_nothing(kind: ModuleType, task: Task = "binary") -> None:
     Raises:
         AssertionError: it said something.
     """
-    world = World(3, task)
-    detector = open_in(kind, world)
+    world, detector = opened(kind, 3, task)
     try:
         for index in range(4):
             view = world.view(index)
@@ -179,8 +188,7 @@ def check_names(kind: ModuleType, task: Task = "binary") -> None:
     Raises:
         AssertionError: they don't.
     """
-    world = World(4, task)
-    detector = open_in(kind, world)
+    world, detector = opened(kind, 4, task)
     try:
         names = [signal.name for signal in detector.signals]
         if len(set(names)) != len(names):
@@ -200,7 +208,7 @@ def check_order(kind: ModuleType, task: Task = "binary") -> None:
     Raises:
         AssertionError: it does.
     """
-    world = World(5, task)
+    world = World(5, task, coordinates=_COORDINATES)
     profile = msgspec.structs.replace(
         world.profile,
         numbers=world.profile.numbers | {"length": world.profile.numbers["size"]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,17 @@ class Scorer:
         scores: NDArray[np.float32] = self._session.run([SCORE], self._feeds(columns, windows, time_ms))[0]
         return scores
 
+    def score_rows(self, rows: Columns, time_ms: Sequence[int]) -> NDArray[np.float64]:
+        """Score rows whose columns and windows lie together, as they do in samples; return float64 [rows].
+
+        What `rows` lacks is missing: samples have no tagged columns.
+        """
+        schema, unknown = self._manifest.schema, np.full(len(time_ms), np.nan)
+        numbers = {name: rows.get(name, unknown) for name in (*schema.numbers, *self._windows)}
+        texts = {name: rows.get(name, [""] * len(time_ms)) for name in schema.categories}
+        columns: Columns = {**numbers, **texts}
+        return self.score(columns, columns, time_ms).astype(np.float64)
+
     def _feeds(self, columns: Columns, windows: Columns, time_ms: Sequence[int]) -> dict[str, NDArray[Any]]:
         return _feeds_of(self._inputs, self._manifest.schema, self._windows, (columns, windows, time_ms))
 
@@ -109,6 +120,17 @@ def open_bundle(bundle: Bundle, threads: int = 1, *, is_tried: bool = False) -> 
     scorer = Scorer(bundle, threads)
     _answer_golden(scorer)
     return scorer
+
+
+def graph_of(bundle: Bundle) -> Callable[[Columns, Sequence[int]], NDArray[np.float64]] | None:
+    """Open a bundle for one who asks it on one thread what it makes of rows (see `Scorer.score_rows`); let go of it to close it.
+
+    None of one that stands for a model which is served elsewhere: its graph isn't that model.
+
+    Raises:
+        BundleRefused: it can't be opened.
+    """
+    return None if bundle.manifest.is_stand_in else open_bundle(bundle).score_rows
 
 
 def _answer_golden(scorer: Scorer) -> None:

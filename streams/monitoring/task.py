@@ -16,6 +16,8 @@ from streams.contracts.events import encode_event
 from streams.contracts.records import TaskState
 from streams.contracts.summaries import FIXED, LossSummary, Summary
 from streams.detectors._measures import auc
+from streams.detectors.base import Graph
+from streams.inference.session import graph_of
 from streams.inference.store import BundleStore
 from streams.monitoring.buckets import Buckets
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
@@ -142,7 +144,8 @@ class MonitoringTask:
                 return None
             while len(self._references) >= _MOST_REFERENCES:
                 del self._references[next(iter(self._references))]
-            self._references[digest] = Reference(bundle.manifest, bundle.profile, functools.partial(self._read_rows, digest))
+            read_rows, open_graph = functools.partial(self._read_rows, digest), functools.partial(self._open_graph, digest)
+            self._references[digest] = Reference(bundle.manifest, bundle.profile, read_rows, open_graph)
         return self._references[digest]
 
     def _read_rows(self, digest: str) -> pa.Table | None:
@@ -150,4 +153,11 @@ class MonitoringTask:
             return self._store.read_reference(self._model.name, digest)
         except BundleRefused as error:
             log.warning("ReferenceUnreadable", model=self._model.name, digest=digest, error=str(error))
+            return None
+
+    def _open_graph(self, digest: str) -> Graph | None:
+        try:
+            return graph_of(self._store.read(self._model.name, digest))
+        except BundleRefused as error:
+            log.warning("BundleRefused", model=self._model.name, digest=digest, reason=str(error))
             return None

@@ -19,7 +19,7 @@ from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.contracts.errors import ContractError
 from streams.contracts.events import DriftEvent, Evidence, Transition
 from streams.contracts.summaries import InputSummary, LossSummary
-from streams.detectors.base import BucketView, Readings, Requests, Setup, no_rows
+from streams.detectors.base import BucketView, Graph, Readings, Requests, Setup, no_graph, no_rows
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
 from streams.monitoring.merging import check_bins, merge_inputs, merge_losses
@@ -43,11 +43,12 @@ log = structlog.get_logger(__name__)
 
 
 class Reference(NamedTuple):
-    """What a bundle says is normal, what was validated, and how whole rows of its reference are read."""
+    """What a bundle says is normal, what was validated, and how whole rows of its reference are read and its graph is opened."""
 
     manifest: Manifest
     profile: Profile
     read_rows: Callable[[], pa.Table | None] = no_rows
+    open_graph: Callable[[], Graph | None] = no_graph
 
 
 References = Callable[[str], Reference | None]
@@ -86,7 +87,7 @@ class Watcher:
         self._watch: _Watch | None = None
 
     def look(self, bucket: Bucket) -> Verdict:
-        """Look at one closed bucket. Buckets come in order of event time. Takes tens of milliseconds."""
+        """Look at one closed bucket. Buckets come in order of event time. Takes up to a tenth of a second."""
         watch = self._serving(bucket)
         if watch is None:
             return NOTHING
@@ -135,9 +136,10 @@ class _Watch:
 
     def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference) -> None:
         self.digest, self.profile = digest, reference.profile
-        manifest, profile, read_rows = reference
+        manifest, profile, read_rows, open_graph = reference
         self._config = config
-        self._panel = Panel(config.detectors, Setup(manifest, profile, config.effect_floors, model.bucket_ms, read_rows))
+        setup = Setup(manifest, profile, config.effect_floors, model.bucket_ms, read_rows, open_graph)
+        self._panel = Panel(config.detectors, setup)
         normal = usable(profile.normal, self._panel, model.bucket_ms, config)
         missing = [
             weeks_missing(buckets, model.bucket_ms, config.false_alarms_per_month) for buckets in measured(normal, self._panel)

@@ -178,7 +178,7 @@ def test_a_published_bundle_can_be_served(shop: Shop):
 def test_keys_and_tagged_columns_don_t_travel_with_a_bundle(shop: Shop):
     store = BundleStore(Path(shop.common["registry"]))
     reference = store.read_reference(MODEL, shop.champion.digest)
-    assert set(reference.column_names) == {"amount", "weight", "shop", "colour", "label"}
+    assert set(reference.column_names) == {"amount", "weight", "shop", "colour", "label", "dw:score"}
     assert "email" not in store.read(MODEL, shop.champion.digest).profile.categories
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from skills._kit.profiles import REFERENCE_ROWS, profile_of, reference_of
+from skills._kit.profiles import REFERENCE_ROWS, profile_of, reference_of, with_scores
 from skills._kit.usual import Later, Rows, Watch, normal_of, views_of
 from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.schema import Column, ModelSchema
@@ -65,3 +65,17 @@ def test_the_reference_has_at_most_a_third_of_the_rows_in_order_of_time_and_not_
     many = pa.concat_tables([rows.table] * 2)
     assert reference_of(SCHEMA, many, (), np.random.default_rng(2)).rows.num_rows == REFERENCE_ROWS
     assert reference_of(SCHEMA, rows.table.slice(0, 2), (), np.random.default_rng(2)).rows.num_rows == 1
+
+
+def test_scores_of_unseen_rows_travel_with_the_reference(rows: Rows) -> None:
+    reference = reference_of(SCHEMA, rows.table, (), np.random.default_rng(2))
+    number = rows.table.num_rows
+    last = Later(*(part[number - 1_500 :] for part in rows.later))
+    numbered = Rows(rows.table, last._replace(scores=np.arange(number - 1_500, number) / number))
+    found = with_scores(reference, numbered).rows
+    assert found.column_names == [*reference.rows.column_names, "dw:score"]
+    scores = found.column("dw:score").to_pylist()
+    assert [score if score is None else round(score * number) for score in scores] == [
+        place if place >= number - 1_500 else None for place in reference.places.tolist()
+    ]
+    assert sum(score is not None for score in scores) > 400
