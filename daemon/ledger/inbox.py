@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId
@@ -61,6 +61,13 @@ class Inbox(Store):
     def events_of(self, incident: IncidentId) -> list[DriftEvent]:
         """Events that opened an incident or folded into it, in order of event time."""
         return self._events(select(EventRow).where(EventRow.incident_id == incident).order_by(EventRow.time_ms, EventRow.id))
+
+    def events_beside(self, incident: IncidentId) -> list[DriftEvent]:
+        """Events that were confirmed with the one that opened an incident and belong to none, in order."""
+        opened = select(EventRow.model, EventRow.time_ms).where(EventRow.incident_id == incident, EventRow.decision == "opened")
+        beside = tuple_(EventRow.model, EventRow.time_ms).in_(opened)
+        said = EventRow.transition == "confirmed", EventRow.decision == "ignored"
+        return self._events(select(EventRow).where(beside, *said).order_by(EventRow.time_ms, EventRow.id))
 
     def settle_event(self, event: DriftEvent, decision: str, reason: str, incident: IncidentId | None, now_ms: int) -> None:
         """Note what triage made of an event: `folded` or `ignored` (opening is `open_incident`'s)."""

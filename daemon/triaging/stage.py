@@ -50,8 +50,12 @@ class Triaging:
                 self._ledger.settle_event(event, settled, decision.rule, decision.incident, now_ms)
 
     def question(self, incident: Incident, now_ms: int) -> PlanStep:
-        """Return the call of the diagnosis for an open incident, one per round of waiting."""
-        events = self._ledger.events_of(incident.id)[:_MOST_EVENTS]
+        """Return the call of the diagnosis for an open incident, one per round of waiting.
+
+        What was said at the same time and is only noted, because something like it was dealt with lately, is evidence all the
+        same.
+        """
+        events = (self._ledger.events_of(incident.id) + self._ledger.events_beside(incident.id))[:_MOST_EVENTS]
         arguments: dict[str, Any] = self._places.arguments(incident.champion) | {
             "now_ms": self._places.until_ms(now_ms),
             "events": [msgspec.to_builtins(event) for event in events],

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.ledger import open_ledger
-from daemon.ledger.records import Incident
+from daemon.ledger.records import Incident, Move
 from daemon.places import Places
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
@@ -95,6 +95,26 @@ def test_a_break_and_the_drift_of_one_hour_are_one_incident_whichever_came_first
             Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig()).triage("c", START + 5)
             found = {one.cause: [said.kind for said in ledger.events_of(one.id)] for one in ledger.incidents()}
         assert found == {"data_quality": ["score_drift", "data_quality"], "loss_drift": ["loss_drift"]}
+
+
+def test_what_was_only_noted_at_the_same_time_is_evidence_for_the_diagnosis(tmp_path: Path) -> None:
+    """A break within the cool-down of another opens nothing; the drift that it made still has it beside it."""
+    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        triaging = Triaging(ledger, Places(MODEL, str(tmp_path), tmp_path, DAY), TriagingConfig())
+        ledger.take_event(event(START, "data_quality", name="earlier"))
+        triaging.triage("c", START)
+        (earlier,) = ledger.incidents()
+        ledger.move(
+            ledger.move(earlier, Move(to="diagnosed", reason="", rule=""), START), Move(to="no_action", reason="", rule=""), START
+        )
+        later = START + DAY
+        said = [event(later, "data_quality"), event(later, "data_quality", "suspected"), event(later, "score_drift")]
+        for one in [*said, event(later - 1, "data_quality", name="before")]:
+            ledger.take_event(one)
+        triaging.triage("c", later)
+        (drift,) = [one for one in ledger.incidents() if one.cause == "score_drift"]
+        asked = triaging.question(drift, later).arguments["events"]
+    assert [(one["kind"], one["transition"]) for one in asked] == [("score_drift", "confirmed"), ("data_quality", "confirmed")]
 
 
 def test_a_kind_nobody_knows_is_only_noted() -> None:
