@@ -225,6 +225,9 @@ def test_bundles_of_before_scores_travelled_and_small_ones_say_nothing() -> None
     enough = {**reference, SAMPLED_SCORE: np.where(np.arange(4_000) < 4 * FEWEST, 0.0, nobody)}
     (signal,) = performance_reweighted.open_detector(setup_for(enough)).signals
     assert signal.reference == 2 * FEWEST
+    some = {**reference, "label": np.where(np.arange(4_000) < 1_000, reference["label"], nobody)}
+    (signal,) = performance_reweighted.open_detector(setup_for(some)).signals
+    assert signal.reference == 500, "rows without a label aren't known"
 
 
 def test_sampled_rows_without_a_score_are_left_out() -> None:
@@ -297,18 +300,24 @@ def test_trees_expect_the_loss_that_it_turns_out_to_be_where_columns_tell_it_tog
     assert max(effects, default=0.0) < 0.05, "parts of single columns see nothing of it"
 
 
-def test_a_level_is_in_deviations_of_what_trees_expect_of_rows_that_they_haven_t_seen() -> None:
-    reference = together(1_000, 0)
-    detector = loss_expected.open_detector(setup_for(reference))
-    known = known_rows(setup_for(reference))
+@pytest.mark.parametrize(("rows", "about"), [(1_000, 0.8), (5_000, 1.1)])
+def test_a_level_is_in_deviations_of_what_trees_expect_and_an_effect_is_what_of_that_was_true(rows: int, about: float) -> None:
+    """Of few rows trees learn what chance did, and losses rise by less than they expect; never are they said to rise by more."""
+    setup = setup_for(together(rows, 5))
+    detector, known = loss_expected.open_detector(setup), known_rows(setup)
     assert known is not None
-    usual = detector._expecting.of(known.points[500:])
+    half = rows // 2
+    usual, losses_of = detector._expecting.of(known.points[half:]), known.losses[half:]
     new = only(together(2_000, 1), np.arange(2_000) < 300)
     now = detector._expecting.of(known.space.place(new))
-    assert detector.read(bucket(new)).level[0] == pytest.approx((now.mean() - usual.mean()) / usual.std())
-    slope = np.polyfit(usual, known.losses[500:], 1)[0]
+    slope = np.polyfit(usual, losses_of, 1)[0]
+    assert slope == pytest.approx(about, abs=0.05)
+    view = bucket(new)
+    assert detector.read(view).level[0] == pytest.approx((now.mean() - usual.mean()) / usual.std())
     assert detector.signals[0].scale == pytest.approx(min(slope, 1) * usual.std())
-    assert detector._expecting.slope < 1, "of so few rows trees learn what chance did"
+    shown = detector.sketch(0, [view])
+    assert shown.before["estimated_loss"] == pytest.approx(losses_of.mean())
+    assert shown.after["estimated_loss"] == pytest.approx(losses_of.mean() + min(slope, 1) * (now.mean() - usual.mean()))
 
 
 def test_where_trees_tell_nothing_of_losses_that_they_haven_t_seen_nothing_is_followed() -> None:
