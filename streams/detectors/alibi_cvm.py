@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from streams.detectors._alibi import Alibi, number_samples, number_signals
 from streams.detectors._alibi_worker import Question
 from streams.detectors._bins import sketch_numbers
-from streams.detectors._tested import Tested, mean_gap, readings
+from streams.detectors._tested import of_criterion, readings
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch
 
 
@@ -41,7 +41,7 @@ class AlibiCvm:
             ]
         )
         found = {
-            name: Tested(one.p_value, mean_gap(one.statistic, len(before), len(after)))
+            name: of_criterion(one.p_value, one.statistic, len(before), len(after))
             for (name, (before, after)), one in zip(samples.items(), answers, strict=True)
         }
         return readings([found.get(signal.watched) for signal in self.signals])

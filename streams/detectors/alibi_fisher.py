@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from streams.detectors._alibi import Alibi
 from streams.detectors._alibi_worker import Question
 from streams.detectors._labels import label_signal, label_table, reference_counts, sketch_labels
-from streams.detectors._tested import Tested, readings
+from streams.detectors._tested import of_shares, readings
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, nothing
 
 # The library takes rows, not counts; a larger reference shrinks to so many.
@@ -43,8 +41,7 @@ class AlibiFisher:
         if table is None or not self.signals:
             return nothing(len(self.signals))
         (answer,) = self._alibi.ask([Question(test="fisher", before=table[0].tolist(), after=table[1].tolist())])
-        shares = table[:, 0] / np.maximum(table.sum(axis=1), 1)
-        return readings([Tested(answer.p_value, float(abs(shares[1] - shares[0])))])
+        return readings([of_shares(answer.p_value, table)])
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
         """Show the share of positives."""
