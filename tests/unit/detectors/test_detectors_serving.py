@@ -74,19 +74,19 @@ def test_answers_are_followed_by_the_logarithm_of_their_time_and_the_share_of_a_
         ("serving", "answers: slow", True, 0.0),
     ]
     assert [signal.floor for signal in detector.signals] == [0.58, 0.02]
-    views = [answered(world, 8, 64), answered(world, 16, 128), answered(world, *[16] * 3, 2_048)]
+    views = [answered(world, 8, 64), answered(world, 16, 128), answered(world, 16, 16, 1_023, 1_024)]
     first, doubled, slow = map(detector.read, views)
-    # The middle of a bin is an eighth of a doubling above where it begins.
+    # The middle of a bin is an eighth of a doubling above where it begins: there are four in each.
     assert first.level.tolist() == pytest.approx([(3 + 6) / 2 + 1 / 8, 0])
     assert first.rows.tolist() == [2, 2]
     assert (doubled.level - first.level).tolist() == pytest.approx([1, 0])
-    assert slow.effect.tolist() == pytest.approx([(3 * 4 + 11) / 4 + 1 / 8, 0.25])
+    assert slow.effect.tolist() == pytest.approx([(4 + 4 + 9.75 + 10) / 4 + 1 / 8, 0.25])
     angles = [math.asin(math.sqrt((hits + 0.375) / 4.75)) for hits in (1, 0)]
     assert slow.level[1] == pytest.approx(2 * (angles[0] - angles[1]))
     before, after = detector.sketch(1, [*views, answered(world)])
     assert before == {}
     assert after == {
-        "p50_ms": pytest.approx(16, rel=0.1), "p99_ms": pytest.approx(2_048, rel=0.1), "slow": 1 / 8, "rows": 8.0
+        "p50_ms": pytest.approx(16, rel=0.1), "p99_ms": pytest.approx(1_024, rel=0.1), "slow": 1 / 8, "rows": 8.0
     }  # fmt: skip
 
 

@@ -103,10 +103,10 @@ def test_when_requests_came_and_how_long_answers_took_is_counted_of_a_whole_log_
 
 
 def test_how_long_labels_took_is_summed_up_once_the_slow_ones_have_had_the_time_to_come() -> None:
-    """Each day fifty requests, half of whose labels take half a day and half three days; one label never comes."""
+    """Each day fifty requests, half of whose labels take half a day and half two and a half; one label never comes."""
     days, world = 12, World(0)
     time_ms = np.repeat(np.arange(days) * DAY_MS, 50)
-    delay_ms = np.tile(np.repeat([DAY_MS // 2, 3 * DAY_MS], 25), days)
+    delay_ms = np.tile(np.repeat([DAY_MS // 2, 5 * DAY_MS // 2], 25), days)
     known_ms = time_ms + delay_ms
     known_ms[::50] = -1
     table = pa.table(
@@ -120,7 +120,8 @@ def test_how_long_labels_took_is_summed_up_once_the_slow_ones_have_had_the_time_
     later = Later(time_ms, known_ms, np.zeros(len(time_ms)), np.full(len(time_ms), 0.5))
     views = views_of(WATCH, world.manifest, world.profile, Rows(table, later), reads_sample=False)
     found = [(view.losses.rows, view.losses.delay_ms) for view in views if view.losses is not None]
-    assert found == [(24, 0)] * 3 + [(49, 24 * DAY_MS // 2 + 25 * 3 * DAY_MS)] * 9
+    half_days = 24 + 25 * 5
+    assert found == [(24, 0), (24, 0), (49, 0), *[(49, half_days * DAY_MS // 2)] * 9]
     none = later._replace(known_ms=np.full(len(time_ms), -1))
     for view in views_of(WATCH, world.manifest, world.profile, Rows(table, none), reads_sample=False):
         assert view.losses is None
