@@ -11,7 +11,7 @@ from streams.detectors._tested import of_criterion, readings
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch
 
 
-class AlibiCvm:
+class AlibiCvm(Alibi):
     """Asks about all numbers of each bucket at once.
 
     Raises:
@@ -21,8 +21,8 @@ class AlibiCvm:
     reads_sample = True
 
     def __init__(self, setup: Setup) -> None:
+        super().__init__("alibi_cvm", "feature_cvm")
         self._setup = setup
-        self._alibi = Alibi("alibi_cvm", "feature_cvm")
         self.signals: Sequence[Signal] = number_signals(
             setup, "alibi-detect CVMDrift", "mean gap of the cumulative distributions"
         )
@@ -34,7 +34,7 @@ class AlibiCvm:
             StreamsError: the worker process died or doesn't answer.
         """
         samples = number_samples(self._setup, view)
-        answers = self._alibi.ask(
+        answers = self.ask(
             [
                 Question(test="cramer_von_mises", before=before.tolist(), after=after.tolist())
                 for before, after in samples.values()
@@ -51,10 +51,6 @@ class AlibiCvm:
         name = self.signals[index].watched
         found = [view.inputs.numbers[name] for view in views if view.inputs is not None and name in view.inputs.numbers]
         return sketch_numbers(self._setup.profile.numbers[name], found)
-
-    def close(self) -> None:
-        """End the library's process."""
-        self._alibi.close()
 
 
 def open_detector(setup: Setup) -> AlibiCvm:

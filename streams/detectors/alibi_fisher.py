@@ -14,7 +14,7 @@ from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, 
 MOST_ROWS = 200_000
 
 
-class AlibiFisher:
+class AlibiFisher(Alibi):
     """Asks about each bucket's labels.
 
     Raises:
@@ -24,7 +24,7 @@ class AlibiFisher:
     reads_sample = False
 
     def __init__(self, setup: Setup) -> None:
-        self._alibi = Alibi("alibi_fisher", "labels_fisher")
+        super().__init__("alibi_fisher", "labels_fisher")
         positives, negatives = reference_counts(setup.profile)
         larger = max((positives + negatives) / MOST_ROWS, 1.0)
         self._before = round(positives / larger), round(negatives / larger)
@@ -40,17 +40,13 @@ class AlibiFisher:
         table = label_table(self._before, view)
         if table is None or not self.signals:
             return nothing(len(self.signals))
-        (answer,) = self._alibi.ask([Question(test="fisher", before=table[0].tolist(), after=table[1].tolist())])
+        (answer,) = self.ask([Question(test="fisher", before=table[0].tolist(), after=table[1].tolist())])
         return readings([of_shares(answer.p_value, table)])
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
         """Show the share of positives."""
         del index  # there is one share
         return sketch_labels(self._before, views)
-
-    def close(self) -> None:
-        """End the library's process."""
-        self._alibi.close()
 
 
 def open_detector(setup: Setup) -> AlibiFisher:

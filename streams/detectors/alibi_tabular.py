@@ -19,7 +19,7 @@ from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch
 MOST_ROWS = 200_000
 
 
-class AlibiTabular:
+class AlibiTabular(Alibi):
     """Asks about all columns of each bucket at once.
 
     Raises:
@@ -29,8 +29,8 @@ class AlibiTabular:
     reads_sample = True
 
     def __init__(self, setup: Setup) -> None:
+        super().__init__("alibi_tabular", "feature_ks with feature_chisquare")
         self._setup = setup
-        self._alibi = Alibi("alibi_tabular", "feature_ks with feature_chisquare")
         self.signals: Sequence[Signal] = [
             *number_signals(setup, "alibi-detect KSDrift", "KS distance"),
             *category_signals(setup, "alibi-detect TabularDrift", "Cramér's V"),
@@ -50,7 +50,7 @@ class AlibiTabular:
             ),
             *(Question(test="chisquare", before=table[0].tolist(), after=table[1].tolist()) for table in categories.values()),
         ]
-        answers = dict(zip([*numbers, *categories], self._alibi.ask(questions), strict=True))
+        answers = dict(zip([*numbers, *categories], self.ask(questions), strict=True))
         found = {name: Tested(answers[name].p_value, answers[name].statistic) for name in numbers}
         for name, table in categories.items():
             found[name] = Tested(answers[name].p_value, math.sqrt(answers[name].statistic / float(table.sum())))
@@ -63,10 +63,6 @@ class AlibiTabular:
         if name in profile.numbers:
             return sketch_numbers(profile.numbers[name], [one.numbers[name] for one in inputs if name in one.numbers])
         return sketch_shares(profile.categories[name], [one.categories[name] for one in inputs if name in one.categories])
-
-    def close(self) -> None:
-        """End the library's process."""
-        self._alibi.close()
 
 
 def _categories(profile: Profile, view: BucketView) -> dict[str, Counts]:

@@ -24,6 +24,10 @@ from streams.detectors import (
 from streams.detectors.base import BucketView, Detector, Readings
 from streams.detectors.checks import World, setup_of
 
+# The library is an extra because of its licence, so that a checkout may lack it; the lock has it.
+needs_alibi = pytest.mark.skipif(
+    importlib.util.find_spec("alibi_detect") is None, reason="the extra isn't installed: pip install driftwake[alibi]"
+)
 KINDS = [(alibi_tabular, (feature_ks, feature_chisquare)), (alibi_cvm, (feature_cvm,)), (alibi_fisher, (labels_fisher,))]
 
 
@@ -34,8 +38,6 @@ def views() -> list[BucketView]:
 
 @pytest.fixture(params=KINDS, ids=lambda pair: str(pair[0].__name__))
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Detector, list[Detector]]]:
-    if importlib.util.find_spec("alibi_detect") is None:
-        pytest.skip("the extra alibi is not installed")
     theirs, ours = request.param
     setup = setup_of(World(0))
     opened = theirs.open_detector(setup)
@@ -43,6 +45,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Detector, list[Detect
     opened.close()
 
 
+@needs_alibi
 def test_alibi_detect_gives_our_p_values(pair: tuple[Detector, list[Detector]], views: list[BucketView]) -> None:
     """Equal to ours once ours are rounded to float32, in which that library keeps its own."""
     theirs, ours = pair
@@ -55,20 +58,18 @@ def test_alibi_detect_gives_our_p_values(pair: tuple[Detector, list[Detector]], 
         assert theirs.sketch(0, [view]) == ours[0].sketch(0, [view])
 
 
+@needs_alibi
 def test_a_sample_that_is_too_small_is_no_question() -> None:
     little = World(9).view(0, rows=10)
     for kind in (alibi_tabular, alibi_cvm):
-        if importlib.util.find_spec("alibi_detect") is None:
-            pytest.skip("the extra alibi is not installed")
         detector = kind.open_detector(setup_of(World(0)))
         found: Readings = detector.read(little)
         detector.close()
         assert np.isnan(found.level[:2]).all()
 
 
+@needs_alibi
 def test_a_dead_alibi_process_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    if importlib.util.find_spec("alibi_detect") is None:
-        pytest.skip("the extra alibi is not installed")
     detector = alibi_cvm.open_detector(setup_of(World(0)))
     monkeypatch.setattr(_alibi.sys, "executable", "/bin/false")
     with pytest.raises(StreamsError, match="alibi-detect's process"):
