@@ -12,7 +12,8 @@ from daemon.ledger.records import Incident, Move, PlanStep
 from daemon.places import Places
 from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
-from daemon.triaging.triage import CHALLENGE, Standing, in_order, triage
+from daemon.triaging.triage import CHALLENGE, DATA, Standing, columns_of, in_order, triage
+from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
 
@@ -39,8 +40,7 @@ class Triaging:
     def triage(self, champion: str, now_ms: int) -> None:
         """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
         for event in in_order(self._ledger.new_events(self._places.model, now_ms)):
-            known = self._ledger.incidents(self._places.model)
-            standing = Standing(champion, [one for one in known if not one.is_over], [one for one in known if one.is_over])
+            standing = self._standing(event, champion)
             decision = triage(event, standing, self._config.cooldown.ms)
             if decision.what == "open":
                 opened = self._ledger.open_for_event(event, event.kind, champion, decision.rule, now_ms)
@@ -48,6 +48,14 @@ class Triaging:
             else:
                 settled = "folded" if decision.what == "fold" else "ignored"
                 self._ledger.settle_event(event, settled, decision.rule, decision.incident, now_ms)
+
+    def _standing(self, event: DriftEvent, champion: str) -> Standing:
+        known = self._ledger.incidents(self._places.model)
+        ended = [one for one in known if one.is_over]
+        since_ms = event.time_ms - self._config.cooldown.ms
+        lately = [one.id for one in ended if event.kind == one.cause == DATA and one.moved_ms > since_ms]
+        broken = {one: frozenset[str]().union(*map(columns_of, self._ledger.events_of(one))) for one in lately}
+        return Standing(champion, [one for one in known if not one.is_over], ended, broken)
 
     def question(self, incident: Incident, now_ms: int) -> PlanStep:
         """Return the call of the diagnosis for an open incident, one per round of waiting.

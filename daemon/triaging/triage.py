@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from daemon.ledger.ids import IncidentId
@@ -26,11 +27,15 @@ _KNOWN = TRAINING | {DATA, SERVING}
 
 
 class Standing(NamedTuple):
-    """What is known of the model: the bundle it serves, its open incidents and the ones that ended."""
+    """What is known of the model: the bundle it serves, its open incidents and the ones that ended.
+
+    `broken` are the columns that ended incidents of broken data were about.
+    """
 
     champion: str
     under_way: Sequence[Incident]
     ended: Sequence[Incident]
+    broken: Mapping[IncidentId, Set[str]] = MappingProxyType({})
 
 
 class Decision(NamedTuple):
@@ -52,7 +57,8 @@ def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
         return Decision("ignore", "unknown_kind")
     if event.digest and event.digest != standing.champion:
         return Decision("ignore", "about_an_earlier_bundle")
-    last = max((incident.moved_ms for incident in standing.ended if _calms(incident, event.kind)), default=None)
+    calming = (incident for incident in standing.ended if _calms(incident, event.kind) and not _is_new(event, incident, standing))
+    last = max((incident.moved_ms for incident in calming), default=None)
     if last is not None and event.time_ms < last + cooldown_ms:
         return Decision("ignore", "cooldown")
     return Decision("open", "confirmed_and_nobody_deals_with_it")
@@ -68,6 +74,16 @@ class _Home(NamedTuple):
 def in_order(events: Iterable[DriftEvent]) -> list[DriftEvent]:
     """Return events as they are to be decided on: by event time, and of one time broken data before what it may have moved."""
     return sorted(events, key=lambda event: (event.time_ms, event.kind != DATA))
+
+
+def columns_of(event: DriftEvent) -> set[str]:
+    """Return what an event is about."""
+    return {one.watched for one in event.evidence}
+
+
+def _is_new(event: DriftEvent, incident: Incident, standing: Standing) -> bool:
+    """Whether a column is broken that an ended incident said nothing of: who was told of one must be told of the other."""
+    return event.kind == incident.cause == DATA and not columns_of(event) <= standing.broken.get(incident.id, set())
 
 
 def _home(kind: str, under_way: Sequence[Incident]) -> _Home | None:

@@ -110,7 +110,7 @@ class MonitoringConfig(Section):
     """Buckets in a row without alarm until it counts as over."""
 
     cooldown: Duration = Duration.of("7d")
-    """How long a confirmed alarm isn't said again."""
+    """How long a confirmed alarm isn't said again of the same columns."""
 
     timezone: str = "UTC"
     """Whose hours and weekdays the model's seasons follow, such as `Europe/Berlin`; it holds for bundles made from then on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from streams.contracts.events import Transition
@@ -21,41 +21,49 @@ class Course:
 
     An alarm is confirmed when the *same* signal alarmed in `confirm_after` buckets in a row (a different column by chance in each
     bucket is not a drift), or at once when one is overwhelming. Buckets without a verdict are not told to a course: they neither
-    raise nor clear.
+    raise nor clear. After an alarm was cleared, the cool-down silences the columns that it was about and no others: chance in one
+    column mustn't hide what happens to another.
+
+    Args:
+        rules: how long an alarm lasts and is silent.
+        columns: what each signal watches.
     """
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, columns: Sequence[str]) -> None:
         self._rules = rules
+        self._columns = columns
         self._runs: dict[int, int] = {}
         self._silent = 0
         self._state: Transition = "cleared"
-        self._confirmed_ms: int | None = None
+        self._said_ms: dict[str, int] = {}
 
-    def step(self, alarming: Collection[int], end_ms: int, *, is_overwhelming: bool = False) -> Transition | None:
+    def step(self, alarming: Collection[int], end_ms: int, *, overwhelming: Collection[int] = ()) -> Transition | None:
         """Take in one bucket's verdict and return what is to be said, if anything.
 
         Args:
             alarming: the signals that alarmed in the bucket; empty is silence.
             end_ms: end of the bucket.
-            is_overwhelming: whether one of them needs no second bucket.
+            overwhelming: those of them that need no second bucket.
         """
         self._runs = {signal: self._runs.get(signal, 0) + 1 for signal in alarming}
         if not alarming:
             return self._clear()
         self._silent = 0
-        if is_overwhelming or max(self._runs.values()) >= self._rules.confirm_after:
-            return self._confirm(end_ms)
+        enough = self._rules.confirm_after
+        sure = {self._columns[one] for one, lasting in self._runs.items() if lasting >= enough or one in overwhelming}
+        if sure:
+            return self._confirm(sure, end_ms)
         if self._state == "cleared":
             self._state = "suspected"
             return "suspected"
         return None
 
-    def _confirm(self, end_ms: int) -> Transition | None:
-        is_cooling = self._confirmed_ms is not None and end_ms - self._confirmed_ms < self._rules.cooldown_ms
-        self._state = "confirmed"
-        if is_cooling:
+    def _confirm(self, sure: Collection[str], end_ms: int) -> Transition | None:
+        was_on, self._state = self._state == "confirmed", "confirmed"
+        said = {column: ms for column, ms in self._said_ms.items() if end_ms - ms < self._rules.cooldown_ms}
+        if (was_on and said) or said.keys() >= set(sure):
             return None
-        self._confirmed_ms = end_ms
+        self._said_ms = said | dict.fromkeys(sure, end_ms)
         return "confirmed"
 
     def _clear(self) -> Transition | None:

@@ -159,7 +159,8 @@ class _Watch:
         self._rises_only = np.array([signal.rises_only for signal in self._panel.signals], bool)
         rules = Rules(config.confirm_after, config.clear_after, config.cooldown.ms)
         self._overwhelming = self._threshold + (OVERWHELMING if config.confirm_after > 1 else 0.0)
-        self._courses = [Course(rules) for _ in self._panel.groups]
+        columns = [signal.watched for signal in self._panel.signals]
+        self._courses = [Course(rules, columns) for _ in self._panel.groups]
         self._views: deque[BucketView] = deque(maxlen=LENGTHS[-1])
 
     def look(self, view: BucketView) -> Verdict:
@@ -182,8 +183,8 @@ class _Watch:
                 continue
             tests[detector] = tests.get(detector, 0) + read
             alarming = np.flatnonzero(is_up & own)
-            is_overwhelming = bool((looked.improbability[alarming] >= self._overwhelming).any())
-            transition = self._courses[number].step(alarming.tolist(), view.end_ms, is_overwhelming=is_overwhelming)
+            overwhelming = alarming[looked.improbability[alarming] >= self._overwhelming].tolist()
+            transition = self._courses[number].step(alarming.tolist(), view.end_ms, overwhelming=overwhelming)
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
                 events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))

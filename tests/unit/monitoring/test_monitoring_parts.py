@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -74,10 +75,20 @@ def test_summaries_of_different_references_are_not_added() -> None:
 DAYS = 7 * DAY_MS
 
 
+def course_of(confirm: int, clear: int, cooldown_ms: int, columns: Sequence[str] = "abc") -> Course:
+    """A course whose signals are known by a letter, each with a column of its own unless given."""
+    watched = [""] * 128
+    for letter, column in zip("abc", columns, strict=True):
+        watched[ord(letter)] = column
+    return Course(Rules(confirm, clear, cooldown_ms), watched)
+
+
 def said(course: Course, verdicts: str) -> list[str]:
     """One letter a day: what alarmed, a capital if overwhelmingly, a dot for silence; the first two letters of what was said."""
     spoken = [
-        course.step([] if one == "." else [ord(one.lower())], day * DAY_MS, is_overwhelming=one.isupper())
+        course.step(
+            [] if one == "." else [ord(one.lower())], day * DAY_MS, overwhelming=[ord(one.lower())] if one.isupper() else []
+        )
         for day, one in enumerate(verdicts)
     ]
     return [one[:2] if one else ".." for one in spoken]
@@ -95,19 +106,31 @@ def said(course: Course, verdicts: str) -> list[str]:
         ("aa...aa...", "co .. .. cl su .. .. .. cl"),
         ("aA...", "co .. .. cl"),
         ("a.A...", ".. co .. .. cl"),
+        ("aaBB", "co .. .."),
+        ("aa...BB", "co .. .. cl co .."),
+        ("aa...bb...aa", "co .. .. cl su co .. .. cl su co"),
     ],
 )
 def test_the_course_of_an_alarm(verdicts: str, expected: str) -> None:
-    assert said(Course(Rules(2, 3, DAYS)), verdicts) == ["su", *expected.split()]
+    assert said(course_of(2, 3, DAYS), verdicts) == ["su", *expected.split()]
+
+
+def test_the_cooldown_is_of_columns_whatever_signals_they_have() -> None:
+    assert said(course_of(2, 3, DAYS, "xxy"), "aa...bb")[-2:] == ["su", ".."]
+    assert said(course_of(2, 3, DAYS, "xxy"), "aa...cc")[-2:] == ["su", "co"]
 
 
 @given(st.text("abcA.", min_size=1, max_size=80), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20))
 @settings(max_examples=200, deadline=None)
 def test_a_course_never_repeats_itself_within_the_cooldown(verdicts: str, confirm: int, clear: int, cooldown: int) -> None:
-    course = Course(Rules(confirm, clear, cooldown * DAY_MS))
+    course = course_of(confirm, clear, cooldown * DAY_MS)
     found = said(course, verdicts)
     confirmed = [day for day, one in enumerate(found) if one == "co"]
-    assert all(later - earlier >= cooldown for earlier, later in pairwise(confirmed))
+    for letter in "abc":
+        of_one = [day for day in confirmed if verdicts[day].lower() == letter]
+        assert all(later - earlier >= cooldown for earlier, later in pairwise(of_one))
+    for earlier, later in pairwise(confirmed):
+        assert later - earlier >= cooldown or "cl" in found[earlier:later], "an alarm that lasts is said once"
     for day in confirmed:
         run = verdicts[max(day - confirm + 1, 0) : day + 1]
         assert run.lower() == run[-1].lower() * confirm or run[-1].isupper()
@@ -119,11 +142,11 @@ def test_a_course_never_repeats_itself_within_the_cooldown(verdicts: str, confir
 
 
 def test_what_is_overwhelming_needs_no_second_bucket() -> None:
-    assert said(Course(Rules(5, 2, DAYS)), "A..a") == ["co", "..", "cl", "su"]
+    assert said(course_of(5, 2, DAYS), "A..a") == ["co", "..", "cl", "su"]
 
 
 def test_other_signals_in_between_do_not_confirm_one_and_one_among_others_does() -> None:
-    course = Course(Rules(2, 3, 0))
+    course = Course(Rules(2, 3, 0), [""] * 6)
     assert [course.step(alarming, 0) for alarming in ([1, 2], [3], [4, 5], [0, 5])] == ["suspected", None, None, "confirmed"]
 
 
@@ -135,11 +158,11 @@ def test_other_signals_in_between_do_not_confirm_one_and_one_among_others_does()
 @settings(max_examples=200, deadline=None)
 def test_alarms_begin_where_their_rate_is_counted(halves: npt.NDArray[np.int64], confirm: int, clear: int) -> None:
     """What statistics count as an alarm, to ask how often chance raises one, is what a course says; 2 is the threshold."""
-    heights, level, course = halves / 2, 2.0, Course(Rules(confirm, clear, 0))
+    heights, level, course = halves / 2, 2.0, Course(Rules(confirm, clear, 0), ["", "", ""])
     sure = level + (OVERWHELMING if confirm > 1 else 0.0)
     begun, is_on = 0, False
     for row in heights:
-        transition = course.step(np.flatnonzero(row >= level).tolist(), 0, is_overwhelming=bool((row >= sure).any()))
+        transition = course.step(np.flatnonzero(row >= level).tolist(), 0, overwhelming=np.flatnonzero(row >= sure).tolist())
         begun += transition == "confirmed" and not is_on
         is_on = transition == "confirmed" or (is_on and transition != "cleared")
     counted = alarms.Course(confirm, clear)

@@ -117,6 +117,21 @@ def test_what_was_only_noted_at_the_same_time_is_evidence_for_the_diagnosis(tmp_
     assert [(one["kind"], one["transition"]) for one in asked] == [("score_drift", "confirmed"), ("data_quality", "confirmed")]
 
 
+def test_the_cooldown_of_broken_data_is_of_the_columns_that_people_were_told_of(tmp_path: Path) -> None:
+    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        triaging = Triaging(ledger, Places(MODEL, str(tmp_path), tmp_path, DAY), TriagingConfig())
+        opened = []
+        for day, watched in enumerate(("amount", "amount", "shop", "amount", "shop")):
+            now_ms = START + day * DAY
+            ledger.take_event(event(now_ms, "data_quality", name=str(day), watched=watched))
+            triaging.triage("c", now_ms)
+            for one in ledger.incidents(only_open=True):
+                opened.append((day, watched))
+                diagnosed = ledger.move(one, Move(to="diagnosed", reason="", rule=""), now_ms)
+                ledger.move(diagnosed, Move(to="no_action", reason="", rule=""), now_ms)
+    assert opened == [(0, "amount"), (2, "shop")]
+
+
 def test_a_kind_nobody_knows_is_only_noted() -> None:
     assert decide("apocalypse") == "ignore"
 
