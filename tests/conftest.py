@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 
 import pytest
 import pytest_asyncio
 
+from streams.detectors._alibi import WORKER
 from streams.transport import protocol
 from streams.transport.broker import EmbeddedBroker
 
@@ -43,6 +44,14 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     """A real broker for the whole session; its `bootstrap` is what tests need."""
     async with EmbeddedBroker(tmp_path_factory.mktemp("broker"), brief=True) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def alibi_worker() -> Iterator[None]:
+    """alibi-detect's process, which lives as long as somebody may ask: it takes 9 s to start."""
+    WORKER.join()
+    yield
+    WORKER.leave()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""alibi-detect at the other end of a pipe: its process is started with the first question, and ends with the detector.
+"""alibi-detect at the other end of a pipe: its process is started with the first question, and ends with the last detector.
 
 None of its kinds is on by default: alibi-detect is under the Business Source License 1.1, whose grant for production use is
 narrow.
@@ -10,6 +10,7 @@ import importlib.util
 import select
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 import msgspec
@@ -25,6 +26,60 @@ from streams.detectors.base import BucketView, Floats, Setup, Signal
 ANSWER_SECONDS = 120.0
 
 log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """The process, one for all detectors that ask it, since each would import 260 MB for 9 s: it ends with the last of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._detectors = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def join(self) -> None:
+        """Count a detector in."""
+        with self._lock:
+            self._detectors += 1
+
+    def leave(self) -> None:
+        """Count a detector out; the last one ends the process."""
+        with self._lock:
+            self._detectors -= 1
+            if not self._detectors:
+                self._end()
+
+    def ask(self, questions: Sequence[Question]) -> list[Answer]:
+        """Have tests made, in order. After an error the next question starts the process anew.
+
+        Raises:
+            StreamsError: the process died or doesn't answer.
+        """
+        with self._lock:
+            process = self._process = self._process or _start()
+            if process.stdin is None or process.stdout is None:
+                raise StreamsError("alibi-detect's process has no pipes")
+            try:
+                process.stdin.write(msgspec.json.encode(questions) + b"\n")
+                process.stdin.flush()
+                ready, _, _ = select.select([process.stdout], [], [], ANSWER_SECONDS)
+                line = process.stdout.readline() if ready else b""
+            except OSError as error:
+                self._end()
+                raise StreamsError(f"alibi-detect's process died: {error}") from error
+            if not line:
+                self._end()
+                raise StreamsError(f"alibi-detect's process gave no answer in {ANSWER_SECONDS:.0f} s; what it said stands above")
+            return msgspec.json.decode(line, type=list[Answer])
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+WORKER = Worker()
+"""This process's."""
 
 
 class Alibi:
@@ -50,7 +105,8 @@ class Alibi:
             licence="Business Source License 1.1",
             advice=f"read its grant before production use; {ours} does the same without it",
         )
-        self._worker: subprocess.Popen[bytes] | None = None
+        WORKER.join()
+        self._is_open = True
 
     def ask(self, questions: Sequence[Question]) -> list[Answer]:
         """Have tests made, in order.
@@ -58,30 +114,13 @@ class Alibi:
         Raises:
             StreamsError: the worker process died or doesn't answer.
         """
-        if not questions:
-            return []
-        worker = self._worker = self._worker or _start()
-        if worker.stdin is None or worker.stdout is None:
-            raise StreamsError("alibi-detect's process has no pipes")
-        try:
-            worker.stdin.write(msgspec.json.encode(questions) + b"\n")
-            worker.stdin.flush()
-            ready, _, _ = select.select([worker.stdout], [], [], ANSWER_SECONDS)
-            line = worker.stdout.readline() if ready else b""
-        except OSError as error:
-            self.close()
-            raise StreamsError(f"alibi-detect's process died: {error}") from error
-        if not line:
-            self.close()
-            raise StreamsError(f"alibi-detect's process gave no answer in {ANSWER_SECONDS:.0f} s; what it said stands above")
-        return msgspec.json.decode(line, type=list[Answer])
+        return WORKER.ask(questions) if questions else []
 
     def close(self) -> None:
-        """End the worker process."""
-        if self._worker is not None:
-            self._worker.kill()
-            self._worker.communicate()
-            self._worker = None
+        """Have no more questions."""
+        if self._is_open:
+            self._is_open = False
+            WORKER.leave()
 
 
 def number_samples(setup: Setup, view: BucketView) -> dict[str, tuple[Floats, Floats]]:

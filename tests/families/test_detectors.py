@@ -10,6 +10,7 @@ from streams.contracts.schema import Task
 from streams.detectors import checks
 from streams.runtime.plugins import kinds_of, load_kind
 
+pytestmark = pytest.mark.usefixtures("alibi_worker")
 FAMILY = "streams.detectors"
 TASKS: tuple[Task, ...] = ("binary", "regression")
 # A kind whose library is an extra, and the library.

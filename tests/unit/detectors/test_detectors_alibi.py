@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
+import psutil
 import pytest
 from scipy import stats
 
@@ -28,6 +29,7 @@ from streams.detectors.checks import World, setup_of
 needs_alibi = pytest.mark.skipif(
     importlib.util.find_spec("alibi_detect") is None, reason="the extra isn't installed: pip install driftwake[alibi]"
 )
+pytestmark = pytest.mark.usefixtures("alibi_worker")
 KINDS = [(alibi_tabular, (feature_ks, feature_chisquare)), (alibi_cvm, (feature_cvm,)), (alibi_fisher, (labels_fisher,))]
 
 
@@ -70,11 +72,30 @@ def test_a_sample_that_is_too_small_is_no_question() -> None:
 
 @needs_alibi
 def test_a_dead_alibi_process_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_alibi, "WORKER", _alibi.Worker())
     detector = alibi_cvm.open_detector(setup_of(World(0)))
-    monkeypatch.setattr(_alibi.sys, "executable", "/bin/false")
-    with pytest.raises(StreamsError, match="alibi-detect's process"):
+    with monkeypatch.context() as broken, pytest.raises(StreamsError, match="alibi-detect's process"):
+        broken.setattr(_alibi.sys, "executable", "/bin/false")
         detector.read(World(0).view(0))
+    assert not np.isnan(detector.read(World(0).view(0)).level).any(), "the next question starts it anew"
     detector.close()
+
+
+@needs_alibi
+def test_all_detectors_share_one_process_which_ends_with_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = _alibi.Worker()
+    monkeypatch.setattr(_alibi, "WORKER", worker)
+    first, second = (kind.open_detector(setup_of(World(0))) for kind in (alibi_cvm, alibi_tabular))
+    children = psutil.Process().children()
+    first.read(World(0).view(0))
+    second.read(World(0).view(0))
+    (process,) = [one for one in psutil.Process().children() if one not in children]
+    first.close()
+    first.close()
+    second.read(World(0).view(1))
+    assert process.is_running()
+    second.close()
+    assert not process.is_running()
 
 
 @pytest.mark.parametrize("kind", [theirs for theirs, _ in KINDS])
