@@ -66,9 +66,9 @@ def opened(kind: ModuleType, seed: int, task: Task) -> tuple[World, Detector]:
 
 
 @lru_cache(maxsize=_KEPT)
-def _quiet(seed: int, task: Task, coordinates: int, buckets: int) -> tuple[World, list[BucketView]]:
+def _quiet(seed: int, task: Task, buckets: int) -> tuple[World, list[BucketView]]:
     """A world and its first undisturbed buckets, kept since each kind is asked for the same."""
-    world = World(seed, task, coordinates=coordinates)
+    world = World(seed, task)
     return world, [world.view(index) for index in range(buckets)]
 
 
@@ -101,12 +101,12 @@ def check_silent(kind: ModuleType, task: Task = "binary", *, worlds: int = 60, b
     """
     found: list[Readings] = []
     for seed in range(worlds):
-        world, views = _quiet(seed, task, 0, buckets)
+        world, views = _quiet(seed, task, buckets)
         detector = open_in(kind, world)
         if not detector.signals:
             detector.close()
-            world, views = _quiet(seed, task, _COORDINATES, buckets)
-            detector = open_in(kind, world)
+            world = World(seed, task, coordinates=_COORDINATES)
+            detector, views = open_in(kind, world), [world.view(index) for index in range(buckets)]
         try:
             found += [detector.read(view) for view in views]
         finally:
