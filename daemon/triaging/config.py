@@ -14,6 +14,10 @@ class TriagingConfig(Section):
     cooldown: Duration = Duration.of("7d")
     """After an incident has ended, events of the same cause are only noted for this long: what was done must show first."""
 
+    reminder: Duration = Duration.of("28d")
+    """Columns that people were told are broken open nothing more as long as they haven't been quiet for the cooldown, but people
+    are reminded after this long."""
+
     recent: Duration = Duration.of("7d")
     """How much of the newest data the diagnosis compares with the reference."""
 

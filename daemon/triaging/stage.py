@@ -12,13 +12,15 @@ from daemon.ledger.records import Incident, Move, PlanStep
 from daemon.places import Places
 from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
-from daemon.triaging.triage import CHALLENGE, DATA, Standing, columns_of, in_order, triage
+from daemon.triaging.triage import CHALLENGE, DATA, Silence, Standing, Told, columns_of, in_order, is_told, triage
 from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
 
 log = Log("daemon.triaging.stage")
 
+# What the diagnosis calls data that is broken upstream.
+BROKEN = "upstream_data_break"
 # A storm of events adds nothing to a diagnosis after the first hundred; all of them are in the ledger.
 _MOST_EVENTS = 100
 
@@ -41,7 +43,7 @@ class Triaging:
         """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
         for event in in_order(self._ledger.new_events(self._places.model, now_ms)):
             standing = self._standing(event, champion)
-            decision = triage(event, standing, self._config.cooldown.ms)
+            decision = triage(event, standing, Silence(self._config.cooldown.ms, self._config.reminder.ms))
             if decision.what == "open":
                 opened = self._ledger.open_for_event(event, event.kind, champion, decision.rule, now_ms)
                 log.info("IncidentOpened", incident=opened.id, cause=event.kind, event_time=text_of(now_ms))
@@ -51,11 +53,20 @@ class Triaging:
 
     def _standing(self, event: DriftEvent, champion: str) -> Standing:
         known = self._ledger.incidents(self._places.model)
-        ended = [one for one in known if one.is_over]
-        since_ms = event.time_ms - self._config.cooldown.ms
-        lately = [one.id for one in ended if event.kind == one.cause == DATA and one.moved_ms > since_ms]
-        broken = {one: frozenset[str]().union(*map(columns_of, self._ledger.events_of(one))) for one in lately}
-        return Standing(champion, [one for one in known if not one.is_over], ended, broken)
+        under_way, ended = [one for one in known if not one.is_over], [one for one in known if one.is_over]
+        since_ms = event.time_ms - self._config.reminder.ms
+        told = [self._told(one) for one in ended if one.moved_ms > since_ms and is_told(one.cause)] if is_told(event.kind) else []
+        return Standing(champion, under_way, ended, [one for one in told if one is not None])
+
+    def _told(self, incident: Incident) -> Told | None:
+        likely = msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis).likely
+        is_broken = likely is not None and likely.cause == BROKEN
+        if not (is_broken or incident.cause == DATA):
+            return None
+        events = self._ledger.events_of(incident.id)
+        columns = frozenset[str]().union(*map(columns_of, events))
+        last_ms = max((one.time_ms for one in events), default=incident.moved_ms)
+        return Told(incident.id, columns, incident.moved_ms, max(last_ms, incident.moved_ms), is_broken)
 
     def question(self, incident: Incident, now_ms: int) -> PlanStep:
         """Return the call of the diagnosis for an open incident, one per round of waiting.

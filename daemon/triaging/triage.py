@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from types import MappingProxyType
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from daemon.ledger.ids import IncidentId
@@ -26,16 +26,33 @@ SHIFT = frozenset({"feature_drift", "score_drift", "performance_estimate"})
 _KNOWN = TRAINING | {DATA, SERVING}
 
 
-class Standing(NamedTuple):
-    """What is known of the model: the bundle it serves, its open incidents and the ones that ended.
+class Told(NamedTuple):
+    """What people were told of broken columns: the incident, when it ended, and when the columns were last spoken of.
 
-    `broken` are the columns that ended incidents of broken data were about.
+    `is_broken` says that the data was found broken, and not only suspected to be.
     """
+
+    incident: IncidentId
+    columns: AbstractSet[str]
+    ended_ms: int
+    last_ms: int
+    is_broken: bool
+
+
+class Standing(NamedTuple):
+    """What is known of the model: the bundle it serves, its open incidents, the ones that ended, and what people were told."""
 
     champion: str
     under_way: Sequence[Incident]
     ended: Sequence[Incident]
-    broken: Mapping[IncidentId, Set[str]] = MappingProxyType({})
+    told: Sequence[Told] = ()
+
+
+class Silence(NamedTuple):
+    """How long nothing more is opened: after an incident, and about columns that stay broken until people are reminded."""
+
+    cooldown_ms: int
+    reminder_ms: int
 
 
 class Decision(NamedTuple):
@@ -46,7 +63,7 @@ class Decision(NamedTuple):
     incident: IncidentId | None = None
 
 
-def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
+def triage(event: DriftEvent, standing: Standing, silence: Silence) -> Decision:
     """Decide on one event, given everything before it."""
     home = _home(event.kind, standing.under_way)
     if home is not None:
@@ -57,11 +74,17 @@ def triage(event: DriftEvent, standing: Standing, cooldown_ms: int) -> Decision:
         return Decision("ignore", "unknown_kind")
     if event.digest and event.digest != standing.champion:
         return Decision("ignore", "about_an_earlier_bundle")
-    calming = (incident for incident in standing.ended if _calms(incident, event.kind) and not _is_new(event, incident, standing))
-    last = max((incident.moved_ms for incident in calming), default=None)
-    if last is not None and event.time_ms < last + cooldown_ms:
+    return _silenced(event, standing, silence) or Decision("open", "confirmed_and_nobody_deals_with_it")
+
+
+def _silenced(event: DriftEvent, standing: Standing, silence: Silence) -> Decision | None:
+    told = next((one for one in standing.told if _is_told(event, one, silence)), None)
+    if told is not None:
+        return Decision("ignore", "people_were_told", told.incident)
+    last = max((incident.moved_ms for incident in standing.ended if _calms(incident, event.kind)), default=None)
+    if last is not None and event.time_ms < last + silence.cooldown_ms:
         return Decision("ignore", "cooldown")
-    return Decision("open", "confirmed_and_nobody_deals_with_it")
+    return None
 
 
 class _Home(NamedTuple):
@@ -81,9 +104,19 @@ def columns_of(event: DriftEvent) -> set[str]:
     return {one.watched for one in event.evidence}
 
 
-def _is_new(event: DriftEvent, incident: Incident, standing: Standing) -> bool:
-    """Whether a column is broken that an ended incident said nothing of: who was told of one must be told of the other."""
-    return event.kind == incident.cause == DATA and not columns_of(event) <= standing.broken.get(incident.id, set())
+def is_told(kind: str) -> bool:
+    """Whether a kind of event may be about broken columns that people were told of."""
+    return kind == DATA or kind in SHIFT
+
+
+def _is_told(event: DriftEvent, told: Told, silence: Silence) -> bool:
+    """Whether an event says nothing that people weren't told: the same columns, which haven't been quiet since.
+
+    Another column is news, and so is what becomes of the labels and the loss.
+    """
+    speaks_for = event.kind == DATA or (told.is_broken and event.kind in SHIFT)
+    is_lasting = event.time_ms <= told.last_ms + silence.cooldown_ms and event.time_ms < told.ended_ms + silence.reminder_ms
+    return speaks_for and is_lasting and columns_of(event) <= told.columns
 
 
 def _home(kind: str, under_way: Sequence[Incident]) -> _Home | None:
@@ -103,8 +136,11 @@ def _home(kind: str, under_way: Sequence[Incident]) -> _Home | None:
 
 
 def _calms(incident: Incident, kind: str) -> bool:
-    """Whether an ended incident speaks for this kind: its own cause, both of the inputs, or any training after a swap."""
+    """Whether an ended incident speaks for this kind: its own cause, both of the inputs, or any training after a swap.
+
+    Broken data is told of by column.
+    """
     swapped = incident.state in {"closed", "rolled_back"}
-    return (
+    return kind != DATA and (
         incident.cause == kind or {kind, incident.cause} <= SHIFT or (swapped and kind in TRAINING and incident.cause in TRAINING)
     )

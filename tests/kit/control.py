@@ -88,7 +88,13 @@ def script(digest: str, **changes: Any) -> dict[str, Any]:
 
 
 def event(
-    time_ms: int, kind: str = "performance", transition: str = "confirmed", name: str = "e", digest: str = "", watched: str = "loss"
+    time_ms: int,
+    kind: str = "performance",
+    transition: str = "confirmed",
+    *,
+    name: str = "e",
+    digest: str = "",
+    watched: str = "loss",
 ) -> DriftEvent:
     """Something a monitor states."""
     proof = Evidence(watched=watched, method="adwin", p_value=0.001, effect=0.1, effect_unit="nats")

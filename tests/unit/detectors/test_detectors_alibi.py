@@ -74,9 +74,10 @@ def test_a_sample_that_is_too_small_is_no_question() -> None:
 def test_a_dead_alibi_process_is_an_error_that_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_alibi, "WORKER", _alibi.Worker())
     detector = alibi_cvm.open_detector(setup_of(World(0)))
-    with monkeypatch.context() as broken, pytest.raises(StreamsError, match="alibi-detect's process"):
+    with monkeypatch.context() as broken:
         broken.setattr(_alibi.sys, "executable", "/bin/false")
-        detector.read(World(0).view(0))
+        with pytest.raises(StreamsError, match="alibi-detect's process"):
+            detector.read(World(0).view(0))
     assert not np.isnan(detector.read(World(0).view(0)).level).any(), "the next question starts it anew"
     detector.close()
 

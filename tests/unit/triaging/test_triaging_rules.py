@@ -11,11 +11,12 @@ from daemon.ledger.records import Incident, Move
 from daemon.places import Places
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
-from daemon.triaging.triage import TRAINING, Standing, triage
+from daemon.triaging.triage import TRAINING, Silence, Standing, triage
 from streams.contracts.events import DriftEvent
 from tests.kit.control import DAY, MODEL, START, event
 
 COOLDOWN = 7 * DAY
+SILENCE = Silence(COOLDOWN, 28 * DAY)
 
 
 def incident(cause: str, state: str = "open", moved_ms: int = START) -> Incident:
@@ -32,7 +33,7 @@ def incident(cause: str, state: str = "open", moved_ms: int = START) -> Incident
 
 
 def decide(kind: str, *under_way: Incident, ended: tuple[Incident, ...] = (), **changes: object) -> str:
-    return triage(event(START, kind, **changes), Standing("c", under_way, ended), COOLDOWN).what  # type: ignore[arg-type]
+    return triage(event(START, kind, **changes), Standing("c", under_way, ended), SILENCE).what  # type: ignore[arg-type]
 
 
 def test_a_confirmed_event_opens() -> None:
@@ -82,7 +83,7 @@ def test_what_moves_with_broken_data_is_diagnosed_with_it() -> None:
     assert decide("loss_drift", incident("data_quality")) == "open"
     assert decide("label_drift", incident("data_quality")) == "open"
     both = incident("data_quality"), incident("performance")
-    assert triage(event(START, "feature_drift"), Standing("c", both, ()), COOLDOWN).incident == "i-performance"
+    assert triage(event(START, "feature_drift"), Standing("c", both, ()), SILENCE).incident == "i-performance"
 
 
 def test_a_break_and_the_drift_of_one_hour_are_one_incident_whichever_came_first(tmp_path: Path) -> None:
@@ -117,19 +118,44 @@ def test_what_was_only_noted_at_the_same_time_is_evidence_for_the_diagnosis(tmp_
     assert [(one["kind"], one["transition"]) for one in asked] == [("score_drift", "confirmed"), ("data_quality", "confirmed")]
 
 
-def test_the_cooldown_of_broken_data_is_of_the_columns_that_people_were_told_of(tmp_path: Path) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
-        triaging = Triaging(ledger, Places(MODEL, str(tmp_path), tmp_path, DAY), TriagingConfig())
-        opened = []
-        for day, watched in enumerate(("amount", "amount", "shop", "amount", "shop")):
+def opened_on(folder: Path, said: dict[int, tuple[str, str]], cause: str = "upstream_data_break") -> list[int]:
+    """Days on which an incident is opened: by day the kind of an event and what it watches; each is diagnosed at once."""
+    diagnosis = {"causes": [{"cause": cause, "probability": 0.9}]}
+    opened = []
+    with open_ledger(folder / "ledger.sqlite") as ledger:
+        triaging = Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig())
+        for day, (kind, watched) in said.items():
             now_ms = START + day * DAY
-            ledger.take_event(event(now_ms, "data_quality", name=str(day), watched=watched))
+            ledger.take_event(event(now_ms, kind, name=str(day), watched=watched))
             triaging.triage("c", now_ms)
             for one in ledger.incidents(only_open=True):
-                opened.append((day, watched))
-                diagnosed = ledger.move(one, Move(to="diagnosed", reason="", rule=""), now_ms)
+                opened.append(day)
+                diagnosed = ledger.move(one, Move(to="diagnosed", reason="", rule="", details={"diagnosis": diagnosis}), now_ms)
                 ledger.move(diagnosed, Move(to="no_action", reason="", rule=""), now_ms)
-    assert opened == [(0, "amount"), (2, "shop")]
+    return opened
+
+
+DATA = "data_quality"
+
+
+def test_people_are_told_of_each_broken_column(tmp_path: Path) -> None:
+    said = {0: (DATA, "amount"), 1: (DATA, "amount"), 2: (DATA, "shop"), 3: (DATA, "amount"), 4: (DATA, "shop")}
+    assert opened_on(tmp_path, said) == [0, 2]
+
+
+def test_what_stays_broken_is_said_once_and_again_after_a_month(tmp_path: Path) -> None:
+    lasting = dict.fromkeys(range(0, 60, 7), (DATA, "amount"))
+    assert opened_on(tmp_path, lasting) == [0, 28, 56]
+
+
+def test_what_was_quiet_for_the_cooldown_is_news(tmp_path: Path) -> None:
+    assert opened_on(tmp_path, {0: (DATA, "amount"), 5: (DATA, "amount"), 13: (DATA, "amount")}) == [0, 13]
+
+
+def test_what_moves_in_a_column_that_is_known_to_be_broken_is_no_news(tmp_path: Path) -> None:
+    said = {0: (DATA, "amount"), 1: ("feature_drift", "amount"), 2: ("feature_drift", "shop"), 3: ("loss_drift", "amount")}
+    assert opened_on(tmp_path / "broken", said) == [0, 2, 3]
+    assert opened_on(tmp_path / "harmless", said, "harmless_shift") == [0, 1, 3], "nothing was found broken"
 
 
 def test_a_kind_nobody_knows_is_only_noted() -> None:
@@ -143,7 +169,7 @@ STORM = [event(START + number, kind, name=str(number)) for number, kind in enume
 def test_a_storm_opens_one_incident_whatever_its_order(storm: list[DriftEvent]) -> None:
     opened: list[Incident] = []
     for one in storm:
-        decision = triage(one, Standing("c", opened, ()), COOLDOWN)
+        decision = triage(one, Standing("c", opened, ()), SILENCE)
         if decision.what == "open":
             opened.append(incident(one.kind))
     assert len(opened) == 1
