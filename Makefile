@@ -64,7 +64,7 @@ bench-loop: $(READY)
 	$(BIN)/driftwake bench --jobs 2 C2_sine C2_stagger C3_sine C4
 
 bench-loop-full: $(READY)
-	$(BIN)/driftwake bench --jobs 2 --again
+	$(BIN)/driftwake bench --jobs 2
 
 bench-loop-night: $(READY)
 	$(BIN)/driftwake bench --seeds 5 --jobs 2

@@ -158,7 +158,9 @@ def bench(  # noqa: PLR0917 - the command's options, given by name
         "driftwake-bench.html"
     ),
     jobs: Annotated[int, typer.Option(min=1, help="How many scenarios are played side by side; each takes about 3 GiB.")] = 1,
-    again: Annotated[bool, typer.Option("--again", help="Play also what has a result already.")] = False,  # noqa: FBT002 - a switch
+    older: Annotated[  # noqa: FBT002 - a switch
+        bool, typer.Option("--older", help="Play nothing that has a result, though another state of the code gave it.")
+    ] = False,
 ) -> None:
     """Play the closed-loop bench: scenarios with a known truth, driftwake beside other policies. Needs a source checkout."""
     try:
@@ -166,7 +168,7 @@ def bench(  # noqa: PLR0917 - the command's options, given by name
     except ModuleNotFoundError as error:
         raise BadInputError("the bench is part of the source tree: run it in a checkout of driftwake") from error
     policies = tuple(policy or module.POLICIES)
-    wanted = module.Wanted(tuple(scenarios or ()), policies, seeds, data, folder, report, jobs=jobs, again=again)
+    wanted = module.Wanted(tuple(scenarios or ()), policies, seeds, data, folder, report, jobs=jobs, older=older)
     raise typer.Exit(module.run_bench(wanted))
 
 

@@ -57,7 +57,7 @@ def run_bench(wanted: Wanted) -> int:
     print_report(report, console)
     older = [one.id for one in results if one.failed is None and one.code != code_digest()]
     if older:
-        console.print(f"Kept from another state of the code: {', '.join(older)}; --again plays them anew")
+        console.print(f"Of another state of the code: {', '.join(older)}; without --older they are played anew")
     console.print(f"The report: {wanted.report}")
     return 0 if all(bar.held for bar in all_bars(report)) else 1
 

@@ -23,11 +23,13 @@ _SOURCES = ("daemon", "skills", "streams", "tests/bench")
 
 
 def result_of(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
-    """Return the result of before, or play the scenario and keep its result; one that failed isn't kept."""
+    """Return the result of before if this code gave it, or play the scenario and keep its result; one that failed isn't kept."""
     key = hashlib.sha256(file.read_bytes() + repr((scenario.seed, sorted(wanted.policies))).encode()).hexdigest()[:16]
     kept = wanted.folder / "results" / f"{scenario.id}-{key}.json"
-    if kept.exists() and not wanted.again:
-        return msgspec.json.decode(kept.read_bytes(), type=ScenarioResult)
+    if kept.exists():
+        before = msgspec.json.decode(kept.read_bytes(), type=ScenarioResult)
+        if wanted.older or before.code == code_digest():
+            return before
     console, name, began = Console(), f"{scenario.id}, seed {scenario.seed}", time.monotonic()
     console.print(f"{name}: {scenario.title}")
     try:

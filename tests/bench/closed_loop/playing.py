@@ -32,7 +32,7 @@ _LEAST_HORIZON_MS, _LONGEST_HORIZON_MS = 2 * DAY_MS, LONGEST_HORIZON.ms
 class Wanted(NamedTuple):
     """What is run. `folder` keeps results and, while a scenario runs, its data; `data` is where the named data sets lie.
 
-    `jobs` scenarios are played side by side. With `again` kept results of before don't count.
+    `jobs` scenarios are played side by side. With `older` results count that another state of the code gave.
     """
 
     scenarios: Sequence[str]
@@ -43,7 +43,7 @@ class Wanted(NamedTuple):
     report: Path
     keep: bool = False
     jobs: int = 1
-    again: bool = False
+    older: bool = False
 
 
 def play(wanted: Wanted, file: Path, scenario: Scenario) -> ScenarioResult:
