@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-latency bench-monitors bench-rivals bench-estimates bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-ledger bench-monitors bench-rivals bench-estimates bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -15,9 +15,11 @@ demo: $(READY)
 	$(BIN)/driftwake demo
 
 test: $(READY)
+	bash deploy/system.sh
 	$(BIN)/python -m pytest -m "not full"
 
 test-full: $(READY)
+	bash deploy/system.sh
 	$(BIN)/python -m pytest
 
 check: $(READY)
@@ -34,6 +36,11 @@ bench: $(READY)
 
 bench-latency: $(READY)
 	$(BIN)/python -m tests.bench.serving_latency
+
+# What an audited change costs on disk, in SQLite and PostgreSQL; how long a chain takes to verify, and a burst of events to triage.
+bench-ledger: $(READY)
+	bash deploy/system.sh
+	$(BIN)/python -m tests.bench.ledger
 
 # How soon a shift is confirmed, and how often chance raises an alarm in streams that never change, 200 months of each (takes long),
 # and in real files' rows. DATA is where those are.

@@ -205,20 +205,22 @@ class Door:
             return
         try:
             event = decode_event(value or b"", headers)
+            is_new = event.model in self._loops and self._loops[event.model].on_event(event)
         except ContractError as error:
             log.warning("EventRefused", reason=str(error))
             return
-        if event.model in self._loops and self._loops[event.model].on_event(event):
+        if is_new:
             log.info("EventReceived", id=event.id, kind=event.kind, transition=event.transition, model=event.model)
 
     def take_command(self, value: bytes | None) -> None:
         """Take a command; it is applied at once when the model has a watermark."""
         try:
             command = msgspec.json.decode(value or b"", type=Command)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            is_new = command.model in self._loops and self._loops[command.model].on_command(command)
+        except (ContractError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             log.warning("CommandRefused", reason=str(error))
             return
-        if command.model in self._loops and self._loops[command.model].on_command(command):
+        if is_new:
             self._inboxes[command.model].news.set()
 
 
@@ -307,7 +309,7 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
     store = BundleStore(settings.folder("registry").resolve())
     telemetry = Telemetry([model.name for model in settings.models])
     with (
-        open_ledger(settings.ledger_place) as ledger,
+        open_ledger(settings.ledger_place, models=[model.name for model in settings.models], key=settings.audit_key()) as ledger,
         serving_metrics(telemetry, settings.metrics.host, settings.metrics.port and settings.metrics.port + 1) as port,
     ):
         log.info("MetricsServed", port=port)

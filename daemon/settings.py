@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from daemon.deploying.config import DeployingConfig
 from daemon.executing.config import ExecutingConfig
 from daemon.judging.config import JudgingConfig
+from daemon.ledger.chain import Key
 from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
 from daemon.replay.config import LogConfig
 from daemon.triaging.config import TriagingConfig
+from streams.contracts.errors import ConfigError
 from streams.lake.place import CREDENTIALS, folder_of
 from streams.model import ModelSettings
 from streams.runtime.config import Section, environment, known_kind
 from streams.runtime.durations import Duration
 from streams.settings import StreamsSettings
+
+_KEY = re.compile(r"[0-9a-f]{64}")
 
 
 class GovernedModelSettings(ModelSettings):
@@ -61,10 +66,32 @@ class GovernedModelSettings(ModelSettings):
 
 
 class LedgerSettings(Section):
-    """Where the durable truth is kept."""
+    """Where the durable truth is kept, and what seals its audit."""
 
     url: str | None = None
-    """A SQLAlchemy URL, for instance of PostgreSQL. None keeps a SQLite file under `data_dir`."""
+    """A PostgreSQL database, for instance postgresql://driftwake@db.example/driftwake: it must exist, and the role must own it or
+    be allowed to create tables in it. Its password is best left to PGPASSFILE. Daemons with different models can share it; one
+    daemon a model can write. None keeps a SQLite file under `data_dir`."""
+
+    audit_key_file: Path | None = None
+    """File of a key (64 hex digits) that seals the records of the audit: nobody without it can write a chain that passes for
+    ours. None: records are chained by their hashes alone."""
+
+    audit_key: SecretStr | None = None
+    """The same key itself, for the environment (DRIFTWAKE__LEDGER__AUDIT_KEY)."""
+
+    @field_validator("audit_key")
+    @classmethod
+    def _check_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and _KEY.fullmatch(key.get_secret_value()) is None:
+            raise ValueError("a key is 64 lower-case hex digits")
+        return key
+
+    @model_validator(mode="after")
+    def _check_one(self) -> LedgerSettings:
+        if self.audit_key is not None and self.audit_key_file is not None:
+            raise ValueError("give audit_key or audit_key_file, not both")
+        return self
 
 
 class SkillSettings(Section):
@@ -125,6 +152,16 @@ class DaemonSettings(StreamsSettings):
         """The ledger's URL, or the path of its SQLite file."""
         return self.ledger.url or self.data_dir / "ledger.sqlite"
 
+    def audit_key(self) -> Key | None:
+        """Return what seals the audit, None when nothing does.
+
+        Raises:
+            ConfigError: the file can't be read, or holds no key. The text never holds what was in it.
+        """
+        if self.ledger.audit_key is not None:
+            return Key(bytes.fromhex(self.ledger.audit_key.get_secret_value()))
+        return _key_in(self.ledger.audit_key_file) if self.ledger.audit_key_file is not None else None
+
     @property
     def mlflow_url(self) -> str:
         """The tracking URL."""
@@ -134,3 +171,13 @@ class DaemonSettings(StreamsSettings):
     def mlflow_artifacts(self) -> Path:
         """The folder of MLflow's artifacts when no server keeps them."""
         return self.data_dir / "mlruns"
+
+
+def _key_in(file: Path) -> Key:
+    try:
+        text = file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"ledger.audit_key_file: {file} can't be read: {type(error).__name__}"]) from None
+    if _KEY.fullmatch(text) is None:
+        raise ConfigError([f"ledger.audit_key_file: {file} isn't a key: it must hold 64 lower-case hex digits"])
+    return Key(bytes.fromhex(text))

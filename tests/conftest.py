@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 
@@ -12,6 +13,7 @@ import pytest_asyncio
 from streams.detectors._alibi import WORKER
 from streams.transport import protocol
 from streams.transport.broker import EmbeddedBroker
+from tests.kit import postgres as servers
 
 _numbers = count(1)
 
@@ -52,6 +54,17 @@ def alibi_worker() -> Iterator[None]:
     WORKER.join()
     yield
     WORKER.leave()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Cluster]:
+    """A real PostgreSQL for the whole session; its `database()` makes an empty one."""
+    if servers.binaries() is None:
+        pytest.skip(servers.MISSING)
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("psycopg isn't installed: it comes with the extra `postgresql`, which is in requirements.lock")
+    with servers.Cluster() as running:
+        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from daemon.ledger.audit import AuditRecord
+from daemon.ledger.audit import AuditRecord, Only
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Lesson, Plan, Step
 from streams.contracts.events import DriftEvent
@@ -61,7 +61,7 @@ def story_of(ledger: Ledger, incident: Incident) -> Story:
     details = incident.details
     return Story(
         incident=incident,
-        timeline=tuple(_happening(record) for record in ledger.trail(incident.id, limit=_MOST_RECORDS)),
+        timeline=tuple(_happening(record) for record in ledger.trail(limit=_MOST_RECORDS, only=Only(incident=incident.id))),
         events=tuple(ledger.events_of(incident.id)),
         diagnosis=details.get("diagnosis", {}),
         alternatives=_alternatives(details),

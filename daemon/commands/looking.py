@@ -1,4 +1,4 @@
-"""`driftwake status`, `incidents` and `audit`: looking on at the ledger while a daemon works."""
+"""`driftwake status` and `incidents`: looking on at the ledger while a daemon works."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any
 import msgspec
 
 from daemon.commands.errors import BadInputError
-from daemon.ledger.audit import AuditFault, AuditRecord, Head
+from daemon.ledger.audit import Head, Key
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.records import Incident
 from daemon.settings import DaemonSettings
-
-MOST_SHOWN = 1_000
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,13 +38,13 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def reading(settings: DaemonSettings) -> Iterator[Ledger]:
-    """Open the ledger for reading.
+def reading(settings: DaemonSettings, key: Key | None = None) -> Iterator[Ledger]:
+    """Open the ledger for reading; the key checks the seals of its audit.
 
     Raises:
         LedgerError: it isn't there or has another schema.
     """
-    with open_ledger(settings.ledger_place, read_only=True) as ledger:
+    with open_ledger(settings.ledger_place, read_only=True, key=key) as ledger:
         yield ledger
 
 
@@ -92,30 +90,9 @@ def known_model(settings: DaemonSettings, name: str) -> str:
         raise BadInputError(str(error.args[0])) from None
 
 
-def verify_audit(ledger: Ledger, anchor: str | None) -> AuditFault | None:
-    """Find the first altered, removed or reordered audit record.
-
-    Raises:
-        BadInputError: the anchor isn't `number:hash`.
-    """
-    return ledger.verify(_anchor(anchor) if anchor else None)
-
-
-def audit_trail(ledger: Ledger, subject: str | None, after: int, limit: int) -> list[AuditRecord]:
-    """Read audit records in order."""
-    return ledger.trail(subject, after, min(limit, MOST_SHOWN))
-
-
 def anchor_text(head: Head) -> str:
     """Write a head the way `--anchor` takes it."""
     return f"{head.number}:{head.hash}"
-
-
-def _anchor(text: str) -> Head:
-    number, _, digest = text.partition(":")
-    if not number.isdecimal() or len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-        raise BadInputError("--anchor takes what `driftwake status` calls the audit head: NUMBER:HASH")
-    return Head(int(number), digest)
 
 
 def _model_status(model: str, autonomy: str, ledger: Ledger) -> ModelStatus:

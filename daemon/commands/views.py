@@ -1,4 +1,4 @@
-"""The commands that only look: `status`, `slots`, `incidents`, `explain`, `audit`, `key` and `config`."""
+"""The commands that only look: `status`, `slots`, `incidents`, `explain`, `replay-incident`, `key` and `config`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import typer
 from daemon.commands.options import DEFAULT_CONFIG, FAILED, Config, ConfigFile, Json, Model, OnlyModel, screen, settings_in
 
 app = typer.Typer()
-audit_app = typer.Typer(no_args_is_help=True, help="The hash-chained record of everything that was seen, decided and done.")
 config_app = typer.Typer(no_args_is_help=True, help="Check a config, and see where each value comes from.")
 
 
@@ -131,42 +130,22 @@ def explain(
         tell(story, screen())
 
 
-@audit_app.command("verify")
-def audit_verify(
-    config: Config = DEFAULT_CONFIG,
-    anchor: Annotated[str | None, typer.Option(help="A head noted earlier, NUMBER:HASH; shows a cut-off end.")] = None,
-) -> None:
-    """Find the first record that was altered, removed or reordered; exit 1 if there is one."""
-    from daemon.commands import looking
-
-    with looking.reading(settings_in(config)) as ledger:
-        fault, head = looking.verify_audit(ledger, anchor), ledger.head()
-    if fault is not None:
-        screen().line(f"record {fault.number} is {fault.problem}", "bold red")
-        raise typer.Exit(FAILED)
-    screen().line(f"whole: {head.number} records, head {looking.anchor_text(head)}")
-
-
-@audit_app.command("show")
-def audit_show(
+@app.command("replay-incident")
+def replay_incident(
+    incident: Annotated[str, typer.Argument(help="Its id, or a part of it.")],
     config: Config = DEFAULT_CONFIG,
     *,
-    subject: Annotated[str | None, typer.Option(help="Only of this incident, event or command.")] = None,
-    after: Annotated[int, typer.Option(min=0, help="Only records with a higher number.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    planner: Annotated[str | None, typer.Option(help="Who decides; the model's own planner unless given.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List audit records in order."""
-    from daemon.commands import looking
-    from daemon.commands.screen import when
+    """Decide again on what was known when an incident was planned, and show what differs. Nothing is touched."""
+    from daemon.commands import deciding
 
-    with looking.reading(settings_in(config)) as ledger:
-        found = looking.audit_trail(ledger, subject, after, limit)
+    again = deciding.decide_again(settings_in(config), incident, planner)
     if as_json:
-        screen().data([record._asdict() for record in found])
-        return
-    rows = ((one.number, when(one.time_ms), one.kind, one.model, one.subject, one.hash[:12]) for one in found)
-    screen().table(("number#", "event time", "what", "model", "subject", "hash"), rows)
+        screen().data(again)
+    else:
+        deciding.show(again, screen())
 
 
 @config_app.command("lint")
@@ -196,5 +175,4 @@ def config_schema() -> None:
     screen().data(schema())
 
 
-app.add_typer(audit_app, name="audit")
 app.add_typer(config_app, name="config")

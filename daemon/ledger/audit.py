@@ -1,59 +1,65 @@
-"""The audit: append-only, each record chained to the one before by a hash over RFC 8785 canonical JSON."""
+"""The audit in the database: records are added to the end of their chain, read by what they are about, and walked as a whole."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+import msgspec
+from sqlalchemy import Row, Select, or_, select
 from sqlalchemy.orm import Session
 
-from daemon.ledger.canonical import canonical
+from daemon.errors import LedgerError
+from daemon.ledger.canonical import canonical, writable
+from daemon.ledger.chain import FIRST, VERSION, AuditFault, AuditRecord, Examined, Head, Key, hash_of
 from daemon.ledger.tables import AuditRow
 
-FIRST = "0" * 64
+__all__ = ["AuditFault", "AuditRecord", "Examined", "Head", "Key", "Only", "append", "head", "records", "walk"]
+
+_COLUMNS = tuple(getattr(AuditRow, name) for name in AuditRecord.__struct_fields__)
+_AT_ONCE = 1_000
 
 
-class AuditRecord(NamedTuple):
-    """One observation, reason, decision, approval, command or result. `wall` is ISO 8601; `hash` seals all the rest."""
+class Only(NamedTuple):
+    """Which records: those that agree with all that isn't None. `since_ms` and `until_ms` are event time, [since, until)."""
 
-    number: int
+    subject: str | None = None
+    incident: str | None = None
+    model: str | None = None
+    actor: str | None = None
+    kind: str | None = None
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+
+class Entry(NamedTuple):
+    """What is to be recorded: all of a record that the chain itself doesn't give."""
+
     time_ms: int
     wall: str
     kind: str
+    actor: str
     model: str
     subject: str
+    incident: str
     data: dict[str, Any]
-    previous: str
-    hash: str
 
 
-class Head(NamedTuple):
-    """The newest record's number and hash; kept elsewhere, it also shows a chain whose end was cut off."""
-
-    number: int
-    hash: str
-
-
-class AuditFault(NamedTuple):
-    """The first record that isn't as it was written, and how it shows."""
-
-    number: int
-    problem: str
-
-
-def append(session: Session, *, time_ms: int, wall: str, kind: str, model: str, subject: str, data: Any) -> None:
-    """Add one record to the end of the chain, in the caller's transaction."""
+def append(session: Session, entry: Entry, key: Key | None = None) -> None:
+    """Add one record to the end of the chain, in the caller's transaction, which must be the only one that writes."""
     last = head(session)
-    row = AuditRow(
-        number=last.number + 1, time_ms=time_ms, wall=wall, kind=kind, model=model, subject=subject,
-        data=canonical(data).decode(), previous=last.hash, hash="",
+    texts = {name: writable(value) for name, value in entry._asdict().items() if isinstance(value, str)}
+    data = canonical(entry.data).decode()
+    record = AuditRecord(
+        **texts, number=last.number + 1, version=VERSION, time_ms=entry.time_ms, data=json.loads(data),
+        key=key.id if key is not None else "", previous=last.hash, hash="", seal="",
     )  # fmt: skip
-    row.hash = _hash(row)
-    session.add(row)
+    digest = hash_of(record)
+    fields = {name: getattr(record, name) for name in AuditRecord.__struct_fields__}
+    sealed = {"data": data, "hash": digest, "seal": key.seal(digest) if key is not None else ""}
+    session.add(AuditRow(**fields | sealed))
     session.flush()
 
 
@@ -63,55 +69,52 @@ def head(session: Session) -> Head:
     return Head(found.number, found.hash) if found is not None else Head(0, FIRST)
 
 
-def first_fault(session: Session, anchor: Head | None = None) -> AuditFault | None:
-    """Walk the chain from its beginning and return the first fault, None when all is well.
+@contextlib.contextmanager
+def walk(session: Session) -> Iterator[Iterator[AuditRecord]]:
+    """Give the whole chain as it stands at this moment, in order, with bounded memory."""
+    query = select(*_COLUMNS).order_by(AuditRow.number).execution_options(yield_per=_AT_ONCE)
+    with session.execute(query) as rows:
+        yield map(_record, rows)
 
-    Args:
-        session: an open session.
-        anchor: a head that was noted elsewhere earlier; the chain must still hold it.
+
+def records(session: Session, only: Only, after: int, limit: int) -> Iterator[AuditRecord]:
+    """Read records in order.
+
+    Raises:
+        LedgerError: what one holds was altered into something that isn't data.
     """
-    previous, expected = FIRST, 1
-    for row in session.scalars(select(AuditRow).order_by(AuditRow.number).execution_options(yield_per=1_000)):
-        problem = _problem(row, expected, previous, anchor)
-        if problem:
-            return AuditFault(expected if row.number != expected else row.number, problem)
-        previous, expected = row.hash, row.number + 1
-        session.expunge(row)
-    if anchor is not None and anchor.number >= expected:
-        return AuditFault(expected, f"missing: the chain ends before record {anchor.number}, which is known to exist")
-    return None
+    query = select(*_COLUMNS).where(AuditRow.number > after).order_by(AuditRow.number).limit(limit)
+    for row in session.execute(_narrowed(query, only)):
+        record = _record(row)
+        if not isinstance(record.data, dict):
+            raise LedgerError(f"audit record {record.number} isn't as it was written; `driftwake audit verify` says more")
+        yield record
 
 
-def records(session: Session, subject: str | None, after: int, limit: int) -> Iterator[AuditRecord]:
-    """Read records in order, of one subject or of all."""
-    query = select(AuditRow).where(AuditRow.number > after).order_by(AuditRow.number).limit(limit)
-    if subject is not None:
-        query = query.where(AuditRow.subject == subject)
-    for row in session.scalars(query):
-        yield AuditRecord(
-            row.number, row.time_ms, row.wall, row.kind, row.model, row.subject, json.loads(row.data), row.previous, row.hash
-        )
+def _narrowed(query: Select[Any], only: Only) -> Select[Any]:
+    equal = (
+        (AuditRow.subject, only.subject), (AuditRow.model, only.model), (AuditRow.actor, only.actor), (AuditRow.kind, only.kind),
+    )  # fmt: skip
+    query = query.where(*(column == value for column, value in equal if value is not None))
+    if only.incident is not None:
+        # Records of before the column have it as their subject alone.
+        query = query.where(or_(AuditRow.incident == only.incident, AuditRow.subject == only.incident))
+    if only.since_ms is not None:
+        query = query.where(AuditRow.time_ms >= only.since_ms)
+    if only.until_ms is not None:
+        query = query.where(AuditRow.time_ms < only.until_ms)
+    return query
 
 
-def _problem(row: AuditRow, expected: int, previous: str, anchor: Head | None) -> str:
-    if row.number != expected:
-        return f"missing: the next record found is number {row.number}"
-    if row.previous != previous:
-        return "reordered or replaced: it doesn't follow the record before it"
-    if row.hash != _hash(row):
-        return "altered: its content doesn't match its hash"
-    if anchor is not None and anchor.number == row.number and anchor.hash != row.hash:
-        return "rewritten: another record with this number is known to have existed"
-    return ""
+def _record(row: Row[Any]) -> AuditRecord:
+    fields = row._asdict()
+    return AuditRecord(**fields | {"data": _read(fields["data"])})
 
 
-def _hash(row: AuditRow) -> str:
-    data: Any = row.data
-    with contextlib.suppress(ValueError):
-        parsed = json.loads(row.data)
-        data = parsed if canonical(parsed).decode() == row.data else row.data
-    sealed = {
-        "number": row.number, "time_ms": row.time_ms, "wall": row.wall, "kind": row.kind, "model": row.model,
-        "subject": row.subject, "data": data, "previous": row.previous,
-    }  # fmt: skip
-    return hashlib.sha256(canonical(sealed)).hexdigest()
+def _read(text: Any) -> Any:
+    """Read a record's data; what isn't canonical JSON, which no record of ours holds, stays what it is."""
+    with contextlib.suppress(ValueError, TypeError, RecursionError, msgspec.MsgspecError):
+        parsed = json.loads(text)
+        if canonical(parsed).decode() == text:
+            return parsed
+    return text

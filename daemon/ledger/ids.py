@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any, NewType
 
 from daemon.ledger.canonical import canonical, digest_of_bytes
@@ -10,6 +11,8 @@ from daemon.ledger.canonical import canonical, digest_of_bytes
 IncidentId = NewType("IncidentId", str)
 PlanDigest = NewType("PlanDigest", str)
 StepId = NewType("StepId", str)
+
+_INCIDENT = re.compile(r"inc-\d{8}T\d{9}Z-[0-9a-f]{8}")
 
 
 def time_part(time_ms: int) -> str:
@@ -21,6 +24,11 @@ def time_part(time_ms: int) -> str:
 def incident_id(model: str, cause: str, opened_ms: int, opener: str) -> IncidentId:
     """Name the incident that `opener` (an event or command id) opened."""
     return IncidentId(f"inc-{time_part(opened_ms)}-{short_digest([model, cause, opener])}")
+
+
+def incident_in(subject: str) -> str:
+    """Return the incident that a step or note is about; empty when it is about something else."""
+    return subject if _INCIDENT.fullmatch(subject) else ""
 
 
 def step_id(subject: str, key: str) -> StepId:

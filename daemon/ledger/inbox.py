@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import select, tuple_
 
+from daemon.ledger.actors import person
 from daemon.ledger.canonical import plain
+from daemon.ledger.hostile import check_command, check_event
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.store import Store
 from daemon.ledger.tables import CommandRow, EventRow
@@ -31,7 +33,12 @@ class Inbox(Store):
     """Events and commands."""
 
     def take_event(self, event: DriftEvent) -> bool:
-        """Store an event for triage; false when it was already known."""
+        """Store an event for triage; false when it was already known.
+
+        Raises:
+            ContractError: it can't be kept as it is.
+        """
+        check_event(event)
         with self._reading() as session:
             if session.get(EventRow, event.id) is not None:
                 return False
@@ -72,16 +79,23 @@ class Inbox(Store):
     def settle_event(self, event: DriftEvent, decision: str, reason: str, incident: IncidentId | None, now_ms: int) -> None:
         """Note what triage made of an event: `folded` or `ignored` (opening is `open_incident`'s)."""
         with self._changing(f"event.{decision}", model=event.model, subject=incident or event.id, time_ms=now_ms) as change:
+            change.incident = incident or ""
             row = change.session.get_one(EventRow, event.id)
             row.decision, row.reason, row.incident_id = decision, reason, incident
             change.data.update(event=event.id, kind=event.kind, transition=event.transition, rule=reason)
 
     def take_command(self, command: Command, now_ms: int) -> bool:
-        """Store a command for the next watermark; false when it was already known."""
+        """Store a command for the next watermark; false when it was already known.
+
+        Raises:
+            ContractError: it can't be kept as it is.
+        """
+        check_command(command)
         with self._reading() as session:
             if session.scalar(select(CommandRow.number).where(CommandRow.id == command.id)) is not None:
                 return False
         with self._changing("command.received", model=command.model, subject=command.id, time_ms=now_ms) as change:
+            change.actor = person(command.by)
             data = plain(command)
             change.session.add(
                 CommandRow(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from daemon.errors import IllegalMoveError, LedgerError
+from daemon.ledger.actors import DAEMON, person, planner
 from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId, PlanDigest, digest_of, incident_id, step_id
 from daemon.ledger.inbox import settle_command
@@ -18,8 +19,6 @@ from daemon.ledger.tables import EventRow, ExperimentRow, IncidentRow, LessonRow
 from streams.contracts.events import DriftEvent
 from streams.contracts.records import Command
 
-DAEMON = "driftwake"
-
 
 class Incidents(Store):
     """The durable state machine."""
@@ -28,6 +27,7 @@ class Incidents(Store):
         """Open an incident that an event calls for, and settle the event."""
         incident = _opened(event.model, cause, event.id, requester=DAEMON, champion=champion, reason=reason, now_ms=now_ms)
         with self._changing("incident.opened", model=event.model, subject=incident.id, time_ms=now_ms) as change:
+            change.incident = incident.id
             change.session.add(_row(incident))
             change.session.flush()
             row = change.session.get_one(EventRow, event.id)
@@ -51,6 +51,7 @@ class Incidents(Store):
             details={"forced": True} if forced else {},
         )
         with self._changing("incident.opened", model=command.model, subject=incident.id, time_ms=now_ms) as change:
+            change.actor, change.incident = person(command.by), incident.id
             change.session.add(_row(incident))
             settle_command(change.session, command.id, "applied", f"opened {incident.id}", now_ms)
             change.data.update(cause=cause, command=command.id, by=command.by, champion=champion, challenger=challenger)
@@ -71,9 +72,10 @@ class Incidents(Store):
             row.state, row.moved_ms, row.reason, row.waits_until_ms = move.to, now_ms, move.reason, move.waits_until_ms
             row.details = {**row.details, **plain(move.details)}
             row.challenger = row.challenger if move.challenger is None else move.challenger
-            self._write_along(change.session, row, move, now_ms)
+            approver = self._write_along(change.session, row, move, now_ms)
             if command is not None:
                 settle_command(change.session, command.id, "applied", move.reason, now_ms)
+            change.actor, change.incident = _actor(move, command, approver), incident.id
             change.data.update(_told(incident, move))
             return _incident(row)
 
@@ -99,13 +101,13 @@ class Incidents(Store):
         with self._reading() as session:
             return [_incident(row) for row in session.scalars(query)]
 
-    def _write_along(self, session: Session, row: IncidentRow, move: Move, now_ms: int) -> None:
+    def _write_along(self, session: Session, row: IncidentRow, move: Move, now_ms: int) -> str:
+        """Write what belongs to a move; return whose approval it used up, if any."""
         if move.plan is not None:
             row.plan_digest = move.plan.digest
             _add_plan(session, move.plan)
         add_spends(session, row.id, row.model, move.spends, now_ms)
-        if move.approval:
-            use_approval(session, move.approval)
+        approver = use_approval(session, move.approval) if move.approval else ""
         if move.to == "running":
             _begin_work(session, row, now_ms)
         if move.to in ENDS:
@@ -125,6 +127,7 @@ class Incidents(Store):
                     time_ms=now_ms,
                 )
             )
+        return approver
 
 
 def _opened(
@@ -187,6 +190,15 @@ def _begin_work(session: Session, row: IncidentRow, now_ms: int) -> None:
                 time_ms=now_ms,
             )
         )
+
+
+def _actor(move: Move, command: Command | None, approver: str) -> str:
+    """Say who moved an incident: who ordered it, whose approval allowed it, whose plan it brings, else the daemon itself."""
+    if command is not None:
+        return person(command.by)
+    if approver:
+        return person(approver)
+    return planner(move.plan.proposer) if move.plan is not None else DAEMON
 
 
 def _told(incident: Incident, move: Move) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from daemon.ledger import audit
-from daemon.ledger.audit import AuditFault, AuditRecord, Head
-from daemon.ledger.engine import lock_file, open_engine
+from daemon.ledger import audit, sqlite
+from daemon.ledger.audit import AuditFault, AuditRecord, Examined, Head, Key, Only
+from daemon.ledger.chain import examine
+from daemon.ledger.engine import open_engine, url_of
+from daemon.ledger.ids import incident_in
 from daemon.ledger.inbox import Inbox
 from daemon.ledger.incidents import Incidents
 from daemon.ledger.memory import Memory
@@ -32,17 +34,35 @@ class Ledger(Inbox, Incidents, Steps, Memory):
         Args:
             anchor: a head noted elsewhere (it is published on the audit topic); shows a chain whose end was cut off or rewritten.
         """
-        with self._reading() as session:
-            return audit.first_fault(session, anchor)
+        return self.examine(anchor).fault
 
-    def trail(self, subject: str | None = None, after: int = 0, limit: int = 10_000) -> list[AuditRecord]:
-        """Read audit records in order, of one subject (incident, event or command id) or of all."""
+    def examine(self, anchor: Head | None = None) -> Examined:
+        """Walk the audit from its beginning, and say what was found; seals are checked with the key that the ledger has."""
+        with self.chain() as records:
+            return examine(records, anchor, self._key)
+
+    @contextmanager
+    def chain(self) -> Iterator[Iterator[AuditRecord]]:
+        """Give the whole audit as it stands at this moment, in order."""
+        with self._reading() as session, audit.walk(session) as records:
+            yield records
+
+    def trail(
+        self, subject: str | None = None, after: int = 0, limit: int = 10_000, only: Only | None = None
+    ) -> list[AuditRecord]:
+        """Read audit records in order, of one subject (incident, event or command id), narrowed further by `only`, or all.
+
+        Raises:
+            LedgerError: what one holds was altered into something that isn't data.
+        """
+        wanted = only or Only()
         with self._reading() as session:
-            return list(audit.records(session, subject, after, limit))
+            return list(audit.records(session, wanted if subject is None else wanted._replace(subject=subject), after, limit))
 
     def note(self, kind: str, model: str, subject: str, now_ms: int, **data: Any) -> None:
         """Add an observation to the audit that changes nothing else."""
         with self._changing(kind, model=model, subject=subject, time_ms=now_ms) as change:
+            change.incident = incident_in(subject)
             change.data.update(data)
 
     def close(self) -> None:
@@ -52,26 +72,32 @@ class Ledger(Inbox, Incidents, Steps, Memory):
 
 @contextmanager
 def open_ledger(
-    place: str | Path, *, read_only: bool = False, wall: WallClock | None = None, observer: Observer = unobserved
+    place: str | Path,
+    *,
+    read_only: bool = False,
+    wall: WallClock | None = None,
+    observer: Observer = unobserved,
+    models: Sequence[str] | None = None,
+    key: Key | None = None,
 ) -> Iterator[Ledger]:
-    """Open a ledger; a writer brings its schema up to date and holds it alone.
+    """Open a ledger; a writer brings its schema up to date and has it, or on a server its models, to itself.
 
     Args:
-        place: path of a SQLite file, or any SQLAlchemy URL.
-        read_only: for looking on while a daemon works.
+        place: path of a SQLite file, or a URL.
+        read_only: for looking on while a daemon works; nothing can be written.
         wall: the wall clock; the machine's own by default.
         observer: called after each commit.
+        models: whose changes are written; on a server other daemons may have other models. None stands for all.
+        key: seals what is added to the audit, and checks its seals.
 
     Raises:
-        LedgerError: it isn't there, is too new or too old, or another daemon holds it.
+        LedgerError: it isn't there, is too new or too old, or another daemon has it.
     """
-    lock = None if read_only else lock_file(place)
-    try:
-        ledger = Ledger(open_engine(place, read_only=read_only), wall or SystemClock(), observer, is_alone=lock is not None)
-        try:
-            yield ledger
-        finally:
-            ledger.close()
-    finally:
-        if lock is not None:
-            lock.close()
+    with ExitStack() as undo:
+        file = sqlite.file_of(url_of(place))
+        if file is not None and not read_only:
+            undo.enter_context(sqlite.lock_file(file))
+        engine = open_engine(place, read_only=read_only, models=models)
+        ledger = Ledger(engine, wall or SystemClock(), observer, models=models, key=key)
+        undo.callback(ledger.close)
+        yield ledger

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from daemon.errors import LedgerError
+from daemon.ledger.actors import person
 from daemon.ledger.inbox import settle_command
 from daemon.ledger.records import Approval, Experiment, Lesson, Plan, Spend, State
 from daemon.ledger.store import Store
@@ -37,6 +38,8 @@ class Memory(Store):
     def give_approval(self, command: Command, plan_digest: str, expires_wall_ms: int, now_ms: int) -> None:
         """Store a person's word on a plan and settle the command that brought it."""
         with self._changing("approval.given", model=command.model, subject=command.id, time_ms=now_ms) as change:
+            change.actor = person(command.by)
+            change.incident = change.session.get_one(PlanRow, plan_digest).incident_id
             change.session.add(
                 ApprovalRow(
                     id=command.id,
@@ -98,8 +101,8 @@ class Memory(Store):
             return sorted(session.scalars(query))
 
 
-def use_approval(session: Session, approval_id: str) -> None:
-    """Use up an approval in the transaction of the move that it allows.
+def use_approval(session: Session, approval_id: str) -> str:
+    """Use up an approval in the transaction of the move that it allows; return whose it is.
 
     Raises:
         LedgerError: it was used before.
@@ -108,6 +111,7 @@ def use_approval(session: Session, approval_id: str) -> None:
     if row.state != "given":
         raise LedgerError(f"approval {approval_id} was used before")
     row.state = "used"
+    return row.by
 
 
 def add_spends(session: Session, incident: str, model: str, spends: tuple[Spend, ...], now_ms: int) -> None:

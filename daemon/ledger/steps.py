@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from daemon.errors import LedgerError
 from daemon.ledger.canonical import canonical, digest_of_bytes, plain
-from daemon.ledger.ids import StepId, step_id
+from daemon.ledger.ids import StepId, incident_in, step_id
 from daemon.ledger.records import Step, StepKind
 from daemon.ledger.store import Store
 from daemon.ledger.tables import StepRow
@@ -53,20 +53,22 @@ class Steps(Store):
     def lease(
         self, model: str, subject: str, key: str, *, kind: StepKind, skill: str, owner: str, until_wall_ms: int, now_ms: int
     ) -> Step:
-        """Take a step for `owner`, making it when it is new; a lost lease is taken over as the next attempt.
+        """Take a step for `owner`, making it when it is new.
+
+        Who has the ledger, or the model, has it alone: a lease of another owner is a dead one's, and is taken over as the next
+        attempt.
 
         Raises:
-            LedgerError: it is over, or another living owner holds it.
+            LedgerError: it is over.
         """
         with self._changing("step.leased", model=model, subject=subject, time_ms=now_ms) as change:
+            change.incident = incident_in(subject)
             row = change.session.get(StepRow, step_id(subject, key))
             if row is None:
                 row = _new_row(model, subject, key, kind, skill)
                 change.session.add(row)
             if row.state in {"done", "failed"}:
                 raise LedgerError(f"step {row.id} is over")
-            if row.owner not in {"", owner} and row.lease_until_wall_ms > self.wall_ms() and not self._is_alone:
-                raise LedgerError(f"step {row.id} is leased by {row.owner}")
             row.state, row.owner, row.lease_until_wall_ms, row.attempt = "leased", owner, until_wall_ms, row.attempt + 1
             change.data.update(step=row.id, skill=skill, attempt=row.attempt, owner=owner)
             return _step(row)
@@ -74,6 +76,7 @@ class Steps(Store):
     def reserve(self, step: Step, payload: dict[str, Any], now_ms: int) -> Step:
         """Say what is about to be done; after this the act may have happened."""
         with self._changing("step.reserved", model=step.model, subject=step.subject, time_ms=now_ms) as change:
+            change.incident = incident_in(step.subject)
             row = _owned(change.session, step)
             row.state, row.payload = "reserved", plain(payload)
             change.data.update(step=row.id, skill=row.skill, attempt=row.attempt, payload=row.payload)
@@ -82,6 +85,7 @@ class Steps(Store):
     def finish(self, step: Step, result: dict[str, Any], now_ms: int) -> Step:
         """Say that it is done, and with what result."""
         with self._changing("step.done", model=step.model, subject=step.subject, time_ms=now_ms) as change:
+            change.incident = incident_in(step.subject)
             row = _owned(change.session, step)
             row.state, row.result, row.ended_ms = "done", plain(result), now_ms
             change.data.update(step=row.id, skill=row.skill, attempt=row.attempt, result=_short(row.result))
@@ -90,6 +94,7 @@ class Steps(Store):
     def fail(self, step: Step, failure: str, message: str, now_ms: int) -> Step:
         """Say that it failed for good."""
         with self._changing("step.failed", model=step.model, subject=step.subject, time_ms=now_ms) as change:
+            change.incident = incident_in(step.subject)
             row = _owned(change.session, step)
             row.state, row.failure, row.message, row.ended_ms = "failed", failure, message, now_ms
             change.data.update(step=row.id, skill=row.skill, attempt=row.attempt, failure=failure, message=message)

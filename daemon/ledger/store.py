@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from daemon.errors import LedgerError
 from daemon.ledger import audit
+from daemon.ledger.actors import DAEMON
+from daemon.ledger.audit import Entry, Key
+from daemon.ledger.postgresql import take_turn
 from streams.runtime.clock import WallClock
 
 
@@ -24,11 +29,14 @@ class Transition(NamedTuple):
 Observer = Callable[[Transition], None]
 
 
-class Change(NamedTuple):
-    """An open transaction; `data` becomes the audit record's data."""
+@dataclass
+class Change:
+    """An open transaction. The rest becomes its audit record: `data`, who acts, and the incident that it belongs to."""
 
     session: Session
-    data: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
+    actor: str = DAEMON
+    incident: str = ""
 
 
 def unobserved(transition: Transition) -> None:
@@ -44,14 +52,24 @@ class Store:
         engine: the opened database.
         wall: for the audit's wall-clock column, leases and approvals.
         observer: called after each commit; tests kill the process in it.
-        is_alone: nobody else can work on this database, so a lease of another owner is a dead one's.
+        models: whose changes may be written, None for all; nobody else writes them as long as this is open.
+        key: seals the audit's records.
     """
 
-    def __init__(self, engine: Engine, wall: WallClock, observer: Observer = unobserved, *, is_alone: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        wall: WallClock,
+        observer: Observer = unobserved,
+        *,
+        models: Sequence[str] | None = None,
+        key: Key | None = None,
+    ) -> None:
         self._engine = engine
         self._wall = wall
         self._observer = observer
-        self._is_alone = is_alone
+        self._models = frozenset(models) if models is not None else None
+        self._key = key
         self._sessions = sessionmaker(engine, expire_on_commit=False)
 
     @contextmanager
@@ -61,13 +79,15 @@ class Store:
 
     @contextmanager
     def _changing(self, kind: str, *, model: str, subject: str, time_ms: int) -> Iterator[Change]:
+        if self._models is not None and model not in self._models:
+            raise LedgerError(f"{kind} of {model}: this daemon has only {', '.join(sorted(self._models))} to itself")
         with self._sessions.begin() as session:
-            change = Change(session, {})
+            take_turn(session)
+            change = Change(session)
             yield change
-            audit.append(
-                session, time_ms=time_ms, wall=self._wall.now().isoformat(timespec="milliseconds"), kind=kind, model=model,
-                subject=subject, data=change.data,
-            )  # fmt: skip
+            wall = self._wall.now().isoformat(timespec="milliseconds")
+            entry = Entry(time_ms, wall, kind, change.actor, model, subject, change.incident, change.data)
+            audit.append(session, entry, self._key)
         self._observer(Transition(kind, subject, str(change.data.get("step") or change.data.get("to") or "")))
 
     def wall_ms(self) -> int:

@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKey, Index, Integer, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from daemon.ledger.canonical import writable
 
 # Named constraints, so that later migrations can change them on every database.
 _NAMES = {
@@ -16,11 +31,22 @@ _NAMES = {
 }
 
 
+class Words(TypeDecorator[str]):
+    """Text of which some comes from topics: what not every database holds in a text is replaced on the way in."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Return what is stored, or compared with what is."""
+        return None if value is None else writable(value)
+
+
 class Table(DeclarativeBase):
     """Base of all tables."""
 
     metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map = {int: BigInteger, str: Text, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy reads it as it is
+    type_annotation_map = {int: BigInteger, str: Words, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy reads it as it is
 
 
 class EventRow(Table):
@@ -162,16 +188,28 @@ class CommandRow(Table):
 
 
 class AuditRow(Table):
-    """One link of the chain: `hash` is over all the other columns in canonical JSON, `previous` is the last link's hash."""
+    """One link of the chain, as `chain.AuditRecord` says."""
 
     __tablename__ = "audit"
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(server_default="1")
     time_ms: Mapped[int]
     wall: Mapped[str]
     kind: Mapped[str]
+    actor: Mapped[str] = mapped_column(server_default="")
     model: Mapped[str]
     subject: Mapped[str]
+    incident: Mapped[str] = mapped_column(server_default="")
     data: Mapped[str]
+    key: Mapped[str] = mapped_column(server_default="")
     previous: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
-    __table_args__ = (Index("ix_audit_subject", "subject"), Index("ix_audit_model_kind", "model", "kind"))
+    seal: Mapped[str] = mapped_column(server_default="")
+    __table_args__ = (
+        Index("ix_audit_subject", "subject"),
+        Index("ix_audit_model_kind", "model", "kind"),
+        Index("ix_audit_incident", "incident"),
+        Index("ix_audit_actor", "actor"),
+        Index("ix_audit_kind", "kind"),
+        Index("ix_audit_time_ms", "time_ms"),
+    )

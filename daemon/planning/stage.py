@@ -63,8 +63,11 @@ class Planning:
 
     def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
-        proposal = self._forced(incident) or self._planner.decide(self._situation(incident, champion, now_ms))
-        thought = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded}
+        situation = self._situation(incident, champion, now_ms)
+        proposal = self._forced(incident) or self._planner.decide(situation)
+        thought: dict[str, Any] = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded}
+        if not incident.details.get("forced"):
+            thought["situation"] = situation  # so that the same can be decided on again, by whatever planner
         because = "; ".join(reason.text for reason in proposal.reasons)
         if proposal.action == "wait_for_labels":
             rounds = incident.details.get("rounds", 0) + 1

@@ -9,7 +9,7 @@ from typing import Any
 from daemon.deploying.config import DeployingConfig
 from daemon.deploying.swap import Deploying
 from daemon.executing.config import ExecutingConfig
-from daemon.executing.stage import Executing
+from daemon.executing.stage import Executing, Run
 from daemon.judging.config import JudgingConfig
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger
@@ -146,6 +146,7 @@ class Control:
         executing: dict[str, Any] | None = None,
         judging: dict[str, Any] | None = None,
         listener: Listener | None = None,
+        run: Run | None = None,
         **planning: Any,
     ) -> Loop:
         """Compose the loop as the application does; with a listener, for a model that is served elsewhere."""
@@ -172,16 +173,10 @@ class Control:
             shadow_ms=judge.shadow.ms,
             probation_ms=judge.probation.ms,
         )
-        skills = ExecutingConfig(
-            **(
-                {"work": self.folder / "work", "skills_module": "tiny_skills", "python_path": (str(Path(__file__).parent),)}
-                | (executing or {})
-            )
-        )
         stages = Stages(
             triaging=Triaging(ledger, places, triage),
             planning=plan,
-            executing=Executing(MODEL, ledger, skills, owner),
+            executing=Executing(MODEL, ledger, self.executing(**(executing or {})), owner, run=run),
             judging=Judging(places, judge),
             deploying=deploy,
             orders=Orders(ledger, places, plan, deploy, is_observed=is_observed),
@@ -195,6 +190,11 @@ class Control:
             ),
         )
         return Loop(places, ledger, world, stages, EventClock())
+
+    def executing(self, **changes: Any) -> ExecutingConfig:
+        """How the tiny skills are run."""
+        tiny = {"work": self.folder / "work", "skills_module": "tiny_skills", "python_path": (str(Path(__file__).parent),)}
+        return ExecutingConfig(**(tiny | changes))
 
     def starts(self) -> list[str]:
         """Names of the skills that were started, in order."""

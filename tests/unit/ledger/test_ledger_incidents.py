@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import IllegalMoveError, LedgerError
 from daemon.ledger.ledger import Ledger, open_ledger
@@ -13,14 +13,16 @@ from daemon.ledger.records import ENDS, MOVES, Incident, Lesson, Move, Spend, St
 from daemon.ledger.store import Transition
 from streams.contracts.records import Command
 from tests.kit.control import MODEL, START, event
+from tests.kit.incidents import START_MS, opened, through
+from tests.kit.ledgers import Tamper
 
 SEEN: list[Transition] = []
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
+def ledger(place: str) -> Iterator[Ledger]:
     SEEN.clear()
-    with open_ledger(tmp_path / "ledger.sqlite", observer=SEEN.append) as opened:
+    with open_ledger(place, observer=SEEN.append) as opened:
         yield opened
 
 
@@ -75,7 +77,7 @@ def test_an_illegal_or_stale_move_changes_nothing(ledger: Ledger, incident: Inci
 def test_a_move_that_fails_half_way_leaves_no_trace(ledger: Ledger, incident: Incident) -> None:
     spends = (Spend(kind="promotion", amount=1.0), Spend(kind="promotion", amount=1.0))
     head = ledger.head()
-    with pytest.raises(Exception, match="UNIQUE"):
+    with pytest.raises(IntegrityError):
         ledger.move(incident, Move(to="diagnosed", reason="", rule="", spends=spends), START + 1)
     assert ledger.incident(incident.id) == incident
     assert ledger.head() == head
@@ -121,8 +123,13 @@ def test_freezing_is_lifted_by_unfreezing(ledger: Ledger) -> None:
         assert ledger.frozen_by(MODEL) == (f"p{number}" if kind == "freeze" else None)
 
 
-def test_an_altered_plan_is_not_believed(tmp_path: Path, ledger: Ledger) -> None:
+def test_an_altered_plan_is_not_believed(ledger: Ledger, tamper: Tamper) -> None:
     with pytest.raises(LedgerError, match="no plan"):
+        ledger.plan("0" * 64)
+    digest = through(ledger, opened(ledger, "e1", START_MS), until="planned").plan_digest or ""
+    assert ledger.plan(digest).action == "retrain"
+    tamper(f"UPDATE plan SET digest = '{'0' * 64}'")  # noqa: S608 - our own words
+    with pytest.raises(LedgerError, match="was altered"):
         ledger.plan("0" * 64)
 
 
@@ -132,3 +139,27 @@ def test_moves_in_every_order_keep_the_chain_whole(ledger: Ledger, incident: Inc
         current = ledger.move(current, Move(to=to, reason="", rule=""), START + number)  # type: ignore[arg-type]
     assert current.is_over
     assert ledger.verify() is None
+
+
+def test_who_acted_stands_in_the_audit_and_nobody_can_sign_as_the_daemon(ledger: Ledger) -> None:
+    incident = through(ledger, opened(ledger, "e1", START_MS), until="awaiting_approval")
+    word = Command(id="c1", kind="approve", model="parcels", by="driftwake")
+    ledger.take_command(word, START_MS)
+    ledger.give_approval(word, incident.plan_digest or "", 1 << 50, START_MS)
+    ledger.move(incident, Move(to="running", reason="", rule="approval", approval="c1"), incident.moved_ms + 1)
+    submitted = Command(id="c2", kind="challenge", model="parcels", by="ann")
+    ledger.take_command(submitted, START_MS)
+    ledger.open_for_command(submitted, "challenge", "c" * 64, "d" * 64, START_MS)
+    acted = [(record.actor, record.kind, record.incident == incident.id) for record in ledger.trail()]
+    assert acted == [
+        ("driftwake", "event.received", False),
+        ("driftwake", "incident.opened", True),
+        ("driftwake", "incident.moved", True),
+        ("planner:policy", "incident.moved", True),
+        ("driftwake", "incident.moved", True),
+        ("person:driftwake", "command.received", False),
+        ("person:driftwake", "approval.given", True),
+        ("person:driftwake", "incident.moved", True),
+        ("person:ann", "command.received", False),
+        ("person:ann", "incident.opened", False),
+    ]

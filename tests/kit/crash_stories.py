@@ -1,0 +1,78 @@
+"""Incidents for the crash matrix: between them they come by every state, every kind of step, and every kind of command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from daemon.ledger.ledger import Ledger
+from daemon.loop import Loop
+from streams.contracts.records import Command
+from tests.kit.control import DAY, MODEL, START, Control, bundle, comparison, event
+
+Act = Callable[[Loop, Ledger, Control], None]
+
+
+class Story(NamedTuple):
+    """What happens on which day; what is done is done by ids, so it may be done again after a crash.
+
+    `answers` are the tiny skills' own; `planning` its settings; `ends` the states in which the incidents end.
+    """
+
+    acts: dict[int, Act]
+    ends: tuple[str, ...]
+    answers: Mapping[str, Any] = MappingProxyType({})
+    planning: Mapping[str, Any] = MappingProxyType({})
+    days: int = 30
+
+
+def _event(loop: Loop, ledger: Ledger, control: Control) -> None:
+    loop.on_event(event(START + DAY))
+
+
+def _order(kind: str, name: str = "", /, **arguments: Any) -> Act:
+    """Give a command, in which `trial` stands for the digest of a bundle in the registry."""
+
+    def act(loop: Loop, ledger: Ledger, control: Control) -> None:
+        trial = bundle(control.places.registry / MODEL, "trial")
+        told = {key: trial if value == "trial" else value for key, value in arguments.items()}
+        loop.on_command(Command(id=f"{kind}-{name}", kind=kind, model=MODEL, by="ann", arguments=told))  # type: ignore[arg-type]
+
+    return act
+
+
+def _approve(loop: Loop, ledger: Ledger, control: Control) -> None:
+    (incident,) = ledger.incidents()
+    _order("approve", plan_digest=incident.plan_digest)(loop, ledger, control)
+
+
+_WORSE = comparison(-0.05)
+_UNLABELLED = {
+    "causes": [{"cause": "concept_change", "probability": 0.9}], "label_state": {"coverage": 0.1, "rows": 9},
+}  # fmt: skip
+
+STORIES = {
+    "promoted": Story({1: _event}, ("closed",)),
+    "rolled_back": Story({1: _event}, ("rolled_back",), {"live_champion": _WORSE}),
+    "refused": Story({1: _event}, ("refused",), {"live_challenger": _WORSE}),
+    "failed": Story({1: _event}, ("failed",), {"train_xgboost": "diverged"}, days=4),
+    "expired": Story({1: _event}, ("expired",), planning={"autonomy": "propose"}, days=10),
+    "waited": Story({1: _event}, ("no_action",), {"diagnose_drift": _UNLABELLED}, days=14),
+    "approved": Story({1: _event, 3: _approve}, ("closed",), planning={"autonomy": "propose"}),
+    "ordered": Story(
+        {
+            1: _order("shadow", "in", name="monthly", digest="trial"),
+            2: _order("canary", "in", digest="trial", weight=0.1),
+            3: _order("freeze"),
+            4: _order("canary", "frozen", digest="trial", weight=0.5),
+            5: _order("unfreeze"),
+            6: _order("canary", "out"),
+            7: _order("shadow", "out", name="monthly", digest=None),
+            8: _order("challenge", digest="trial", force="the fix of the outage"),
+            9: _order("rollback"),
+        },
+        ("rolled_back",),
+        days=12,
+    ),
+}
