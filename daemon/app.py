@@ -13,7 +13,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 import msgspec
@@ -31,6 +31,8 @@ from daemon.loop import Loop, Stages
 from daemon.metrics import DaemonMetrics
 from daemon.orders import Orders
 from daemon.places import Places
+from daemon.planners.base import Office, Planner
+from daemon.planning.arbiter import POLICY
 from daemon.planning.stage import Planning
 from daemon.registry.announce import Announcer, Webhook
 from daemon.registry.follow import Follow
@@ -152,7 +154,8 @@ def loop_of(
         label_wait_ms=model.triaging.label_wait.ms,
         most_waits=model.triaging.most_waits,
         has_windows=not is_observed,
-        planner=load_kind("daemon.planners", model.planning.planner).build(model.policy),
+        policy=_planner(POLICY, model, ledger),
+        planner=_planner(model.planning.planner, model, ledger),
     )
     deploying = Deploying(
         model.name,
@@ -180,6 +183,12 @@ def loop_of(
         ),
     )
     return Loop(places, ledger, world, stages, EventClock())
+
+
+def _planner(kind: str, model: GovernedModelSettings, ledger: Ledger) -> Planner:
+    """Make a planner; its settings are the model's section of its name, where there is one."""
+    office = Office(model.name, ledger, model.schema_contract(), SystemClock())
+    return cast("Planner", load_kind("daemon.planners", kind).build(getattr(model, kind, None), office))
 
 
 def _announcer(model: GovernedModelSettings, ledger: Ledger, bundles: Path, signer: Signer) -> Announcer | None:

@@ -3,6 +3,8 @@
 DaemonError
 ├── LedgerError          the ledger can't be opened, or was asked for what can't be: stop, the operator must look
 │   └── IllegalMoveError the incident isn't where the caller thought, or no such transition exists: a defect
+├── BudgetSpentError     expected: a call of a language model has no room in its budget; the policy planner decides
+├── NoProposalError      expected: a planner has nothing to propose; likewise (`daemon/planners/base.py`)
 ├── PlanRefusedError     expected: a plan makes no sense or breaks a rule; the incident closes with the reason
 ├── RunFailedError       a step failed for good; the incident closes as failed, with the class of the failure
 │   └── RunLostError     the process died without an answer; it is run again once
@@ -27,6 +29,10 @@ class LedgerError(DaemonError):
 
 class IllegalMoveError(LedgerError):
     """A transition that doesn't exist, or from a state in which the incident isn't."""
+
+
+class BudgetSpentError(DaemonError):
+    """What a call of a language model may cost isn't left in its budget."""
 
 
 class PlanRefusedError(DaemonError):

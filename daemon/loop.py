@@ -106,7 +106,7 @@ class Loop:
         return None if answer is None else self._do.triaging.understand(answer)
 
     async def _plan(self, incident: Incident, now_ms: int) -> Move | None:
-        return self._do.planning.decide(incident, await self._do.deploying.champion(), now_ms)
+        return await self._do.planning.decide(incident, await self._do.deploying.champion(), now_ms)
 
     async def _permit(self, incident: Incident, now_ms: int) -> Move | None:
         return self._do.planning.permit(incident, now_ms)

@@ -11,6 +11,7 @@ from daemon.deploying.config import DeployingConfig
 from daemon.executing.config import ExecutingConfig
 from daemon.judging.config import JudgingConfig
 from daemon.ledger.chain import Key
+from daemon.planners._claude.config import ClaudeConfig
 from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
 from daemon.replay.config import LogConfig
@@ -36,6 +37,9 @@ class GovernedModelSettings(ModelSettings):
 
     policy: PolicyConfig = PolicyConfig()
     """What the policy planner weighs."""
+
+    claude: ClaudeConfig = ClaudeConfig()
+    """How Claude is asked, where `planning.planner` is `claude`, and what that may cost."""
 
     judging: JudgingConfig = JudgingConfig()
     """What a challenger must prove, where and for how long."""

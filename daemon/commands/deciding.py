@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 import msgspec
@@ -10,7 +11,7 @@ from daemon.commands.errors import BadInputError
 from daemon.commands.looking import find_incident, known_model, reading
 from daemon.commands.screen import Screen, short, when
 from daemon.ledger.records import Incident, Plan
-from daemon.planners.base import Planner, Proposal, Situation
+from daemon.planners.base import NoProposalError, Planner, Proposal, Situation
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from streams.contracts.errors import PluginError
 from streams.runtime.plugins import load_kind
@@ -73,14 +74,18 @@ def decide_again(settings: DaemonSettings, name: str, planner: str | None) -> Ag
 def ask(kind: str, model: GovernedModelSettings, situation: Situation) -> Proposal:
     """Make a planner as the daemon does, and ask it. Everything that this command knows of how planners are called is here.
 
+    One that must write down what it asks elsewhere, and pays for, has nothing to propose here: nothing is written.
+
     Raises:
-        BadInputError: there is no such planner.
+        BadInputError: there is no such planner, or it has nothing to propose.
     """
     try:
-        planner = cast("Planner", load_kind("daemon.planners", kind).build(model.policy))
+        planner = cast("Planner", load_kind("daemon.planners", kind).build(getattr(model, kind, None)))
+        return asyncio.run(planner.propose(situation))
     except PluginError as error:
         raise BadInputError(f"--planner {kind}: {error}") from error
-    return planner.decide(situation)
+    except NoProposalError as error:
+        raise BadInputError(f"--planner {kind} proposes nothing: {error.reason}") from error
 
 
 def show(again: Again, screen: Screen) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from daemon.ledger.audit import AuditRecord, Only
+from daemon.ledger.calls import LlmCall
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Lesson, Plan, Step
 from streams.contracts.events import DriftEvent
@@ -34,6 +35,20 @@ class Alternative(msgspec.Struct, frozen=True, kw_only=True):
     chosen: bool
 
 
+class Weighing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose plan was taken where another planner was asked beside the policy planner, and how the two differ.
+
+    `reason` is why the other's wasn't taken, empty where it was. `utilities` are those that differ, the policy planner's first.
+    """
+
+    asked: str
+    used: str
+    reason: str
+    actions: dict[str, str]
+    utilities: dict[str, tuple[float | None, float | None]]
+    reasons: dict[str, tuple[str, ...]]
+
+
 class Story(msgspec.Struct, frozen=True, kw_only=True):
     """An incident from its first event to its lesson. What hasn't happened is empty."""
 
@@ -42,6 +57,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[DriftEvent, ...]
     diagnosis: dict[str, Any]
     alternatives: tuple[Alternative, ...]
+    planners: Weighing | None
+    calls: tuple[LlmCall, ...]
     plan: Plan | None
     plan_digest: str
     rulings: tuple[dict[str, Any], ...]
@@ -65,6 +82,8 @@ def story_of(ledger: Ledger, incident: Incident) -> Story:
         events=tuple(ledger.events_of(incident.id)),
         diagnosis=details.get("diagnosis", {}),
         alternatives=_alternatives(details),
+        planners=_weighing(details.get("arbitration", {})),
+        calls=tuple(ledger.calls_of(incident.id)),
         plan=ledger.plan(incident.plan_digest) if incident.plan_digest else None,
         plan_digest=incident.plan_digest or "",
         rulings=tuple(details.get("rulings", ())),
@@ -83,6 +102,20 @@ def _alternatives(details: dict[str, Any]) -> tuple[Alternative, ...]:
         for action, utility in utilities.items()
     ]
     return tuple(sorted(weighed, key=lambda one: (one.utility is None, -(one.utility or 0.0), one.action)))
+
+
+def _weighing(told: dict[str, Any]) -> Weighing | None:
+    if not told:
+        return None
+    proposals: dict[str, dict[str, Any]] = told["proposals"]
+    return Weighing(
+        asked=told["asked"],
+        used=told["used"],
+        reason=told["reason"],
+        actions={planner: one["action"] for planner, one in proposals.items()},
+        utilities={action: (pair[0], pair[1]) for action, pair in told["difference"].get("utilities", {}).items()},
+        reasons={planner: tuple(reason["text"] for reason in one["reasons"]) for planner, one in proposals.items()},
+    )
 
 
 def _happening(record: AuditRecord) -> Happening:

@@ -16,7 +16,10 @@ def tell(story: Story, screen: Screen) -> None:
     screen.line(
         f"{incident.cause} on {incident.model}, opened {when(incident.opened_ms)} for {incident.requester}: {incident.reason}"
     )
-    for part in (_timeline, _evidence, _diagnosis, _alternatives, _plan, _steps, _verdicts, _deployments, _lesson):
+    parts = (
+        _timeline, _evidence, _diagnosis, _alternatives, _planners, _calls, _plan, _steps, _verdicts, _deployments, _lesson,
+    )  # fmt: skip
+    for part in parts:
         part(story, screen)
 
 
@@ -54,6 +57,35 @@ def _alternatives(story: Story, screen: Screen) -> None:
         screen.title("Alternatives")
         rows = ((("→ " if one.chosen else "  ") + one.action, one.utility, one.excluded) for one in story.alternatives)
         screen.table(("  action", "utility#", "why not"), rows)
+
+
+def _planners(story: Story, screen: Screen) -> None:
+    if story.planners is None:
+        return
+    told = story.planners
+    screen.title("Planners")
+    screen.line(f"{told.asked} was asked too; the plan is that of {told.used}" + (f": {told.reason}" if told.reason else ""))
+    for planner, action in told.actions.items():
+        screen.line(f"{planner} proposes {action} because " + "; ".join(told.reasons[planner]))
+    if told.utilities:
+        rows = ((action, policy, other) for action, (policy, other) in told.utilities.items())
+        screen.table(("not weighed alike", "policy#", f"{told.asked}#"), rows)
+
+
+def _calls(story: Story, screen: Screen) -> None:
+    if story.calls:
+        screen.title(f"Calls, {sum(call.dollars for call in story.calls):.4f} dollars")
+        rows = (
+            (
+                call.llm, call.purpose, call.outcome, call.tokens_in, call.tokens_cache_written, call.tokens_cache_read,
+                call.tokens_out, call.dollars, call.latency_ms, call.request_id,
+            )
+            for call in story.calls
+        )  # fmt: skip
+        columns = (
+            "asked", "for", "outcome", "tokens in#", "to cache#", "from cache#", "tokens out#", "dollars#", "ms#", "request",
+        )  # fmt: skip
+        screen.table(columns, rows)
 
 
 def _plan(story: Story, screen: Screen) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from daemon.ledger import audit, sqlite
 from daemon.ledger.audit import AuditFault, AuditRecord, Examined, Head, Key, Only
+from daemon.ledger.calls import Calls
 from daemon.ledger.chain import examine
 from daemon.ledger.engine import open_engine, url_of
 from daemon.ledger.ids import incident_in
@@ -20,8 +21,8 @@ from daemon.ledger.store import Observer, unobserved
 from streams.runtime.clock import SystemClock, WallClock
 
 
-class Ledger(Inbox, Incidents, Steps, Memory):
-    """Events, incidents, plans, steps, approvals, experiments, lessons, budgets, commands and the audit of all of it."""
+class Ledger(Inbox, Incidents, Steps, Memory, Calls):
+    """Events, incidents, plans, steps, approvals, experiments, lessons, budgets, calls, commands and the audit of all of it."""
 
     def head(self) -> Head:
         """Return the audit's newest number and hash."""

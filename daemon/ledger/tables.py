@@ -172,6 +172,31 @@ class BudgetEntryRow(Table):
     __table_args__ = (UniqueConstraint("incident_id", "kind"),)
 
 
+class LlmCallRow(Table):
+    """One call of a language model, as it was reserved (outcome `reserved`) or as it ended.
+
+    `model` is whose incident it was about, `llm` who was asked. `asked_wall_ms` is wall time: money is real also in a replay.
+    """
+
+    __tablename__ = "llm_call"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id"))
+    model: Mapped[str]
+    llm: Mapped[str]
+    purpose: Mapped[str]
+    tokens_in: Mapped[int]
+    tokens_out: Mapped[int]
+    tokens_cache_read: Mapped[int]
+    tokens_cache_written: Mapped[int]
+    dollars: Mapped[float] = mapped_column(Float)
+    latency_ms: Mapped[int]
+    outcome: Mapped[str]
+    request_id: Mapped[str]
+    asked_wall_ms: Mapped[int]
+    time_ms: Mapped[int]
+    __table_args__ = (Index("ix_llm_call_model_asked", "model", "asked_wall_ms"),)
+
+
 class CommandRow(Table):
     """An order as received, in order of arrival, and what became of it (`new`, `applied`, `rejected`)."""
 

@@ -6,11 +6,17 @@ decide whether anything happens.
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from daemon.errors import DaemonError
 from daemon.ledger.records import Lesson, Reason
+from streams.contracts.schema import ModelSchema
+from streams.runtime.clock import WallClock
+
+if TYPE_CHECKING:  # the ledger opens databases; who only reads a config needs none of that
+    from daemon.ledger.ledger import Ledger
 
 Action = Literal[
     "no_action", "wait_for_labels", "alert_upstream", "search_features_and_retrain", "retrain", "judge_submitted", "rollback",
@@ -78,10 +84,12 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     `waits_left` says how often it may still wait for labels; `may_promote` whether the promotion budget has room when a
     challenger could be ready; `submitted` whether a person handed in a challenger; `can_roll_back` whether an earlier
     champion is known; `has_windows` whether the model's server computes windows; `evidence` are the ids that reasons may cite.
+    What planning costs is written down under `incident`, its id.
     """
 
     now_ms: int
     incident_cause: str
+    incident: str = ""
     diagnosis: Diagnosis
     promotions: int
     may_promote: bool
@@ -102,9 +110,41 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     excluded: dict[str, str] = {}
 
 
+WhyNot = Literal[
+    "no_key", "no_ledger", "over_budget", "circuit_open", "deadline", "refusal", "truncated", "context_exceeded", "unfinished",
+    "unknown_stop", "no_plan", "bad_schema", "unknown_tool", "rate_limited", "overloaded", "not_authorised", "rejected",
+    "transport", "malformed", "crashed",
+]  # fmt: skip
+"""Why a planner has nothing to propose. A closed set: it stands in the audit, and people count it."""
+
+
+class NoProposalError(DaemonError):
+    """A planner has nothing to propose; the policy planner's proposal is taken, and the reason is written down."""
+
+    def __init__(self, reason: WhyNot) -> None:
+        super().__init__(reason)
+        self.reason: WhyNot = reason
+
+
+class Office(NamedTuple):
+    """What a planner of one model may look things up in and keep account with, beside the situation.
+
+    `schema` has the registered columns: other names of columns were written by strangers.
+    """
+
+    model: str
+    ledger: Ledger
+    schema: ModelSchema
+    clock: WallClock
+
+
 class Planner(Protocol):
     """A way of thinking."""
 
-    def decide(self, situation: Situation) -> Proposal:
-        """Choose an action. The proposal's reasons are never empty; doing nothing is an answer like any other."""
+    async def propose(self, situation: Situation) -> Proposal:
+        """Choose an action. The proposal's reasons are never empty; doing nothing is an answer like any other.
+
+        Raises:
+            NoProposalError: there is none; the policy planner's is taken.
+        """
         ...

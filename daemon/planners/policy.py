@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import Field
 
 from daemon.ledger.records import Reason
-from daemon.planners.base import TRAINS, Action, Proposal, Situation
+from daemon.planners.base import TRAINS, Action, Office, Proposal, Situation
 from streams.runtime.config import Section
 from streams.runtime.durations import Duration
 
@@ -63,8 +63,8 @@ class PolicyConfig(Section):
     """Factor on an action's expected gain for each recent time it didn't help."""
 
 
-def build(config: PolicyConfig | None = None) -> PolicyPlanner:
-    """Make the planner."""
+def build(config: PolicyConfig | None = None, office: Office | None = None) -> PolicyPlanner:
+    """Make the planner; it looks nothing up."""
     return PolicyPlanner(config or PolicyConfig())
 
 
@@ -73,6 +73,10 @@ class PolicyPlanner:
 
     def __init__(self, config: PolicyConfig) -> None:
         self._config = config
+
+    async def propose(self, situation: Situation) -> Proposal:
+        """Choose an action; see `decide`."""
+        return self.decide(situation)
 
     def decide(self, situation: Situation) -> Proposal:
         """Choose the action of the highest utility; ties go to the one that does less."""

@@ -10,20 +10,20 @@ from daemon.ledger.ids import digest_of
 from daemon.ledger.records import Incident, Plan, PlanStep
 from daemon.places import Places
 from daemon.planners.base import TRAINS, Proposal
+from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
 from streams.contracts.features import Window
 
-PROPOSER = "policy"
-
 
 class Basis(NamedTuple):
-    """What a plan is made from: event time, the champion and its windows, and how long most labels take."""
+    """What a plan is made from: event time, the champion and its windows, how long most labels take, and the planner."""
 
     now_ms: int
     incident: Incident
     champion: str
     windows: tuple[Window, ...]
     label_delay_ms: int = 0
+    proposer: str = POLICY
 
 
 def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig) -> Plan:
@@ -39,7 +39,7 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
         model=places.model,
         incident=basis.incident.id,
         action=proposal.action,
-        proposer=PROPOSER,
+        proposer=basis.proposer,
         requester=basis.incident.requester,
         autonomy=config.autonomy,
         created_ms=basis.now_ms,

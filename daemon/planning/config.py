@@ -28,7 +28,7 @@ class PlanningConfig(Section):
     """`observe`: only say what would be done; `propose`: ask a person first; `act`: go on alone, inside the limits."""
 
     planner: str = "policy"
-    """Which planner thinks."""
+    """Which planner thinks. The policy planner always does: another one's plan is taken only where nothing speaks against it."""
 
     kill_switch: bool = False
     """True: nothing is started or deployed, whoever asks; rolling back stays possible."""
@@ -71,3 +71,7 @@ class PlanningConfig(Section):
 
     repeat_after: Duration = Duration.of("14d")
     """How long a configuration that didn't help is not tried again."""
+
+    tolerated_points: float = Field(default=0.5, ge=0)
+    """How far below doing nothing, in points of quality, the policy planner may see what another planner proposes; what it sees
+    further below is expected to do harm, and isn't done."""

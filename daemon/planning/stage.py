@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import traceback
 from typing import Any, cast
 
 import msgspec
@@ -11,12 +12,16 @@ from daemon.errors import PlanRefusedError
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Approval, Incident, Move, Plan, Reason, Spend, State
 from daemon.places import Places
-from daemon.planners.base import FORCED, TRAINS, Diagnosis, Planner, Proposal, Situation
+from daemon.planners.base import FORCED, TRAINS, Diagnosis, NoProposalError, Planner, Proposal, Situation
+from daemon.planning.arbiter import POLICY, REASONS, Choice, arbitrate, objection, ruled_out
 from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.planning.guardrails import MINUTE_MS, MONTH_MS, Facts, Ruling, check, deployment_freeze, promotion_room_ms
 from streams.contracts.records import Command
+from streams.runtime.logging import Log
 from streams.runtime.plugins import load_kind
+
+log = Log("daemon.planning.stage")
 
 # Others' work on the same model: only one incident at a time holds the slots of a challenger.
 _HOLDS_SLOTS = frozenset({"running", "judged", "shadowing", "promoting", "probation"})
@@ -27,7 +32,7 @@ _HANDS_OFF = {
 
 
 class Planning:
-    """One model's planner, its guardrails and its autonomy.
+    """One model's planners, its guardrails and its autonomy.
 
     Args:
         ledger: promotions, lessons, experiments and approvals are read here.
@@ -37,7 +42,8 @@ class Planning:
         label_wait_ms: how long a wait for labels takes, in event time.
         most_waits: how often to wait.
         has_windows: whether the model's server computes windows.
-        planner: made by `daemon.planners.<config.planner>.build()` when not given.
+        policy: the policy planner, which is always asked; one with the usual settings when not given.
+        planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
     """
 
     def __init__(
@@ -50,6 +56,7 @@ class Planning:
         label_wait_ms: int,
         most_waits: int,
         has_windows: bool = True,
+        policy: Planner | None = None,
         planner: Planner | None = None,
     ) -> None:
         self._ledger = ledger
@@ -59,15 +66,14 @@ class Planning:
         self._label_wait_ms = label_wait_ms
         self._most_waits = most_waits
         self._has_windows = has_windows
-        self._planner = planner or cast("Planner", load_kind("daemon.planners", config.planner).build())
+        self._policy = policy or _planner(POLICY)
+        self._other = None if config.planner == POLICY else planner or _planner(config.planner)
 
-    def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
+    async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
-        situation = self._situation(incident, champion, now_ms)
-        proposal = self._forced(incident) or self._planner.decide(situation)
-        thought: dict[str, Any] = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded}
-        if not incident.details.get("forced"):
-            thought["situation"] = situation  # so that the same can be decided on again, by whatever planner
+        choice = await self._choose(incident, champion, now_ms)
+        proposal = choice.proposal
+        thought = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded, **choice.details}
         because = "; ".join(reason.text for reason in proposal.reasons)
         if proposal.action == "wait_for_labels":
             rounds = incident.details.get("rounds", 0) + 1
@@ -79,10 +85,10 @@ class Planning:
             reason = f"{_HANDS_OFF[proposal.action]}: {because}"
             return Move(to="no_action", reason=reason, rule=proposal.action, details=thought)
         try:
-            plan = self._compose(proposal, incident, champion, now_ms)
+            plan = self._compose(proposal, incident, champion, now_ms, proposer=choice.proposer)
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
-        return Move(to="planned", reason=because, rule=f"planner_{self._config.planner}", plan=plan, details=thought)
+        return Move(to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought)
 
     def permit(self, incident: Incident, now_ms: int) -> Move | None:
         """Ask the guardrails, then the model's autonomy; None while another incident holds the slots."""
@@ -190,14 +196,62 @@ class Planning:
     def _plan(self, incident: Incident) -> Plan:
         return self._ledger.plan(incident.plan_digest or "")
 
-    def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int) -> Plan:
+    async def _choose(self, incident: Incident, champion: str, now_ms: int) -> Choice:
+        """Ask the policy planner, then the one that is configured beside it, whose proposal goes first if nothing objects."""
+        forced = self._forced(incident)
+        if forced is not None:
+            return Choice(forced, POLICY, {})
+        situation = self._situation(incident, champion, now_ms)
+        policy = await self._policy.propose(situation)
+        # So that the same can be decided on again, by whatever planner.
+        known = {"situation": situation}
+        if self._other is None:
+            return Choice(policy, POLICY, known)
+        heard, reason = await self._hear_other(self._other, situation, policy)
+        if heard is not None and not reason:
+            reason = self._ruled_out(heard, incident, champion, now_ms)
+        if reason:
+            log.warning("PlanOverruled", incident=incident.id, planner=self._config.planner, reason=reason)
+        choice = arbitrate(policy, self._config.planner, heard, reason)
+        return choice._replace(details=choice.details | known)
+
+    async def _hear_other(self, planner: Planner, situation: Situation, policy: Proposal) -> tuple[Proposal | None, str]:
+        """Return what another planner proposes, as far as it can be read, and what speaks against it."""
+        if situation.submitted:
+            return None, "nothing_to_weigh"
+        try:
+            heard = await planner.propose(situation)
+            reason = objection(heard, policy, self._config.tolerated_points)
+        except NoProposalError as error:
+            return None, error.reason if error.reason in REASONS else "crashed"
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong in it: the policy planner's plan is there
+            # Not its text and no values of variables, as a logged traceback has them: a key may be among them.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            what = {"error": type(error).__name__, "function": last.name, "line": last.lineno}
+            log.warning("PlannerFailed", planner=self._config.planner, **what)
+            return None, "crashed"
+        return (None if reason == "malformed_proposal" else heard), reason
+
+    def _ruled_out(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int) -> str:
+        """Say which guardrail the plan of another planner's proposal would not pass; empty when it passes all."""
+        if proposal.action == "wait_for_labels" or proposal.action in _HANDS_OFF:
+            return ""
+        try:
+            plan = self._compose(proposal, incident, champion, now_ms, proposer=self._config.planner)
+        except PlanRefusedError:
+            return "no_plan_fits"
+        rulings = check(plan, self._facts(plan, now_ms), self._config)
+        return next((ruled_out(ruling.rule) for ruling in rulings if not ruling.allowed), "")
+
+    def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int, *, proposer: str) -> Plan:
         if proposal.action == FORCED and not incident.details.get("forced"):
             raise PlanRefusedError("only a person may have a bundle serve that wasn't judged")
         manifest = self._places.manifest(champion)
         if incident.challenger and not self._places.manifest(incident.challenger).schema.reads_like(manifest.schema):
             raise PlanRefusedError("the submitted bundle has another schema than the champion")
         delay_ms = math.ceil(_diagnosis(incident).label_state.delay_ms_p90 or 0)
-        return compose(proposal, Basis(now_ms, incident, champion, manifest.windows, delay_ms), self._places, self._config)
+        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer)
+        return compose(proposal, basis, self._places, self._config)
 
     def _forced(self, incident: Incident) -> Proposal | None:
         """Return what a person ordered who wants a bundle to serve whatever a judge would say: there is nothing to weigh."""
@@ -225,6 +279,7 @@ class Planning:
         return Situation(
             now_ms=now_ms,
             incident_cause=incident.cause,
+            incident=incident.id,
             diagnosis=_diagnosis(incident),
             promotions=sum(time_ms > now_ms - MONTH_MS for time_ms in promoted),
             may_promote=promotion_room_ms(earliest_ms, promoted, self._config.promotions_per_30d) == earliest_ms,
@@ -239,3 +294,7 @@ class Planning:
 
 def _diagnosis(incident: Incident) -> Diagnosis:
     return msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis)
+
+
+def _planner(kind: str) -> Planner:
+    return cast("Planner", load_kind("daemon.planners", kind).build())

@@ -16,6 +16,7 @@ from daemon.ledger.ledger import Ledger
 from daemon.loop import Loop, Stages
 from daemon.orders import Orders
 from daemon.places import Places
+from daemon.planners.base import Planner
 from daemon.planning.config import PlanningConfig
 from daemon.planning.stage import Planning
 from daemon.registry.announce import Announcer, Listener
@@ -147,9 +148,13 @@ class Control:
         judging: dict[str, Any] | None = None,
         listener: Listener | None = None,
         run: Run | None = None,
+        thinker: Planner | None = None,
         **planning: Any,
     ) -> Loop:
-        """Compose the loop as the application does; with a listener, for a model that is served elsewhere."""
+        """Compose the loop as the application does; with a listener, for a model that is served elsewhere.
+
+        `thinker` is the planner that is asked beside the policy planner, where `planner` names another.
+        """
         is_observed = listener is not None
         world = world or self.world
         judge = JudgingConfig(**(judging or {}))
@@ -163,6 +168,7 @@ class Control:
             label_wait_ms=triage.label_wait.ms,
             most_waits=triage.most_waits,
             has_windows=not is_observed,
+            planner=thinker,
         )
         deploy = Deploying(
             MODEL,

@@ -1,0 +1,1 @@
+"""Parts of the Claude planner, one idea a file."""

@@ -1,0 +1,167 @@
+"""What Claude may look at: the situation and the recorded events, said in numbers, closed words and registered names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, get_args
+
+from daemon.ledger.records import Lesson, State
+from daemon.planners._claude.words import Names, number, numbers, word
+from daemon.planners.base import Action, Situation
+from daemon.planners.policy import RECOVERY
+from skills._kit.causes import Cause
+from streams.contracts.events import KINDS, DriftEvent, Evidence, Transition
+from streams.contracts.schema import ModelSchema
+
+MOST: Final = 20
+"""Most entries of any list."""
+
+OPENERS: Final = frozenset({*KINDS, "challenge"})
+CAUSES: Final = frozenset({*get_args(Cause), *(cause for shares in RECOVERY.values() for cause in shares), "unknown"})
+ACTIONS: Final = frozenset({*get_args(Action), "none"})
+# The names of `skills/_kit/causes.py: explain`; a test holds the two together.
+SIGNS: Final = frozenset(
+    {
+        "missing_change", "strange_share", "scale_log10", "columns_of_one_value", "flagged_share", "rescored_mismatch_share",
+        "delay_ratio", "corrected_share", "one_class", "labels_missing", "segment_share", "segment_excess_share",
+        "nearness_to_history", "largest_psi", "loss_z", "loss_change", "quality_drop", "estimated_loss_change",
+    }
+)  # fmt: skip
+LEARNT: Final = frozenset(
+    {
+        "cause_probability", "lasted_ms",
+        *(f"{phase}_{what}" for phase in ("sealed", "shadow", "probation") for what in ("difference", "low", "high", "rows")),
+    }
+)  # fmt: skip
+UNITS: Final = frozenset(
+    {
+        "auc", "bins of delay", "loss", "mean absolute attribution", "nats", "powers of ten", "powers of two", "probability",
+        "score", "share of distinct rows", "share of positives", "share of rows",
+    }
+)  # fmt: skip
+_STATES: Final = frozenset(get_args(State))
+_TRANSITIONS: Final = frozenset(get_args(Transition))
+_DAY_MS: Final = 86_400_000
+
+
+class Dossier:
+    """One situation, as it may be told.
+
+    Args:
+        situation: what is to be decided about.
+        events: that opened the incident or folded into it, as recorded.
+        schema: the registered columns.
+        detectors: the kinds that there are.
+    """
+
+    def __init__(
+        self, situation: Situation, events: Sequence[DriftEvent], schema: ModelSchema, detectors: Collection[str]
+    ) -> None:
+        self._situation = situation
+        self._events = events
+        self._detectors = detectors
+        self._names = Names(schema)
+        self.handles = {f"event_{place:03d}": event for place, event in enumerate(situation.evidence[:MOST], start=1)}
+        """What reasons may cite, and the ids that stand behind."""
+
+    def overview(self) -> dict[str, Any]:
+        """Return what is told at the beginning: who raised the incident, the probable causes, and what is possible now."""
+        causes = sorted(self._situation.diagnosis.causes, key=lambda one: (-one.probability, one.cause))[:MOST]
+        return {
+            "opened_by": word(self._situation.incident_cause, OPENERS),
+            "causes": [
+                {
+                    "cause": word(one.cause, CAUSES),
+                    "probability": number(one.probability),
+                    "signs": numbers(one.evidence, SIGNS),
+                }
+                for one in causes
+            ],
+            "limits": self.limits(),
+            "events_to_cite": sorted(self.handles),
+        }
+
+    def limits(self) -> dict[str, Any]:
+        """Return what is possible now: every field of the situation that is a number or a yes or no."""
+        values = {name: getattr(self._situation, name) for name in self._situation.__struct_fields__ if name != "now_ms"}
+        return {
+            name: value if isinstance(value, bool) else number(value)
+            for name, value in values.items()
+            if isinstance(value, bool | int | float)
+        }
+
+    def drift(self, top: int) -> list[dict[str, Any]]:
+        """Return the columns that moved, most moved first."""
+        moved = sorted(self._situation.diagnosis.moved[:MOST], key=lambda one: -(number(one.get("statistic")) or 0.0))
+        return [
+            {
+                "column": self._names.column(one.get("feature", one.get("column"))),
+                "psi": number(one.get("statistic")),
+                "effect": number(one.get("effect")),
+            }
+            for one in moved[:top]
+        ]
+
+    def slices(self, top: int) -> list[dict[str, Any]]:
+        """Return the slices on which the model is worst, as the diagnosis ranked them."""
+        return [
+            self._names.part(one.get("slice"))
+            | {"rows": number(one.get("rows")), "loss": number(one.get("loss")), "excess_loss": number(one.get("excess"))}
+            for one in self._situation.diagnosis.slices[: min(top, MOST)]
+        ]
+
+    def labels(self) -> dict[str, Any]:
+        """Return how much truth came in, and how late."""
+        seen = self._situation.diagnosis.label_state
+        return {name: number(getattr(seen, name)) for name in seen.__struct_fields__}
+
+    def performance(self) -> dict[str, Any]:
+        """Return quality as validated and recently, and what a missing feature could bring."""
+        seen, room = self._situation.diagnosis.performance, self._situation.diagnosis.headroom
+        return {
+            **{name: number(getattr(seen, name)) for name in seen.__struct_fields__},
+            "headroom": None if room is None else {name: number(getattr(room, name)) for name in room.__struct_fields__},
+        }
+
+    def events(self, top: int) -> list[dict[str, Any]]:
+        """Return what monitors stated, oldest first."""
+        handles = {event: handle for handle, event in self.handles.items()}
+        return [
+            {
+                "event": handles.get(event.id),
+                "kind": word(event.kind, OPENERS),
+                "transition": word(event.transition, _TRANSITIONS),
+                "detector": word(event.detector, self._detectors),
+                "days_ago": self._days_ago(event.time_ms),
+                "rows": number(event.rows),
+                "is_calibrated": bool(event.is_calibrated),
+                "evidence": [self._stated(one) for one in event.evidence[:3]],
+            }
+            for event in self._events[: min(top, MOST)]
+        ]
+
+    def past(self, top: int) -> list[dict[str, Any]]:
+        """Return what earlier incidents of the model taught, newest first."""
+        lessons: list[Lesson] = sorted(self._situation.lessons, key=lambda one: -one.time_ms)
+        return [
+            {
+                "cause": word(one.cause, CAUSES),
+                "action": word(one.action, ACTIONS),
+                "outcome": word(one.outcome, _STATES),
+                "days_ago": self._days_ago(one.time_ms),
+                "numbers": numbers(one.numbers, LEARNT),
+            }
+            for one in lessons[: min(top, MOST)]
+        ]
+
+    def _stated(self, evidence: Evidence) -> dict[str, Any]:
+        part = self._names.part(evidence.watched) if "=" in evidence.watched else {"column": self._names.column(evidence.watched)}
+        return part | {
+            "p_value": number(evidence.p_value),
+            "effect": number(evidence.effect),
+            "unit": word(evidence.effect_unit, UNITS),
+            "rows": number(evidence.rows),
+        }
+
+    def _days_ago(self, time_ms: int) -> float | int | None:
+        return number(round((self._situation.now_ms - time_ms) / _DAY_MS, 1))
