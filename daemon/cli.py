@@ -25,6 +25,7 @@ from daemon.commands.options import (
     Model,
     SourceFiles,
     files_of,
+    notes,
     screen,
     settings_in,
 )
@@ -138,7 +139,7 @@ def calibrate(
     from daemon.commands import calibrating
 
     wanted = calibrating.Wanted(model, data, files_of(source or []), bundle, partial, dry_run)
-    found = calibrating.calibrate(settings_in(config), wanted)
+    found = calibrating.calibrate(settings_in(config), wanted, None if as_json else notes().line)
     if as_json:
         screen().data(found)
     else:

@@ -19,10 +19,14 @@ import numpy as np
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.frames import integers
 from skills._kit.history import History, Logged, history_of
-from skills._kit.powers import Found, Group, Replay, alarms_in, powers_in
+from skills._kit.lacking import lacking_of
+from skills._kit.powers import Found, Group, Judge, Replay, alarms_in, powers_in
+from skills._kit.profiles import resliced
+from skills._kit.progress import Progress
+from skills._kit.reading import Read, Tell, read_buckets
 from skills._kit.skill import Need, Spec
-from skills._kit.usual import Watch, asked_of, fits, views_of
-from streams.calibration.learning import FEWEST_BUCKETS, learn_normal, read_history, weeks_missing
+from skills._kit.usual import Watch, asked_of, fits, label_delay_ms, views_of
+from streams.calibration.learning import FEWEST_BUCKETS, learn_normal, levels_of, weeks_missing
 from streams.calibration.learning import History as Levels
 from streams.calibration.panel import Panel
 from streams.calibration.power import Rule, rate_of
@@ -31,12 +35,14 @@ from streams.contracts.schema import ModelSchema
 from streams.detectors.base import Floors
 from streams.inference.session import graph_of
 from streams.inference.store import Bundle, BundleStore, write_bundle
-from streams.monitoring.config import MONTH_MS, MonitoringConfig
+from streams.monitoring.config import COVERAGE, MONTH_MS, MonitoringConfig
 from streams.monitoring.watching import usable
-from streams.runtime.clock import SystemClock
+from streams.runtime.clock import SystemClock, WallClock
 from streams.runtime.durations import Duration
 from streams.statistics.alarms import Tail
+from streams.statistics.calendar import DAY_MS
 
+_WEEK_MS = 7 * DAY_MS
 LEARNT = 2 / 3
 """The first part of the buckets, from which is learnt what the others are judged by."""
 
@@ -67,10 +73,11 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Detector(msgspec.Struct, frozen=True, kw_only=True):
     """One detector and kind of event.
 
-    `weeks_missing` is 0 where it was calibrated. Chance may raise `asked` alarms a month; for that the signal of it that
-    needs least must be less likely than `chance` in one look. `seen` is how many alarms a month the whole log would have raised
-    with what was learnt from it (`seen_alarms` in all), `judged` and `judged_alarms` the same of the last third with what was
-    learnt before it; both None where it wasn't measured.
+    `weeks_missing` is 0 where it was calibrated; `lacks` says what the log has nothing of, where nothing was measured for that
+    reason, and `left_out` how many of its first buckets weren't read because the detector takes long. Chance may raise `asked`
+    alarms a month; for that the signal of it that needs least must be less likely than `chance` in one look. `seen` is how many
+    alarms a month the whole log would have raised with what was learnt from it (`seen_alarms` in all), `judged` and
+    `judged_alarms` the same of the last third with what was learnt before it; both None where it wasn't measured.
     """
 
     detector: str
@@ -78,6 +85,8 @@ class Detector(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     buckets: int
     weeks_missing: int
+    lacks: str
+    left_out: int
     asked: float
     chance: float
     seen_alarms: int
@@ -122,13 +131,15 @@ SPEC = Spec(
 class _Support(NamedTuple):
     """How much of a history there is for one group: the signal that was measured least, in how many buckets, weeks missing.
 
-    `judged` is in how many buckets of the last part, 0 where the first has too few to learn from.
+    `judged` is in how many buckets of the last part, 0 where the first has too few to learn from; `lacks` what the log has
+    nothing of.
     """
 
     signal: str
     buckets: int
     weeks: int
     judged: int
+    lacks: str
 
 
 class _Learnt(NamedTuple):
@@ -140,39 +151,28 @@ class _Learnt(NamedTuple):
 
 
 def run(request: Input, work: Path) -> Output:
-    """Learn, judge, publish. Same input, same digest.
+    """Learn, judge, publish; says in `work` how far it is. Same input, same digest.
 
     Raises:
         SkillError: the history can't support the asked rate, or something can't be read.
     """
-    clock = SystemClock()
+    clock, progress = SystemClock(), Progress(work)
     begun = clock.monotonic()
-    store = BundleStore(Path(request.registry))
-    bundle = store.read(request.model, request.bundle)
+    bundle = BundleStore(Path(request.registry)).read(request.model, request.bundle)
     history = history_of(bundle, Logged(request.table, request.sources, request.schema, request.key_file))
-    config = _config(request)
-    read_rows = functools.partial(store.read_reference, request.model, request.bundle)
-    open_graph = functools.partial(graph_of, bundle)
-    replay = Replay(bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [], read_rows, open_graph)
-    panel = Panel(config.detectors, replay.setup())
-    try:
-        if not fits(request.watch, panel, history.rows):
-            raise InputError("the log spans too many buckets for its signals to be held at once; give a shorter one")
-        views = views_of(
-            request.watch, bundle.manifest, bundle.profile, history.rows, reads_sample=panel.reads_sample, is_whole=True
-        )
-        replay = replay._replace(views=views)
-        levels = read_history(panel, views)
-        supports = _supports(request, panel, levels)
-        _refuse(request, supports, history)
-        learnt = _learn(request, panel, levels, bundle, supports)
-        detectors = _detectors(request, panel, replay, learnt, supports)
-    finally:
-        panel.close()
+    progress.say(f"{history.rows.table.num_rows:,} rows read in {clock.monotonic() - begun:.1f} s")
+    bundle = bundle._replace(profile=resliced(bundle.profile, bundle.manifest.schema, request.watch, history.rows))
+    replay, read = _read(request, bundle, history, clock, progress.say)
+    supports = _supports(request, replay, read, history)
+    _refuse(request, supports, history)
+    progress.say("learning what is usual")
+    learnt = _learn(request, replay, read, bundle, supports)
+    progress.say("counting the alarms that the log would have raised")
+    detectors = _detectors(request, replay, read, learnt, supports)
     powers = []
     if learnt.first is not None:
-        rule = Rule(_tail(learnt.first).threshold(request.watch.alarm_rate), config.confirm_after, replay.bucket_ms)
-        powers = powers_in(replay, learnt.first, rule, learnt.begin, request.seed)
+        rule = Rule(_tail(learnt.first).threshold(request.watch.alarm_rate), replay.config.confirm_after, replay.bucket_ms)
+        powers = powers_in(replay, read.recorded, Judge(learnt.first, learnt.begin, rule), request.seed, progress.say)
     found = Output(
         digest=None,
         parent=bundle.digest,
@@ -183,8 +183,8 @@ def run(request: Input, work: Path) -> Output:
         filling=history.filling,
         unseen_ms=history.unseen_ms,
         unseen_rows=len(history.rows.later.time_ms),
-        labelled_rows=int((history.rows.later.known_ms >= 0).sum()),
-        judged_ms=views[learnt.begin].start_ms if learnt.first is not None else None,
+        labelled_rows=_labelled(history),
+        judged_ms=replay.views[learnt.begin].start_ms if learnt.first is not None else None,
         detectors=detectors,
         powers=[one for one in powers if (support := supports[one.detector, one.kind]).judged and not support.weeks],
         seconds=clock.monotonic() - begun,
@@ -193,6 +193,32 @@ def run(request: Input, work: Path) -> Output:
         return found
     digest = _publish(request, work, bundle, learnt.normal, found)
     return msgspec.structs.replace(found, digest=digest, seconds=clock.monotonic() - begun)
+
+
+def _read(request: Input, bundle: Bundle, history: History, clock: WallClock, tell: Tell) -> tuple[Replay, Read]:
+    """Sum up the log's buckets, and read each once with each detector."""
+    config, store = _config(request), BundleStore(Path(request.registry))
+    read_rows = functools.partial(store.read_reference, request.model, request.bundle)
+    open_graph = functools.partial(graph_of, bundle)
+    wait_ms = label_delay_ms(history.rows.later)
+    replay = Replay(
+        bundle.manifest, bundle.profile, config, request.watch.bucket_ms, [], read_rows, open_graph, label_delay_ms=wait_ms
+    )
+    panel = Panel(config.detectors, replay.setup())
+    try:
+        if not fits(request.watch, panel, history.rows):
+            raise InputError("the log spans too many buckets for its signals to be held at once; give a shorter one")
+        views = views_of(
+            request.watch, bundle.manifest, bundle.profile, history.rows, reads_sample=panel.reads_sample, is_whole=True
+        )
+        weeks = weeks_missing(0, request.watch.bucket_ms, request.alarms_per_month)
+        return replay._replace(views=views), read_buckets(panel, views, weeks * _WEEK_MS // replay.bucket_ms + 1, clock, tell)
+    finally:
+        panel.close()
+
+
+def _labelled(history: History) -> int:
+    return int((history.rows.later.known_ms >= 0).sum())
 
 
 def _config(request: Input) -> MonitoringConfig:
@@ -211,9 +237,10 @@ def _config(request: Input) -> MonitoringConfig:
         raise InputError(f"the monitoring's settings: {error}") from error
 
 
-def _supports(request: Input, panel: Panel, levels: Levels) -> dict[Group, _Support]:
+def _supports(request: Input, replay: Replay, read: Read, history: History) -> dict[Group, _Support]:
     """Say of each group how many weeks its history lacks, by the signal that was measured in the fewest buckets."""
     found: dict[Group, _Support] = {}
+    panel, levels = read.recorded, levels_of(read.recorded, replay.views, read.readings)
     is_known, begin = ~np.isnan(levels.level), _begin(levels)
     for number, group in enumerate(panel.groups):
         signals = np.flatnonzero(panel.group == number)
@@ -221,7 +248,8 @@ def _supports(request: Input, panel: Panel, levels: Levels) -> dict[Group, _Supp
         early, late = int(is_known[:begin, least].sum()), int(is_known[begin:, least].sum())
         weeks = weeks_missing(early + late, request.watch.bucket_ms, request.alarms_per_month)
         judged = late if early >= FEWEST_BUCKETS else 0
-        found[group] = _Support(panel.signals[least].name, early + late, weeks, judged)
+        lacks = "" if early + late else lacking_of(*group, history.rows.table, _labelled(history))
+        found[group] = _Support(panel.signals[least].name, early + late, weeks, judged, lacks)
     return found
 
 
@@ -236,6 +264,7 @@ def _refuse(request: Input, supports: Mapping[Group, _Support], history: History
         return
     named = [
         f"{detector} ({kind}) lacks {one.weeks} week{'s' if one.weeks > 1 else ''}, for `{one.signal}` has {one.buckets} buckets"
+        f"{f': the log lacks {one.lacks}' if one.lacks else ''}"
         for (detector, kind), one in lacking.items()
     ]
     time_ms = integers(history.rows.table, "time_ms")
@@ -250,12 +279,14 @@ def _refuse(request: Input, supports: Mapping[Group, _Support], history: History
     )
 
 
-def _learn(request: Input, panel: Panel, levels: Levels, bundle: Bundle, supports: Mapping[Group, _Support]) -> _Learnt:
+def _learn(request: Input, replay: Replay, read: Read, bundle: Bundle, supports: Mapping[Group, _Support]) -> _Learnt:
+    panel, levels = read.recorded, levels_of(read.recorded, replay.views, read.readings)
     asked, begin = asked_of(request.watch), _begin(levels)
     normal = learn_normal(panel, levels, asked, np.random.default_rng(request.seed))
     if normal is None:
         raise NoDataError(f"{len(levels.start_ms)} buckets are too few to learn from, or lie on too few days")
-    before = usable(bundle.profile.normal, panel, request.watch.bucket_ms, _config(request))
+    normal = msgspec.structs.replace(normal, label_delay_ms=replay.label_delay_ms)
+    before = usable(_of_panel(bundle.profile.normal, panel), panel, replay.bucket_ms, replay.config)
     early = Levels(levels.start_ms[:begin], levels.level[:begin], levels.rows[:begin])
     first = learn_normal(panel, early, asked, np.random.default_rng(request.seed))
     return _Learnt(_kept(panel, normal, before, supports), first, begin)
@@ -270,20 +301,30 @@ def _kept(panel: Panel, normal: Normal, before: Normal | None, supports: Mapping
             continue
         earlier = before.signals[detector].get(signal.name) if before is not None else None
         found: list[Usual] = [one for one in (earlier, signals[detector].pop(signal.name)) if one is not None and one.buckets]
-        if found:
-            signals[detector][signal.name] = max(found, key=lambda usual: usual.buckets)
+        if not found:
+            continue
+        signals[detector][signal.name] = chosen = max(found, key=lambda usual: usual.buckets)
+        if detector == COVERAGE and chosen is earlier and before is not None:
+            # So many had no label after the time that was waited then.
+            normal = msgspec.structs.replace(normal, label_delay_ms=before.label_delay_ms)
     return msgspec.structs.replace(normal, signals=signals)
 
 
-def _detectors(
-    request: Input, panel: Panel, replay: Replay, learnt: _Learnt, supports: Mapping[Group, _Support]
-) -> list[Detector]:
-    rate, begin = request.watch.alarm_rate, learnt.begin
+def _of_panel(normal: Normal | None, panel: Panel) -> Normal | None:
+    """Return what was usual of a panel's detectors, which needn't be all that were asked then, nor the same."""
+    if normal is None:
+        return None
+    detectors = dict.fromkeys(place.detector for place in panel.places)
+    return msgspec.structs.replace(normal, signals={detector: normal.signals.get(detector, {}) for detector in detectors})
+
+
+def _detectors(request: Input, replay: Replay, read: Read, learnt: _Learnt, supports: Mapping[Group, _Support]) -> list[Detector]:
+    rate, begin, panel = request.watch.alarm_rate, learnt.begin, read.recorded
     threshold = _tail(learnt.normal).threshold(rate)
-    seen = alarms_in(replay, learnt.normal)
+    seen = alarms_in(replay, panel, learnt.normal)
     judged: Counter[Group] = Counter()
     if learnt.first is not None:
-        judged = alarms_in(replay, learnt.first, replay.views[begin].start_ms)
+        judged = alarms_in(replay, panel, learnt.first, replay.views[begin].start_ms)
     months = replay.bucket_ms / MONTH_MS
     found = []
     for number, (group, one) in enumerate(supports.items()):
@@ -296,6 +337,8 @@ def _detectors(
                 signals=int(signals.sum()),
                 buckets=one.buckets,
                 weeks_missing=one.weeks,
+                lacks=one.lacks,
+                left_out=read.left_out[group[0]],
                 asked=float(rate / months * panel.parts[number]),
                 chance=float(10.0 ** -(threshold + panel.handicaps[signals].min())),
                 seen_alarms=seen[group],

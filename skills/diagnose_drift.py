@@ -27,6 +27,7 @@ from skills._kit.evidence import (
     row_losses,
     shifts_of,
 )
+from skills._kit.explained import Expected, expected_by
 from skills._kit.features import longest_reach_ms, unflagged
 from skills._kit.frames import Booleans, Floats, floats, integers
 from skills._kit.grammar import RANGES_MS
@@ -36,6 +37,7 @@ from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
 from skills._kit.sources import facts_of, keys_of, newest_known, shown
+from skills._kit.swaps import UNKNOWN, Place, Span, Swap, swap_of
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
@@ -53,7 +55,10 @@ SEED = 0
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The events to explain; `recent` is event time and label time in [now - recent, now)."""
+    """The events to explain; `recent` is event time and label time in [now - recent, now).
+
+    `deployed_ms` is when the champion took over from another bundle, None where it was the first.
+    """
 
     lake: str
     registry: str
@@ -62,6 +67,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     now_ms: int
     events: list[DriftEvent]
     recent_ms: int
+    deployed_ms: int | None = None
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +118,7 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """The diagnosis, numbers and enums only. `headroom` is None when too little is known to measure it."""
+    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them."""
 
     causes: list[WeighedCause]
     moved: list[Moved]
@@ -120,12 +126,13 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     label_state: LabelState
     performance: Performance
     headroom: Missed | None = None
+    expected: Expected | None = None
 
 
 _OF_INPUTS = frozenset({"data_quality", "feature_drift", "score_drift", "performance_estimate"})
-# What detectors speak of where their events' kind tells of another cause: labels that come late are no broken inputs, and what
-# can't be decoded is no bug of serving.
-_SPOKEN_OF = {"labels_delay": "labels", "requests_rejected": "data_quality"}
+# What detectors speak of where their events' kind tells of another cause: labels that come late or never are no broken inputs,
+# and what can't be decoded is no bug of serving.
+_SPOKEN_OF = {"labels_coverage": "labels", "labels_delay": "labels", "requests_rejected": "data_quality"}
 
 SPEC = Spec(
     summary="Find the cause of drift events",
@@ -136,11 +143,12 @@ SPEC = Spec(
 
 
 class _Seen(NamedTuple):
-    """Predictions since the change, how far each feature moved in them, and the state of the labels."""
+    """Predictions since the change, how far each feature moved in them, the state of the labels, and our own deployment."""
 
     changed: pa.Table
     shifts: list[Shift]
     labels: Labels
+    swap: Swap
 
 
 class _Own(NamedTuple):
@@ -179,8 +187,10 @@ def run(request: Input, work: Path) -> Output:
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
+    swap = _swap(request, Place(lake, request.model, seen, profile))
+    own = _Own(mine, found, speaks, performance)
     return Output(
-        causes=weigh(_signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels))),
+        causes=weigh(_signs(request, scorer, recent, own, _Seen(changed, shifts, labels, swap))),
         moved=[
             Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
         ][:MOST_MOVED],
@@ -190,7 +200,21 @@ def run(request: Input, work: Path) -> Output:
         ),
         performance=performance,
         headroom=_headroom(lake, request, scorer, performance.metric),
+        expected=_expected(request, scorer, changed, shifts),
     )
+
+
+def _swap(request: Input, place: Place) -> Swap:
+    if request.deployed_ms is None:
+        return UNKNOWN
+    return swap_of(request.events, place, Span(request.deployed_ms, request.now_ms, request.recent_ms))
+
+
+def _expected(request: Input, scorer: Scorer, changed: pa.Table, shifts: list[Shift]) -> Expected | None:
+    """Say what each column that moved adds to the loss that the scores let expect."""
+    reference = BundleStore(Path(request.registry)).read_reference(request.model, request.champion)
+    moved = [one.feature for one in shifts if one.statistic > MOVED_PSI]
+    return expected_by(scorer, reference, unflagged(changed), moved, SEED)
 
 
 def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed | None:
@@ -279,7 +303,7 @@ def _before(request: Input, schema: ModelSchema, recent: Recent, changed: pa.Tab
 
 
 def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _Seen) -> Signs:
-    (mine, found, speaks, performance), (changed, shifts, labels), profile = own, seen, scorer.profile
+    (mine, found, speaks, performance), (changed, shifts, labels, swap), profile = own, seen, scorer.profile
     above, change = loss_change(profile, found[speaks])
     expected_above, expected_change = estimated_change(profile, changed)
     features = [shift for shift in shifts if shift.feature != "score"]
@@ -305,6 +329,11 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         labels_missing=recent.before.num_rows > 0 and recent.outcomes.num_rows < recent.before.num_rows / 10,
         segment_excess=segment.excess,
         segment_share=segment.share,
+        swap_days=swap.days,
+        swap_chance=swap.chance,
+        swap_loss_z=swap.loss_z,
+        swap_loss_change=swap.loss_change,
+        swap_psi=swap.psi,
         kinds=tuple(sorted({_spoken_of(event) for event in request.events if event.transition == "confirmed"})),
     )
 

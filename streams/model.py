@@ -18,7 +18,7 @@ from streams.dialects.base import Limits
 from streams.features.units import units_of_columns
 from streams.joining.config import LONGEST_HORIZON, JoinedModel, JoiningConfig
 from streams.measuring.config import MeasuredModel, MeasuringConfig
-from streams.monitoring.config import CLOCK, DUPLICATES, LATENCY, OF_SERVING, MonitoredModel, MonitoringConfig
+from streams.monitoring.config import CLOCK, COVERAGE, DUPLICATES, LATENCY, OF_SERVING, MonitoredModel, MonitoringConfig
 from streams.observing.config import ObservedModel, ObservingConfig
 from streams.runtime.config import Section, known_kind
 from streams.runtime.durations import Duration
@@ -308,6 +308,7 @@ class ModelSettings(Section):
             counts_contents=DUPLICATES in self.monitoring.detectors,
             counts_waits=LATENCY in self.monitoring.detectors,
             counts_arrivals=CLOCK in self.monitoring.detectors,
+            counts_cohorts=COVERAGE in self.monitoring.detectors,
         )
 
     def monitored(self) -> MonitoredModel:

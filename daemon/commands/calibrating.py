@@ -19,6 +19,7 @@ from daemon.commands.screen import Screen, short, when
 from daemon.deploying.first import published
 from daemon.errors import RunFailedError
 from daemon.replay.by_hand import ByHand
+from daemon.replay.following import Tell
 from daemon.replay.roles import read_log, read_requests, read_scores, read_sources, read_stamps
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from streams.inference.store import BundleStore
@@ -40,8 +41,10 @@ class Wanted(NamedTuple):
     dry: bool
 
 
-def calibrate(settings: DaemonSettings, wanted: Wanted) -> dict[str, Any]:
+def calibrate(settings: DaemonSettings, wanted: Wanted, tell: Tell | None = None) -> dict[str, Any]:
     """Calibrate; return what the skill answers, with the model's name and whether its champion is deployed.
+
+    `tell` is told how far it is, line by line.
 
     Raises:
         BadInputError: the model or its bundle isn't clear, or the history can't support the asked rate.
@@ -71,7 +74,7 @@ def calibrate(settings: DaemonSettings, wanted: Wanted) -> dict[str, Any]:
         arguments: dict[str, Any] = {"bundle": digest, "table": str(table), "partial": wanted.partial, "dry": wanted.dry}
         arguments |= {"sources": {source: str(file) for source, file in files.items()}, "registry": str(store.root)}
         try:
-            found = asyncio.run(ByHand(settings, name).calibrate(arguments))
+            found = asyncio.run(ByHand(settings, name).calibrate(arguments, tell))
         except RunFailedError as error:
             if error.failure != "no_data":
                 raise
@@ -87,9 +90,13 @@ def show(found: Mapping[str, Any], config: Path, screen: Screen) -> None:
     lacking = [one for one in found["detectors"] if one["weeks_missing"]]
     for one in lacking:
         weeks = one["weeks_missing"]
+        why = f"; the log lacks {one['lacks']}" if one["lacks"] else ""
         screen.line(
-            f"{one['detector']} ({one['kind']}) stays as it was: {weeks} week{'s' if weeks > 1 else ''} missing", "yellow"
+            f"{one['detector']} ({one['kind']}) stays as it was: {weeks} week{'s' if weeks > 1 else ''} missing{why}", "yellow"
         )
+    for one in found["detectors"]:
+        if one["left_out"]:
+            screen.line(f"{one['detector']} takes long: the first {one['left_out']} buckets of the log were left out for it")
     if found["digest"] is None:
         screen.line("Nothing was written.")
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -46,6 +47,13 @@ def screen() -> Screen:
     from daemon.commands.screen import Screen
 
     return Screen()
+
+
+def notes() -> Screen:
+    """Return where a command says how far it is, apart from its answer."""
+    from daemon.commands.screen import Screen
+
+    return Screen(sys.stderr)
 
 
 def settings_in(file: Path) -> DaemonSettings:

@@ -46,10 +46,29 @@ def _diagnosis(story: Story, screen: Screen) -> None:
         return
     screen.title("Diagnosis")
     causes = sorted(story.diagnosis.get("causes", ()), key=lambda one: -float(one.get("probability", 0)))
-    screen.table(("cause", "probability#"), ((one.get("cause"), float(one.get("probability", 0))) for one in causes))
+    screen.table(
+        ("cause", "probability#", "evidence"),
+        ((one.get("cause"), float(one.get("probability", 0)), _flat(one.get("evidence") or {})) for one in causes),
+    )
     for name, measured in story.diagnosis.items():
-        if name != "causes" and measured:
+        if name not in {"causes", "expected"} and measured:
             screen.line(f"{name.replace('_', ' ')}: {_flat(measured)}")
+    _expected(story.diagnosis.get("expected") or {}, screen)
+
+
+def _expected(expected: dict[str, Any], screen: Screen) -> None:
+    """Show which columns the rise of the expected loss comes by."""
+    if not expected:
+        return
+    screen.line(
+        f"the loss to expect by the scores alone is {shown(expected.get('rise'))} above the reference's; "
+        f"by column that moved, of {shown(expected.get('rows'))} rows:"
+    )
+    rows = (
+        (one.get("feature"), one.get("loss"), f"{shown(one.get('low'))} to {shown(one.get('high'))}")
+        for one in expected.get("columns", ())
+    )
+    screen.table(("column", "adds#", "95 % interval"), rows)
 
 
 def _alternatives(story: Story, screen: Screen) -> None:

@@ -9,8 +9,10 @@ import msgspec
 import pandas as pd
 
 from daemon.executing.child import Folder
+from daemon.replay.following import Tell, followed
 from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings
+from skills._kit.progress import PROGRESS
 from streams.contracts.features import Window
 
 
@@ -68,13 +70,18 @@ class ByHand:
         common = {"registry": self._common["registry"], "model": self._common["model"], "table": table}
         return await self._call("adopt_model", self._folder("adopt"), common | self._own | self._watch | self._raw)
 
-    async def calibrate(self, asked: dict[str, Any]) -> dict[str, Any]:
-        """Calibrate a bundle's monitors; `asked` holds the skill's arguments beyond how the model is watched."""
+    async def calibrate(self, asked: dict[str, Any], tell: Tell | None = None) -> dict[str, Any]:
+        """Calibrate a bundle's monitors; `asked` holds the skill's arguments beyond how the model is watched.
+
+        `tell` is told how far it is, line by line.
+        """
         monitoring = self._monitoring
         common = {"model": self._common["model"], "schema": self._own["schema"]}
         common |= {"alarms_per_month": monitoring.false_alarms_per_month, "cooldown_ms": monitoring.cooldown.ms}
         common["floors"] = monitoring.effect_floors.model_dump()
-        return await self._call("calibrate_monitors", self._folder("calibrate"), common | self._watch | self._raw | asked)
+        folder = self._folder("calibrate")
+        run = self._call("calibrate_monitors", folder, common | self._watch | self._raw | asked)
+        return await (run if tell is None else followed(run, folder.work / PROGRESS, tell))
 
     async def is_better(self, name: str, champion: str, challenger: str, sealed: str) -> bool:
         """Compare two bundles on a table that neither was trained on: whether the challenger isn't worse."""

@@ -12,7 +12,7 @@ from daemon.ledger.records import Incident, Move, PlanStep
 from daemon.places import Places
 from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
-from daemon.triaging.triage import CHALLENGE, DATA, Silence, Standing, Told, columns_of, in_order, is_told, triage
+from daemon.triaging.triage import CHALLENGE, DATA, Silence, Standing, Told, columns_of, in_order, is_told, served_since, triage
 from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
@@ -72,13 +72,15 @@ class Triaging:
         """Return the call of the diagnosis for an open incident, one per round of waiting.
 
         What was said at the same time and is only noted, because something like it was dealt with lately, is evidence all the
-        same.
+        same. So is when the champion took over: what began just then may be our own doing.
         """
+        deployed = [step.payload for step in self._ledger.deployments(self._places.model, "done")]
         events = (self._ledger.events_of(incident.id) + self._ledger.events_beside(incident.id))[:_MOST_EVENTS]
         arguments: dict[str, Any] = self._places.arguments(incident.champion) | {
             "now_ms": self._places.until_ms(now_ms),
             "events": [msgspec.to_builtins(event) for event in events],
             "recent_ms": self._config.recent.ms,
+            "deployed_ms": served_since(deployed, incident.champion),
         }
         return PlanStep(key=f"diagnose_{incident.details.get('rounds', 0)}", skill="diagnose_drift", arguments=arguments)
 

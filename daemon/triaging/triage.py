@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.records import Incident
@@ -144,3 +145,14 @@ def _calms(incident: Incident, kind: str) -> bool:
     return kind != DATA and (
         incident.cause == kind or {kind, incident.cause} <= SHIFT or (swapped and kind in TRAINING and incident.cause in TRAINING)
     )
+
+
+def served_since(deployments: Sequence[Mapping[str, Any]], champion: str) -> int | None:
+    """Return when a bundle took over from another one, the last time in event time; None where it never did.
+
+    Args:
+        deployments: as they were published, in order of their generation.
+        champion: digest of the bundle.
+    """
+    took_over = [now for before, now in pairwise(deployments) if now.get("champion") == champion != before.get("champion")]
+    return int(took_over[-1]["effective_ms"]) if took_over else None

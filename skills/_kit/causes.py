@@ -18,6 +18,7 @@ Cause = Literal[
     "recurring_regime",
     "label_trouble",
     "serving_bug",
+    "bad_swap",
     "false_alarm",
 ]
 # What no rule speaks for keeps this weight: nothing is impossible.
@@ -36,8 +37,10 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier stretch of
     history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class` and
     `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss in
-    rows of new or grown categories, `segment_share` their share of rows. `kinds` are what confirmed events speak of: their kinds,
-    or `labels` where they say how labels come.
+    rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
+    after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
+    `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
+    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come.
     """
 
     loss_z: float | None
@@ -59,6 +62,11 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     labels_missing: bool
     segment_excess: float
     segment_share: float
+    swap_days: float
+    swap_chance: float
+    swap_loss_z: float | None
+    swap_loss_change: float
+    swap_psi: float
     kinds: tuple[str, ...]
 
 
@@ -77,16 +85,18 @@ def weigh(signs: Signs) -> list[WeighedCause]:
     segment = ramp(signs.segment_share, 0.01, 0.1) * ramp(signs.segment_excess, 0.2, 0.6) * harm
     calm = (1 - broken) * (1 - served)
     again = signs.recurring * shift * calm * 0.8
+    swapped = _swapped(signs) * calm * (1 - trouble)
     weights: dict[Cause, float] = {
         "upstream_data_break": broken,
         "serving_bug": served,
         "label_trouble": trouble,
+        "bad_swap": swapped,
         "new_segment": segment * calm,
         "recurring_regime": again,
-        "harmful_shift": harm * shift * calm * (1 - segment) * (1 - trouble) * (1 - again),
-        "concept_change": harm * (1 - shift) * calm * (1 - segment) * (1 - trouble),
-        "harmless_shift": (1 - harm) * shift * calm * (1 - again),
-        "false_alarm": (1 - harm) * (1 - shift) * calm * (1 - trouble),
+        "harmful_shift": harm * shift * calm * (1 - segment) * (1 - trouble) * (1 - again) * (1 - swapped),
+        "concept_change": harm * (1 - shift) * calm * (1 - segment) * (1 - trouble) * (1 - swapped),
+        "harmless_shift": (1 - harm) * shift * calm * (1 - again) * (1 - swapped),
+        "false_alarm": (1 - harm) * (1 - shift) * calm * (1 - trouble) * (1 - swapped),
     }
     total = sum(weights.values()) + _FLOOR * len(weights)
     numbers = explain(signs)
@@ -115,6 +125,13 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
             "flagged_share": signs.flagged,
         },
         "serving_bug": {"rescored_mismatch_share": signs.mismatch},
+        "bad_swap": {
+            "days_after_own_deployment": signs.swap_days if signs.swap_chance < 1 else float("nan"),
+            "chance_of_so_soon": signs.swap_chance,
+            "loss_z_at_deployment": signs.swap_loss_z if signs.swap_loss_z is not None else float("nan"),
+            "loss_change_at_deployment": signs.swap_loss_change,
+            "psi_at_deployment": signs.swap_psi,
+        },
         "label_trouble": {
             "delay_ratio": signs.delay_ratio,
             "corrected_share": signs.corrected,
@@ -171,3 +188,9 @@ def _trouble(signs: Signs) -> float:
         0.7 if signs.labels_missing else 0.0,
         _CONFIRMED if "labels" in signs.kinds else 0.0,
     )
+
+
+def _swapped(signs: Signs) -> float:
+    """Both must hold: it began too soon after our own deployment to be chance, and the loss rose there and then."""
+    soon = 1 - ramp(signs.swap_chance, 0.05, 0.2)
+    return soon * _worse(signs.swap_loss_z, signs.swap_loss_change) if signs.swap_loss_z is not None else 0.0

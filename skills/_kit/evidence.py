@@ -140,12 +140,13 @@ def mismatch_share(scorer: Scorer, predictions: pa.Table) -> float:
     if not mine.num_rows:
         return 0.0
     rows = mine.take(pa.array(np.unique(np.linspace(0, mine.num_rows - 1, RESCORED_ROWS).astype(np.int64))))
-    again = score_table(scorer, _with_logged(rows, scorer.manifest.windows))
+    again = score_table(scorer, with_logged(rows, scorer.manifest.windows))
     served = floats(rows, "score")
     return float(np.mean(~(np.abs(again - served) <= MISMATCH * np.maximum(1.0, np.abs(served)))))
 
 
-def _with_logged(rows: pa.Table, windows: Sequence[Window]) -> pa.Table:
+def with_logged(rows: pa.Table, windows: Sequence[Window]) -> pa.Table:
+    """Append the windows that predictions were scored with, as columns."""
     logged: list[Mapping[str, float | None]] = [dict(pairs or ()) for pairs in rows.column("windows").to_pylist()]
     values = [
         np.array([np.nan if (value := row.get(window.name)) is None else value for row in logged], dtype=np.float64)

@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from skills._kit.reading import Tell
 from streams.calibration.changes import Change, menu
-from streams.calibration.panel import Panel
+from streams.calibration.panel import Panel, Recorded
 from streams.calibration.power import Alarms, Integers, Rule, Stream, delays, power_of, watched_until
 from streams.contracts.bundle import Manifest, Normal, Profile
 from streams.detectors.base import BucketView, Graph, Readings, Setup, no_graph, no_rows
-from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import OURS, MonitoredModel, MonitoringConfig
 from streams.monitoring.watching import Reference, Watcher
 
@@ -24,14 +24,11 @@ WITHIN_MS = 7 * 86_400_000
 
 Group = tuple[str, str]
 
-# Stands for the bundle's, which has none yet.
-_DIGEST = "d"
-
 
 class Replay(NamedTuple):
     """What is replayed: the bundle's manifest and profile, the model's monitoring, the length of a bucket, and the buckets.
 
-    `read_rows` reads whole rows of the bundle's reference, `open_graph` opens its graph.
+    `read_rows` reads whole rows of the bundle's reference, `open_graph` opens its graph; `label_delay_ms` is as for detectors.
     """
 
     manifest: Manifest
@@ -41,10 +38,20 @@ class Replay(NamedTuple):
     views: Sequence[BucketView]
     read_rows: Callable[[], pa.Table | None] = no_rows
     open_graph: Callable[[], Graph | None] = no_graph
+    label_delay_ms: int = 0
 
     def setup(self) -> Setup:
         """Return what detectors are told."""
-        return Setup(self.manifest, self.profile, self.config.effect_floors, self.bucket_ms, self.read_rows, self.open_graph)
+        floors, wait_ms = self.config.effect_floors, self.label_delay_ms
+        return Setup(self.manifest, self.profile, floors, self.bucket_ms, self.read_rows, self.open_graph, wait_ms)
+
+
+class Judge(NamedTuple):
+    """What is usual, learnt from the buckets before one with this number, and when there is an alarm."""
+
+    normal: Normal
+    begin: int
+    rule: Rule
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,23 +70,27 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, float | None]
 
 
-def alarms_in(replay: Replay, normal: Normal, since_ms: int = 0) -> Counter[Group]:
+def alarms_in(replay: Replay, recorded: Recorded, normal: Normal, since_ms: int = 0) -> Counter[Group]:
     """Count the alarms that monitoring itself would have confirmed in buckets from a time on, by detector and kind.
 
     One that is confirmed again before it was cleared, after a cool-down, is still the same. The last bucket is left out: the log
     may end within it, and then fewer requests are no fall.
+
+    Args:
+        replay: what is replayed.
+        recorded: what was read of it.
+        normal: what is usual.
+        since_ms: alarms in buckets before don't count.
     """
     profile = msgspec.structs.replace(replay.profile, normal=normal)
     model = MonitoredModel(replay.manifest.model, replay.manifest.schema.task, "", "", "", 1, replay.bucket_ms)
     reference = Reference(replay.manifest, profile, replay.read_rows, replay.open_graph)
-    watcher = Watcher(model, replay.config, lambda _: reference)
+    watcher = Watcher(model, replay.config, lambda _: reference, open_panel=lambda _, __: recorded)
     found: Counter[Group] = Counter()
     confirmed: set[Group] = set()
     try:
         for view in replay.views[:-1]:
-            inputs = {_DIGEST: [view.inputs]} if view.inputs is not None else {}
-            losses = {_DIGEST: [view.losses]} if view.losses is not None else {}
-            for event in watcher.look(Bucket(view.start_ms, view.end_ms, inputs, losses)).events:
+            for event in watcher.look_at(view).events:
                 group = event.detector, event.kind
                 if event.transition == "confirmed" and group not in confirmed:
                     confirmed.add(group)
@@ -91,21 +102,23 @@ def alarms_in(replay: Replay, normal: Normal, since_ms: int = 0) -> Counter[Grou
     return found
 
 
-def powers_in(replay: Replay, normal: Normal, rule: Rule, begin: int, seed: int) -> list[Found]:
+def powers_in(replay: Replay, recorded: Recorded, judge: Judge, seed: int, tell: Tell) -> list[Found]:
     """Put each change of the menu into the buckets from a number on and see how soon it is found, from many beginnings.
 
     Args:
         replay: what is replayed.
-        normal: what is usual, learnt from the buckets before.
-        rule: when there is an alarm.
-        begin: the first bucket that a change may begin in.
+        recorded: what was read of it.
+        judge: what is usual, and when there is an alarm.
         seed: of which rows change.
+        tell: is told.
     """
-    trials = _Trials(replay, normal, rule, begin)
+    trials, found = _Trials(replay, recorded, judge), list[Found]()
     try:
         changes = menu(replay.profile, frozenset(replay.manifest.schema.numbers))
-        tried = (trials.tried(change, np.random.default_rng([seed, number])) for number, change in enumerate(changes))
-        return [found for change in tried for found in change]
+        for number, change in enumerate(changes):
+            found += trials.tried(change, np.random.default_rng([seed, number]))
+            tell(f"{change.name}: tried")
+        return found
     finally:
         trials.close()
 
@@ -116,21 +129,20 @@ class _Trials:
     Only the default detectors are asked: what others read of a bucket may depend on more than its counts.
     """
 
-    def __init__(self, replay: Replay, normal: Normal, rule: Rule, begin: int) -> None:
-        self._replay, self._begin = replay, begin
+    def __init__(self, replay: Replay, recorded: Recorded, judge: Judge) -> None:
+        self._replay, self._begin = replay, judge.begin
         self._within = max(WITHIN_MS // replay.bucket_ms, 1)
-        self._panel = Panel(replay.config.detectors, replay.setup())
+        self._panel = recorded
         self._asked = Panel([kind for kind in replay.config.detectors if kind in OURS], replay.setup())
         numbers = {place: number for number, place in enumerate(self._panel.places)}
         self._places = np.array([numbers[place] for place in self._asked.places], np.int64)
-        self._past = Stream([view.start_ms for view in replay.views], [self._panel.read(view) for view in replay.views])
+        self._past = Stream([view.start_ms for view in replay.views], [recorded.read(view) for view in replay.views])
         last = len(replay.views) - self._within
-        starts = np.unique(np.linspace(begin, last, MOST_STARTS).astype(np.int64)).tolist() if last >= begin else []
-        self._beginnings = watched_until(Alarms(self._panel, normal, rule), self._past, starts)
+        starts = np.unique(np.linspace(self._begin, last, MOST_STARTS).astype(np.int64)).tolist() if last >= self._begin else []
+        self._beginnings = watched_until(Alarms(recorded, judge.normal, judge.rule), self._past, starts)
 
     def close(self) -> None:
         """Close the detectors."""
-        self._panel.close()
         self._asked.close()
 
     def tried(self, change: Change, generator: np.random.Generator) -> Iterator[Found]:

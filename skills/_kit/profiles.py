@@ -171,6 +171,32 @@ def sliced(profile: Profile, schema: ModelSchema, watch: Watch, rows: Rows) -> P
     return msgspec.structs.replace(profile, slices=(*declared, *found))
 
 
+def resliced(profile: Profile, schema: ModelSchema, watch: Watch, rows: Rows) -> Profile:
+    """Return a bundle's profile with the slices that are to be watched from now on, given rows that came since.
+
+    A declared slice that it has stays what it was, and one that was declared since is described by the rows. Slices that nobody
+    declared are cut anew; where the rows have none, there are none. Without any label nothing can be cut, and those that are
+    still asked for stay.
+    """
+    labelled = _labelled(rows)
+    if labelled.table.num_rows:
+        fresh = sliced(profile, schema, watch, labelled).slices
+    else:
+        fresh = profile.slices if CUT_SLICES in watch.detectors else ()
+    described = {one.slice: one for one in (*fresh, *profile.slices) if one.is_declared}
+    declared = [described[one] for one in watch.slices if one in described]
+    return msgspec.structs.replace(profile, slices=(*declared, *(one for one in fresh if not one.is_declared)))
+
+
+def _labelled(rows: Rows) -> Rows:
+    """Leave out what the model had seen, and what has no label."""
+    later = rows.later
+    is_known = later.known_ms >= 0
+    table = rows.table.slice(rows.table.num_rows - len(later.scores)).filter(pa.array(is_known))
+    times, known, labels, scores = later
+    return Rows(table, Later(times[is_known], known[is_known], labels[is_known], scores[is_known]))
+
+
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:
     """Describe the loss of each slice on the rows that the model hadn't seen; one without such rows is left out."""
     found = losses(task, rows.later.labels, rows.later.scores)

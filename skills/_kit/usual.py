@@ -43,6 +43,8 @@ _SAMPLE = 500
 _MOST_LEVELS = 6_000_000
 # So many labels have come by then, at the beginning of the rows.
 _NEARLY_ALL = 0.99
+# By then a label counts as one that should be there; of fewer labels it isn't known when that is.
+_NEARLY_ALL_COME, _FEWEST_DELAYS = 0.95, 100
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,7 +137,8 @@ def _handed_on(panel: Panel, normal: Normal, before: Normal) -> Normal:
         own = signals[place.detector]
         if not signal.reference and earlier is not None and not own[signal.name].buckets:
             own[signal.name] = earlier
-    return msgspec.structs.replace(normal, signals=signals)
+    # How many labels come was learnt as of then.
+    return msgspec.structs.replace(normal, signals=signals, label_delay_ms=before.label_delay_ms)
 
 
 def asked_of(watch: Watch) -> Asked:
@@ -168,7 +171,7 @@ def views_of(
         rows: what came.
         reads_sample: whether buckets need a sample of their rows.
         is_whole: whether the rows are all that came, with all declared columns; if some may lack, it isn't known how many came,
-            how many of them were alike, when they came, and how long they took.
+            how many of them were alike, when they came, how long they took, and how many of them got a label.
         but: rows that are in no sample, because they are in the reference: new rows are less like it than its own.
     """
     (table, later), bucket_ms = rows, watch.bucket_ms
@@ -187,6 +190,8 @@ def views_of(
     outcomes = _losses(manifest.schema.task, later, known, last - first + 1)
     _add_slices(outcomes, manifest.schema.task, profile.slices, rows, known)
     _add_delays(outcomes, later, known, bucket_ms)
+    if is_whole:
+        _add_cohorts(outcomes, later, known, bucket_ms)
     return [
         BucketView(
             model=manifest.model,
@@ -320,6 +325,26 @@ def _add_delays(outcomes: list[LossSummary], later: Later, buckets: Integers, bu
     sums = np.bincount(of, weights=np.where(known_ms >= begin_ms, delay_ms, 0), minlength=len(outcomes))
     for outcome, total in zip(outcomes, sums.tolist(), strict=True):
         outcome.delay_ms = round(total)
+
+
+def _add_cohorts(outcomes: list[LossSummary], later: Later, buckets: Integers, bucket_ms: int) -> None:
+    """Count outcomes by the bucket of their request."""
+    inside = (buckets >= 0) & (buckets < len(outcomes))
+    cohorts = np.c_[buckets[inside], later.time_ms[inside] // bucket_ms * bucket_ms]
+    found, counts = np.unique(cohorts, axis=0, return_counts=True)
+    for (bucket, begin_ms), count in zip(found.tolist(), counts.tolist(), strict=True):
+        outcomes[bucket].cohorts.append((begin_ms, count))
+
+
+def label_delay_ms(later: Later) -> int:
+    """Return after how long nearly all labels that ever come have come, 0 where too few did.
+
+    It goes by the earlier half of the rows, so that the slow ones have had the time to come.
+    """
+    middle_ms = np.median(later.time_ms) if len(later.time_ms) else 0
+    is_told = (later.known_ms >= 0) & (later.time_ms <= middle_ms)
+    delay_ms = (later.known_ms - later.time_ms)[is_told]
+    return max(math.ceil(np.quantile(delay_ms, _NEARLY_ALL_COME)), 1) if len(delay_ms) >= _FEWEST_DELAYS else 0
 
 
 def _add_slices(outcomes: list[LossSummary], task: Task, slices: Sequence[SliceProfile], rows: Rows, buckets: Integers) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Normal, Usual
-from streams.detectors.base import BucketView, Floats
+from streams.detectors.base import BucketView, Floats, Readings
 from streams.statistics.alarms import Course, Tail, drawn_blocks, learn_tail, persistent, smoothed
 from streams.statistics.calendar import DAY_MS, DAYS, UTC, Integers, Season, learn_season
 from streams.statistics.scan import Watched, improbability, scanned_heights
@@ -66,7 +66,11 @@ class Asked(NamedTuple):
 
 def read_history(panel: Panel, views: Sequence[BucketView]) -> History:
     """Read buckets, in order of event time."""
-    found = [panel.read(view) for view in views]
+    return levels_of(panel, views, [panel.read(view) for view in views])
+
+
+def levels_of(panel: Panel, views: Sequence[BucketView], found: Sequence[Readings]) -> History:
+    """Return what was read of some buckets as a history."""
     shape = (len(views), len(panel.signals))
     return History(
         np.array([view.start_ms for view in views], np.int64),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.detectors.base import BucketView, Detector, Readings, Setup, Signal, Sketch
+from streams.detectors.base import BucketView, Detector, Readings, Setup, Signal, Sketch, nothing
 from streams.runtime.plugins import load_kind
 
 FAMILY = "streams.detectors"
@@ -50,9 +50,17 @@ class Panel:
     def read(self, view: BucketView) -> Readings:
         """Read one bucket; buckets come in order of event time."""
         found = [detector.read(view) for detector in self._detectors.values()]
-        if not found:
-            return Readings(np.empty(0), np.empty(0), np.empty(0))
-        return Readings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        return joined(found)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The detectors, in the order of the signals."""
+        return tuple(self._detectors)
+
+    def read_one(self, kind: str, view: BucketView | None) -> Readings:
+        """Read one bucket by one detector alone; None stands for a bucket that it isn't asked about."""
+        detector = self._detectors[kind]
+        return nothing(len(detector.signals)) if view is None else detector.read(view)
 
     def sketch(self, signal: int, views: Sequence[BucketView]) -> Sketch:
         """Describe a signal over some buckets."""
@@ -108,3 +116,37 @@ class Panel:
         of_column = np.bincount(column, weights=weight, minlength=len(numbers))
         columns = np.bincount(np.array([group for group, _ in numbers], np.int64), minlength=len(self.groups))
         return np.log10(of_column[column] / weight * (columns / np.maximum(self.parts, 1e-300))[self.group])
+
+
+class Recorded(Panel):
+    """A panel that has read a history, and gives what it read again: detectors can cost more than all that is made of it.
+
+    Args:
+        panel: whose signals they are; it may be closed.
+        readings: what it read, by the begin of the bucket.
+    """
+
+    def __init__(self, panel: Panel, readings: Mapping[int, Readings]) -> None:
+        self._detectors = {}
+        self._readings = readings
+        self.places, self.signals, self.groups, self.group = panel.places, panel.signals, panel.groups, panel.group
+
+    def read(self, view: BucketView) -> Readings:
+        """Return what was read of the bucket that begins then.
+
+        Raises:
+            KeyError: none was.
+        """
+        return self._readings[view.start_ms]
+
+    def sketch(self, signal: int, views: Sequence[BucketView]) -> Sketch:
+        """Show nothing: nobody asks the detectors any more."""
+        del signal, views
+        return Sketch({}, {})
+
+
+def joined(found: Sequence[Readings]) -> Readings:
+    """Put the readings of some detectors side by side."""
+    if not found:
+        return Readings(np.empty(0), np.empty(0), np.empty(0))
+    return Readings(*(np.concatenate(parts) for parts in zip(*found, strict=True)))

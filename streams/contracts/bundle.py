@@ -178,7 +178,8 @@ class Normal(msgspec.Struct, frozen=True, kw_only=True):
 
     Measured on `buckets` buckets of `bucket_ms` between two event times, for alarms that are confirmed after `confirm_after`
     buckets and over after `clear_after`. Above the improbability `level` (-log10) alarms begin by chance at `rate` a bucket, and
-    less by the factor e for each `excess` more. Seasons are of the hours and weekdays of `timezone`.
+    less by the factor e for each `excess` more. Seasons are of the hours and weekdays of `timezone`. After `label_delay_ms`
+    nearly all labels that ever come have come; 0 where nobody measured.
     """
 
     bucket_ms: int
@@ -192,6 +193,7 @@ class Normal(msgspec.Struct, frozen=True, kw_only=True):
     excess: float
     signals: dict[str, dict[str, Usual]]
     timezone: str = "UTC"
+    label_delay_ms: int = 0
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,7 +84,8 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     for regression, `brier` squared error; both in fixed point. `delay_ms` sums request-to-known delays. `late` counts outcomes
     that came for buckets which were closed already; they are in nothing else. For regression both lists are empty. `slices` are
     those that the bundle's profile declares, by name. `labels`, `label_squares` and `scores` sum up labels, their squares and
-    scores in fixed point; they are None in summaries of before they were summed up.
+    scores in fixed point; they are None in summaries of before they were summed up. `cohorts` counts the champion's outcomes by
+    the bucket in which their request came, as (begin, outcomes) in order; empty where nobody asked.
     """
 
     model: str
@@ -105,6 +106,7 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     labels: int | None = None
     label_squares: int | None = None
     scores: int | None = None
+    cohorts: list[tuple[int, int]] = []
 
 
 Summary = InputSummary | LossSummary

@@ -61,7 +61,7 @@ class Rows(NamedTuple):
     """Drawn rows as columns [rows]; `loss` is log loss for binary, squared error for regression.
 
     `delay` is how long the label takes, `wait` how long the answer does, `behind` how far the event time lies behind arrival, all
-    in milliseconds.
+    in milliseconds. `known` says whether the label comes within a day of the bucket's end.
     `text` is an embedding [rows, coordinates], of no coordinates where the world has none.
     """
 
@@ -74,6 +74,7 @@ class Rows(NamedTuple):
     delay: Floats
     wait: Floats
     behind: Floats
+    known: npt.NDArray[np.bool_]
     text: Floats
 
 
@@ -92,8 +93,8 @@ class World:
         self.rows = 600
         self._generator = np.random.default_rng(seed)
         # Their own, so that what is drawn of everything else doesn't hang on them.
-        self._of_weight, self._of_delay, self._of_wait, self._of_behind, self._of_text = (
-            np.random.default_rng([seed, number]) for number in range(1, 6)
+        self._of_weight, self._of_delay, self._of_wait, self._of_behind, self._of_text, self._of_known = (
+            np.random.default_rng([seed, number]) for number in range(1, 7)
         )
         self._coordinates = coordinates
         rows = self._draw(reference_rows, is_broken=False)
@@ -149,13 +150,15 @@ class World:
         delay = self._of_delay.exponential(3 * DAY_MS if is_broken else DAY_MS, rows)
         wait = self._of_wait.lognormal(math.log(1_000 if is_broken else 10), 0.5, rows)
         behind = self._of_behind.exponential(2_000, rows) - (300_000 if is_broken else 0)
+        # Broken, a third of the labels more never come.
+        known = self._of_known.random(rows) < (0.6 if is_broken else 0.9)
         if self.task == "regression":
             unsure = 0.15 - 0.2 * np.abs(score - 0.5)
             label = score + generator.normal(size=rows) * unsure * (3 if is_broken else 1) + (0.2 if is_broken else 0.0)
-            return Rows(size, weight, colour, score, label, (score - label) ** 2, delay, wait, behind, text)
+            return Rows(size, weight, colour, score, label, (score - label) ** 2, delay, wait, behind, known, text)
         label = (generator.random(rows) < truth).astype(np.float64)
         loss = -np.log(np.clip(np.where(label == 1, score, 1 - score), 1e-9, 1))
-        return Rows(size, weight, colour, score, label, loss, delay, wait, behind, text)
+        return Rows(size, weight, colour, score, label, loss, delay, wait, behind, known, text)
 
     def _inputs(self, rows: Rows, start_ms: int) -> InputSummary:
         profile, numbers, sampled = self.profile, _numbers(rows), min(500, len(rows.score))
@@ -182,6 +185,8 @@ class World:
             positives=positives, negatives=negatives,
             slices={one.name: _slice_losses(_losses_of(one, rows)) for one in (*SLICES, *FOUND)},
             labels=_fixed(rows.label), label_squares=_fixed(rows.label**2), scores=_fixed(rows.score),
+            # Of cohorts alone: all else is summed up as if every label were known.
+            cohorts=[(start_ms, int(rows.known.sum()))],
         )  # fmt: skip
 
 

@@ -99,6 +99,8 @@ class Setup(NamedTuple):
 
     `open_graph` opens the bundle's graph, for detectors that ask the model what it would make of other rows, None where it can't
     be asked. It takes memory and some tenths of a second, so only they call it, once, and let go of it in `close`.
+
+    After `label_delay_ms` nearly all labels that ever come have come, 0 where nobody measured.
     """
 
     manifest: Manifest
@@ -107,6 +109,7 @@ class Setup(NamedTuple):
     bucket_ms: int
     read_rows: Callable[[], pa.Table | None] = no_rows
     open_graph: Callable[[], Graph | None] = no_graph
+    label_delay_ms: int = 0
 
 
 def floor_of(profile: Profile, name: str, floor: float) -> float:

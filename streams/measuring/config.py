@@ -27,8 +27,8 @@ class MeasuringConfig(Section):
 class MeasuredModel(NamedTuple):
     """The model that is measured. `predictions` and `outcomes` have `partitions` partitions, `summaries` has one.
 
-    `counts_contents` says whether somebody asks which rows are alike, `counts_waits` how long answers took, and `counts_arrivals`
-    how far event times lay behind the times of arrival.
+    `counts_contents` says whether somebody asks which rows are alike, `counts_waits` how long answers took, `counts_arrivals` how
+    far event times lay behind the times of arrival, and `counts_cohorts` of which buckets' requests the outcomes are.
     """
 
     name: str
@@ -43,3 +43,4 @@ class MeasuredModel(NamedTuple):
     counts_contents: bool = False
     counts_waits: bool = False
     counts_arrivals: bool = False
+    counts_cohorts: bool = False

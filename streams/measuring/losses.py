@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,7 @@ class LossAccumulator:
         bins = SCORE_BINS if task == "binary" else 0
         self._positives = np.zeros(bins, np.int64)
         self._negatives = np.zeros(bins, np.int64)
+        self._cohorts: Counter[int] = Counter()
 
     def add(
         self,
@@ -56,6 +58,10 @@ class LossAccumulator:
             self._negatives += np.bincount(bins[labels == 0], minlength=SCORE_BINS)
         self._add_slices(loss, columns)
 
+    def add_cohorts(self, begins_ms: npt.NDArray[np.int64]) -> None:
+        """Count rows by the begins of the buckets in which their requests came [n]."""
+        self._cohorts.update(begins_ms.tolist())
+
     def _add_slices(self, loss: npt.NDArray[np.float64], columns: Sequence[Any]) -> None:
         if not self._slices:
             return
@@ -74,6 +80,7 @@ class LossAccumulator:
             positives=self._positives.tolist(), negatives=self._negatives.tolist(), late=late,
             slices=dict(self._slices),
             labels=self._labels, label_squares=self._label_squares, scores=self._scores,
+            cohorts=sorted(self._cohorts.items()),
         )  # fmt: skip
 
 

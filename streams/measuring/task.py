@@ -146,17 +146,21 @@ class MeasuringTask:
     def _fold_outcomes(self, records: Sequence[Record], *, rebuilding: bool) -> None:
         typed = _decoded(self._outcomes, records)
         for bucket, found in self._by_bucket(typed, [row.known_ms for row in typed.rows], rebuilding=rebuilding):
-            groups: dict[tuple[str, str], list[tuple[float, float, int, Any]]] = defaultdict(list)
+            groups: dict[tuple[str, str], list[tuple[float, float, int, int, Any]]] = defaultdict(list)
             for outcome in found.rows:
                 # A correction would count its row twice: what a bucket said of a row stays said.
                 if outcome.prediction.flags or outcome.revision:
                     continue
-                prediction, delay_ms = outcome.prediction, outcome.known_ms - outcome.prediction.time_ms
+                prediction = outcome.prediction
                 for slot, digest, score in _scores(as_champion(prediction)):
-                    groups[slot, digest].append((score, outcome.label, delay_ms, prediction.columns))
+                    groups[slot, digest].append((score, outcome.label, prediction.time_ms, outcome.known_ms, prediction.columns))
             for (slot, digest), group in groups.items():
-                scores, labels, delays, columns = zip(*group, strict=True)
-                self._losses(bucket, slot, digest).add(np.array(scores), np.array(labels), np.array(delays, np.int64), columns)
+                scores, labels, asked, known, columns = zip(*group, strict=True)
+                asked_ms, known_ms = np.array(asked, np.int64), np.array(known, np.int64)
+                losses = self._losses(bucket, slot, digest)
+                losses.add(np.array(scores), np.array(labels), known_ms - asked_ms, columns)
+                if self._model.counts_cohorts and slot == CHAMPION:
+                    losses.add_cohorts(asked_ms // self._model.bucket_ms * self._model.bucket_ms)
 
     def _losses(self, bucket: Bucket, slot: str, digest: str) -> LossAccumulator:
         if (slot, digest) not in bucket.losses:

@@ -32,6 +32,9 @@ LATENCY = "serving_latency"
 CLOCK = "requests_clock"
 """The detector that needs to know when the broker got requests."""
 
+COVERAGE = "labels_coverage"
+"""The detector that needs to know of which requests the labels are that come."""
+
 OF_SERVING = ("requests_rejected", CLOCK, LATENCY)
 """Detectors of what serving does with requests, so that they know nothing of a model that another server answers for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -66,6 +67,7 @@ def merge_losses(parts: Sequence[LossSummary]) -> LossSummary:
         labels=_whole([part.labels for part in ordered]),
         label_squares=_whole([part.label_squares for part in ordered]),
         scores=_whole([part.scores for part in ordered]),
+        cohorts=_cohorts(ordered),
     )
 
 
@@ -138,6 +140,16 @@ def _whole(sums: Sequence[int | None]) -> int | None:
     """Add up; None where a part of an older version lacks its sum."""
     known = [one for one in sums if one is not None]
     return sum(known) if len(known) == len(sums) else None
+
+
+def _cohorts(parts: Sequence[LossSummary]) -> list[tuple[int, int]]:
+    """Add up by cohort; nothing where a part has outcomes and doesn't know of which requests."""
+    if any(part.rows and not part.cohorts for part in parts):
+        return []
+    found: Counter[int] = Counter()
+    for part in parts:
+        found.update(dict(part.cohorts))
+    return sorted(found.items())
 
 
 def _slices(parts: Sequence[Mapping[str, SliceLosses]]) -> dict[str, SliceLosses]:

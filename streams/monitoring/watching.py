@@ -52,6 +52,7 @@ class Reference(NamedTuple):
 
 
 References = Callable[[str], Reference | None]
+OpenPanel = Callable[[Sequence[str], Setup], Panel]
 
 
 class Verdict(NamedTuple):
@@ -78,12 +79,16 @@ class Watcher:
         model: who is watched.
         config: by what and how closely.
         references: gives a bundle's reference by digest, None when it can't be had (then there is no verdict).
+        open_panel: opens the detectors.
     """
 
-    def __init__(self, model: MonitoredModel, config: MonitoringConfig, references: References) -> None:
+    def __init__(
+        self, model: MonitoredModel, config: MonitoringConfig, references: References, *, open_panel: OpenPanel = Panel
+    ) -> None:
         self._model = model
         self._config = config
         self._references = references
+        self._open_panel = open_panel
         self._watch: _Watch | None = None
 
     def look(self, bucket: Bucket) -> Verdict:
@@ -99,6 +104,11 @@ class Watcher:
             return NOTHING
         return watch.look(view)
 
+    def look_at(self, view: BucketView) -> Verdict:
+        """Look at one closed bucket that was merged already, as one of a log."""
+        watch = self._watching(view.digest)
+        return watch.look(view) if watch is not None else NOTHING
+
     def close(self) -> None:
         """Close the detectors; the next bucket opens new ones."""
         if self._watch is not None:
@@ -111,10 +121,15 @@ class Watcher:
         if not rows and self._watch is None:
             rows = {digest: sum(part.rows for part in parts) for digest, parts in bucket.losses.items()}
         digest = max(sorted(rows), key=lambda name: rows[name], default="")
-        if digest and (self._watch is None or digest != self._watch.digest):
+        return self._watching(digest) if digest else self._watch
+
+    def _watching(self, digest: str) -> _Watch | None:
+        """The watch of a bundle; that of another is over."""
+        if self._watch is None or digest != self._watch.digest:
             self.close()
             reference = self._references(digest)
-            self._watch = _Watch(self._model, self._config, digest, reference) if reference is not None else None
+            if reference is not None:
+                self._watch = _Watch(self._model, self._config, digest, reference, open_panel=self._open_panel)
         return self._watch
 
     def _view(self, bucket: Bucket, digest: str) -> BucketView:
@@ -134,12 +149,15 @@ class Watcher:
 class _Watch:
     """The detectors of one bundle, what is usual of their signals, and what was said so far."""
 
-    def __init__(self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference) -> None:
+    def __init__(
+        self, model: MonitoredModel, config: MonitoringConfig, digest: str, reference: Reference, *, open_panel: OpenPanel
+    ) -> None:
         self.digest, self.profile = digest, reference.profile
         manifest, profile, read_rows, open_graph = reference
         self._config = config
-        setup = Setup(manifest, profile, config.effect_floors, model.bucket_ms, read_rows, open_graph)
-        self._panel = Panel(config.detectors, setup)
+        wait_ms = profile.normal.label_delay_ms if profile.normal is not None else 0
+        setup = Setup(manifest, profile, config.effect_floors, model.bucket_ms, read_rows, open_graph, wait_ms)
+        self._panel = open_panel(config.detectors, setup)
         normal = usable(profile.normal, self._panel, model.bucket_ms, config)
         missing = [
             weeks_missing(buckets, model.bucket_ms, config.false_alarms_per_month) for buckets in measured(normal, self._panel)

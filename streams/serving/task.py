@@ -99,8 +99,8 @@ class ServingTask:
         self._marked = details.get("marked", 0)
         self._untold = details.get("rejected", 0)
         self._newest_ms = details.get("newest_ms", NEVER)
-        watermark_ms = details.get("watermark_ms", NEVER)
-        self._board.watermarks[self._number] = watermark_ms
+        self._board.watermarks[self._number] = watermark_ms = details.get("watermark_ms", NEVER)
+        self._show_watermark()
         self._board.marked = max(self._board.marked, self._marked)
         self._board.progress.resume(self._number, watermark_ms)
         if self._board.feed is not None:
@@ -330,11 +330,9 @@ class ServingTask:
                 self._mark(deployment.generation)
                 outputs.append(marker_output(topic, deployment, number, record.offset))
             outputs.append(Output(topic, number, record.key, value))
-        if not self._board.replay:
-            if self._newest_ms != NEVER:
-                self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())
-            outputs += self._live_watermark()
-        return outputs
+        if not self._board.replay and self._newest_ms != NEVER:
+            self._board.progress.observe(number, self._newest_ms, self._clock.monotonic())
+        return outputs + self._live_watermark()
 
     def _keyed(self, outputs: Sequence[Output], protection: Protection) -> list[Output]:
         """Protect the keys of predictions. Watermarks and markers, which have headers, have keys of ours; refusals stay raw."""
@@ -362,12 +360,15 @@ class ServingTask:
     def _watermark(self, watermark_ms: int) -> list[Output]:
         """Say it in the one partition of predictions that this task writes."""
         self._board.watermarks[self._number] = max(self._board.watermarks.get(self._number, NEVER), watermark_ms)
-        reached_s = max(min(self._board.watermarks.values()), 0) / 1_000
-        self._telemetry.set("driftwake_stage_watermark_seconds", reached_s, stage="serving", model=self._places.model)
+        self._show_watermark()
         if self._board.feed is not None and not self._board.replay:
             self._board.feed.hear_own(Heard(self._number, watermark_ms))
         key, value, headers = watermark_record(str(self._number), watermark_ms)
         return [Output(self._places.predictions, self._number, key, value, headers)]
+
+    def _show_watermark(self) -> None:
+        if (now_ms := self._board.watermark_ms) != NEVER:
+            self._telemetry.set("driftwake_stage_watermark_seconds", now_ms / 1_000, stage="serving", model=self._places.model)
 
     def _rejected(self, record: Record, reason: str, detail: str) -> Output:
         self._telemetry.count("driftwake_serving_rejected_total", model=self._places.model, reason=reason)

@@ -37,7 +37,10 @@ def through(ledger: Ledger, incident: Incident, until: str) -> Incident:
         "numbers": {"difference": 0.0421, "low": 0.0302, "high": 0.0533},
     }  # fmt: skip
     verdict = {"phase": "sealed", "outcome": "pass", "reason": "all 1 claims hold", "findings": [finding]}
-    diagnosis = {"causes": [{"cause": "concept_change", "probability": 0.83}], "moved": [{"column": "weight", "effect": 0.4}]}
+    cause = {"cause": "concept_change", "probability": 0.83, "evidence": {"loss_z": 4.5, "quality_drop": None}}
+    weight = {"feature": "weight", "loss": 0.027, "low": 0.02, "high": 0.034}
+    expected = {"rise": 0.031, "rows": 300, "columns": [weight]}
+    diagnosis = {"causes": [cause], "moved": [{"column": "weight", "effect": 0.4}], "expected": expected}
     thought = {
         "action": "retrain",
         "utilities": {"retrain": 1.5, "no_action": 0.0, "rollback": None},

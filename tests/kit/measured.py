@@ -60,9 +60,11 @@ class Profiles:
         return PROFILE if digest in DIGESTS else None
 
 
-def task_of(number: int = 0, *, partitions: int = 1, sample_rows: int = 20, most_open: int = 64) -> MeasuringTask:
+def task_of(
+    number: int = 0, *, partitions: int = 1, sample_rows: int = 20, most_open: int = 64, counts_cohorts: bool = True
+) -> MeasuringTask:
     model = MeasuredModel("m", SCHEMA, "preds", "outs", "sums", "state", partitions, DAY)
-    model = model._replace(counts_contents=True, counts_waits=True, counts_arrivals=True)
+    model = model._replace(counts_contents=True, counts_waits=True, counts_arrivals=True, counts_cohorts=counts_cohorts)
     config = MeasuringConfig(sample_rows=sample_rows, most_open=most_open)
     return MeasuringTask(number, model=model, config=config, profiles=Profiles(), telemetry=Telemetry(["m"]))
 

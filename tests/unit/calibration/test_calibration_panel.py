@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.calibration.panel import Panel, Place
+from streams.calibration.panel import Panel, Place, Recorded, joined
 from streams.contracts.errors import PluginError
 from streams.detectors.base import BucketView
 from streams.detectors.checks import World, open_in, setup_of
@@ -102,3 +102,34 @@ def test_a_panel_without_signals_reads_nothing() -> None:
 def test_a_detector_that_is_not_there_is_named() -> None:
     with pytest.raises(PluginError, match="feature_kss"):
         Panel(("feature_kss",), setup_of(World(1)))
+
+
+def test_what_was_read_is_given_again_without_asking_anybody() -> None:
+    world = World(4)
+    panel = Panel(("inputs_quality", "loss_mean"), setup_of(world))
+    views = [world.view(day) for day in range(3)]
+    readings = [panel.read(view) for view in views]
+    recorded = Recorded(panel, {view.start_ms: found for view, found in zip(views, readings, strict=True)})
+    panel.close()
+    for part in ("places", "signals", "groups", "reads_sample"):
+        assert getattr(recorded, part) == (getattr(panel, part) if part != "reads_sample" else False)
+    assert np.array_equal(recorded.handicaps, panel.handicaps)
+    assert np.array_equal(recorded.group, panel.group)
+    assert recorded.read(views[2]) is readings[2]
+    assert recorded.sketch(0, views) == ({}, {})
+    with pytest.raises(KeyError):
+        recorded.read(world.view(3))
+    recorded.close()
+
+
+def test_one_detector_reads_its_own_signals_and_nothing_where_it_isn_t_asked() -> None:
+    world = World(4)
+    panel, view = Panel(("inputs_quality", "loss_mean"), setup_of(world)), world.view(0)
+    assert panel.kinds == ("inputs_quality", "loss_mean")
+    parts = [panel.read_one(kind, view) for kind in panel.kinds]
+    for whole, side_by_side in zip(panel.read(view), joined(parts), strict=True):
+        assert np.array_equal(whole, side_by_side, equal_nan=True)
+    unasked = panel.read_one("inputs_quality", None)
+    assert unasked.level.shape == parts[0].level.shape
+    assert np.isnan(unasked.level).all()
+    assert not unasked.rows.any()

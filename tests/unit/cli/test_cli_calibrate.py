@@ -82,12 +82,15 @@ def test_the_example_of_the_help_shows_everything_and_writes_nothing(run: Run, s
         "a feature shifts by 0.5 sd", "the AUC falls by 0.05", "found in a week", "hours", "Nothing was written.",
     ):  # fmt: skip
         assert part in answer.out, part
+    for part in ("inputs_quality: ", "learning what is usual", "the AUC falls by 0.05: tried"):
+        assert part in answer.err, part
     assert site.bundles == before
 
 
 def test_what_it_writes_can_be_deployed_as_it_says(run: Run, site: Site):
     answer = run("calibrate", "--data", "log.parquet", "--config", "my.yaml", "--json")
     assert answer.code == 0, answer.err
+    assert answer.err == "", "programs are told nothing on the way"
     found = json.loads(answer.out)
     assert (found["model"], found["parent"], found["is_deployed"]) == ("parcels", site.digest, False)
     profile = BundleStore(site.folder / "registry").read(MODEL, found["digest"]).profile
@@ -119,7 +122,10 @@ def test_a_log_without_labels_calibrates_what_needs_none(run: Run):
     assert "no column 'label_time'" in answer.err or "no column 'known_ms'" in answer.err
     answer = run(*command, "--partial")
     assert answer.code == 0, answer.err
-    assert "loss_mean (loss_drift) stays as it was: 4 weeks missing" in answer.out
+    assert (
+        "loss_mean (loss_drift) stays as it was: 4 weeks missing; the log lacks labels: the columns of log.label and"
+        in answer.out
+    )
     assert "0 of the" in answer.out
 
 
@@ -141,7 +147,9 @@ def test_what_the_broker_stamped_is_learnt_where_the_log_has_it(run: Run, site: 
     assert usual.level == pytest.approx(4 / np.log(2), abs=0.05), "in powers of two"
     answer = run("calibrate", "--data", "timed.parquet", "--config", "untimed.yaml")
     assert answer.code == 2
-    assert "serving_latency (serving) lacks 4 weeks" in " ".join(answer.err.split())
+    said = " ".join(answer.err.split())
+    assert "serving_latency (serving) lacks 4 weeks" in said
+    assert "the log lacks times of the broker: the columns of log.received and log.answered" in said
 
 
 def test_a_folder_is_calibrated_and_a_dry_run_does_not_publish_it(run: Run, site: Site, tmp_path: Path):

@@ -15,7 +15,8 @@ def test_explain_tells_the_whole_story(run: Run, place: Place):
     assert answer.code == 0
     for part in (
         "loss_drift on parcels, opened 2023-11-14T22:13:20Z", "loss_adwin", "0.0004", "0.31 nats", "concept_change",
-        "0.83", "weight", "→ retrain", "1.5", f"Plan {place.plan}", "because lost 2.1 points of quality", "train_model", "done",
+        "0.83", "loss_z 4.5, quality_drop -", "scores alone is 0.031 above the reference's", "of 300 rows", "0.02 to 0.034",
+        "weight", "→ retrain", "1.5", f"Plan {place.plan}", "because lost 2.1 points of quality", "train_model", "done",
         "Verdict, sealed: pass", "Verdict, shadow: pass", "0.0421", "0.0302 … 0.0533",
         "dddddddddddd", "retraining won 4.2 points",
         "judged → shadowing: shadow first [shadow_first]",

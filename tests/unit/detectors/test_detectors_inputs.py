@@ -130,7 +130,13 @@ def test_what_is_usual_is_shown_of_the_hour_of_the_week() -> None:
         assert detector.sketch(0, [arrived(at, 7)]) == ({"rows": pytest.approx(math.exp(level))}, {"rows": 7.0, "buckets": 1.0})
 
 
-@pytest.mark.parametrize("kind", ["inputs_volume", "inputs_duplicates", "labels_delay", "serving_latency", "requests_clock"])
+KINDS = [
+    "inputs_duplicates", "inputs_volume", "labels_coverage", "labels_delay", "requests_clock", "requests_silence",
+    "serving_latency",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_was_never_learnt_is_never_surprising(kind: str) -> None:
     """Without a reference of its own any level is news of nothing; an entry that was measured in no bucket says no more."""
     panel, world = panel_of(kind), World(0)

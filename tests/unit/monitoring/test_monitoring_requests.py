@@ -9,7 +9,7 @@ import pytest
 
 from streams.contracts.bundle import Normal, Usual
 from streams.contracts.summaries import InputSummary
-from streams.detectors.base import Requests
+from streams.detectors.base import BucketView, Requests
 from streams.detectors.checks import DAY_MS, World
 from streams.monitoring.buckets import Bucket
 from streams.monitoring.config import MonitoredModel, MonitoringConfig
@@ -149,3 +149,39 @@ def test_rejected_records_of_all_partitions_and_bundles_are_said_where_too_few_r
     assert event.evidence[0].effect == pytest.approx(150 / 170, abs=0.01)
     assert event.evidence[0].after == {"share": pytest.approx(150 / 170), "rows": 170.0}
     assert verdict.inconclusive == {("inputs_quality", "data_quality"): "too_few_rows"}
+
+
+def silently(world: World, day: int) -> BucketView:
+    """A day with too few requests for anything but how many came."""
+    view = world.view(day)
+    return view._replace(inputs=None, losses=None, requests=Requests(20, 1))
+
+
+def test_a_bucket_of_a_log_is_looked_at_as_it_is() -> None:
+    """A log's buckets are merged already; what came of those that are too thin is known all the same."""
+    world = World(3)
+    watcher = watcher_of(world, "inputs_volume", normal=usually(600))
+    for day in range(3):
+        assert not watcher.look_at(world.view(day)).events
+    assert confirmed(watcher.look_at(silently(world, 3))) == ["inputs_volume"]
+    other = Watcher(MODEL, MonitoringConfig(), lambda _: None)
+    assert not other.look_at(world.view(0)).tests, "of a bundle that can't be had nothing is said"
+
+
+def test_how_long_labels_take_comes_with_what_was_learnt() -> None:
+    """Labels come within the day: each day says of the one before how many have none."""
+    world = World(3)
+    usual = Usual(level=2 * (math.asin(math.sqrt(0.1)) - math.pi / 4), unrest=0.001, rows=60_000.0, buckets=100)
+    normal = msgspec.structs.replace(usually(600), signals={"labels_coverage": {"labels: missing": usual}}, label_delay_ms=DAY_MS)
+    watcher = watcher_of(world, "labels_coverage", normal=normal)
+    verdicts = [watcher.look_at(world.view(day, is_broken=day >= 9)) for day in range(12)]
+    assert [verdict.tests for verdict in verdicts[:3]] == [{}, {"labels_coverage": 1}, {"labels_coverage": 1}]
+    days = [day for day, verdict in enumerate(verdicts) if confirmed(verdict)]
+    assert days == [10], "the cohort of the day before it is the first that lacks labels"
+    (event,) = verdicts[10].events
+    assert (event.kind, event.evidence[0].watched) == ("data_quality", "labels")
+    assert event.evidence[0].effect == pytest.approx(0.4 - 0.1, abs=0.08)
+    assert event.evidence[0].before["labelled"] == pytest.approx(0.9)
+    assert event.evidence[0].after["labelled"] == pytest.approx(0.6, abs=0.06)
+    unlearnt = watcher_of(world, "labels_coverage", normal=msgspec.structs.replace(normal, label_delay_ms=0))
+    assert [unlearnt.look_at(world.view(day)).tests for day in range(3)] == [{}] * 3

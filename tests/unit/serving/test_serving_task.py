@@ -372,3 +372,17 @@ async def test_live_watermarks_are_made_here_and_foreign_ones_are_bad_records(sc
     assert idle is not None
     assert next(kinds(idle.outputs)) == f"watermark {START_MS + 490} by 0 to 0"
     assert idle.details["watermark_ms"] == START_MS + 490
+
+
+async def test_how_far_event_time_has_come_is_shown_again_after_a_restart_without_a_request(scorers: list[Scorer]) -> None:
+    """An alert on a stream that fell silent must not end because somebody restarted the worker."""
+    bed = Bed(replay=True)
+    labels = {"stage": "serving"}
+    assert bed.counted("driftwake_stage_watermark_seconds", **labels) is None, "of a stream that never began nothing is known"
+    bed.deploy(1, scorers[0], 0)
+    bed.board.accept(scorers[0])
+    result = await bed.task.process([source(0, START_MS), request(1, START_MS)], rebuilding=False)
+    assert bed.counted("driftwake_stage_watermark_seconds", **labels) == START_MS / 1_000
+    again = Bed(replay=True)
+    again.task.restore(TaskState(positions={}, details=msgspec.json.decode(msgspec.json.encode(result.details))))
+    assert again.counted("driftwake_stage_watermark_seconds", **labels) == START_MS / 1_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -20,7 +20,7 @@ from skills._kit.scoring import score_table
 from skills._kit.usual import Watch
 from streams.calibration.learning import weeks_missing
 from streams.calibration.panel import Panel
-from streams.contracts.bundle import MODEL_FILE, REFERENCE_FILE, Profile
+from streams.contracts.bundle import MODEL_FILE, REFERENCE_FILE
 from streams.contracts.features import Window
 from streams.contracts.schema import Column, ModelSchema, SourceSchema
 from streams.detectors.base import Floors, Setup
@@ -28,44 +28,14 @@ from streams.inference.session import load
 from streams.inference.store import BundleStore
 from streams.monitoring.config import MonitoringConfig
 from streams.monitoring.watching import measured, usable
-from tests.kit.histories import (
-    BUCKET_MS,
-    HOUR_MS,
-    MODEL,
-    START_MS,
-    WATCH,
-    WEEK_MS,
-    between,
-    log_of,
-    schema_of,
-    trained_on,
-)
+from tests.kit.calibrated import SCHEMA, TRAINED, WEEKS, Shop, calibrated, unlabelled
+from tests.kit.histories import BUCKET_MS, HOUR_MS, MODEL, START_MS, WATCH, WEEK_MS, between, log_of, trained_on
 
-SCHEMA = schema_of(2)
-TRAINED, WEEKS = 2, 8
 # Of a week, so that labels are known for whole weeks too.
 MORE = 0.2
 INPUTS = ("inputs_quality", "feature_scores", "feature_shares")
 OUTCOMES = ("loss_mean", "performance_auc")
 PER_DAY = Window(aggregate="count", source="requests", by=("depot",), range_ms=24 * HOUR_MS)
-
-
-class Shop(NamedTuple):
-    """A log of eight weeks, and a model that was trained on the first two."""
-
-    folder: Path
-    log: pa.Table
-    digest: str
-
-    @property
-    def store(self) -> BundleStore:
-        return BundleStore(self.folder / "registry")
-
-    def bundles(self) -> set[str]:
-        return {place.name for place in (self.folder / "registry" / MODEL).iterdir()}
-
-    def profile(self, digest: str) -> Profile:
-        return self.store.read(MODEL, digest).profile
 
 
 @pytest.fixture(scope="module")
@@ -78,21 +48,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def whole(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> calibrate_monitors.Output:
     """Calibrated on all six weeks after the training, and published."""
     return calibrated(shop, between(shop.log, TRAINED, WEEKS), tmp_path_factory.mktemp("whole"), dry=False)
-
-
-def calibrated(shop: Shop, log: pa.Table, folder: Path, **changed: Any) -> calibrate_monitors.Output:
-    pq.write_table(log, folder / "log.parquet")
-    arguments = {
-        "registry": str(shop.folder / "registry"), "model": MODEL, "bundle": shop.digest, "table": str(folder / "log.parquet"),
-        "schema": SCHEMA, "watch": WATCH, "alarms_per_month": 2.0, "dry": True,
-    }  # fmt: skip
-    asked = msgspec.convert(msgspec.to_builtins({**arguments, **changed}), calibrate_monitors.Input)
-    return calibrate_monitors.run(asked, folder / "work")
-
-
-def unlabelled(log: pa.Table) -> pa.Table:
-    nothing = pa.nulls(log.num_rows, pa.float64())
-    return log.drop_columns(["label", "known_ms"]).append_column("label", nothing).append_column("known_ms", nothing)
 
 
 def test_it_says_what_alarms_mean(whole: calibrate_monitors.Output) -> None:

@@ -1,12 +1,12 @@
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from skills import build_dataset, diagnose_drift, train_xgboost
+from skills import diagnose_drift
 from skills._kit.causes import Cause, Signs, weigh
 from skills._kit.errors import NoDataError
 from skills._kit.frames import floats
@@ -14,12 +14,12 @@ from skills._kit.profiles import category_profile, number_profile
 from skills._kit.scoring import score_table
 from skills._kit.shifts import category_shift, number_shift
 from skills._kit.slices import ranges_of, safe, slices_of
-from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.schema import Column, ModelSchema
 from streams.inference.session import load
 from streams.inference.store import BundleStore
 from streams.statistics.distances import psi
-from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, SKEW_MS, Orders, into_lake, orders, serve
+from tests.kit.served import Served, diagnosed, late, served_in
+from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, orders, serve
 
 CALM = Signs(
     loss_z=0.0,
@@ -41,8 +41,14 @@ CALM = Signs(
     labels_missing=False,
     segment_excess=0.0,
     segment_share=0.0,
+    swap_days=0.0,
+    swap_chance=1.0,
+    swap_loss_z=None,
+    swap_loss_change=0.0,
+    swap_psi=0.0,
     kinds=(),
 )
+SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -68,13 +74,20 @@ CALM = Signs(
         ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmful_shift"),
         ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.002}, "harmless_shift"),
         ({"psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmless_shift"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2}, "bad_swap"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "psi": 1.0}, "bad_swap"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_chance": 0.5}, "concept_change"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_loss_z": 0.5}, "concept_change"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_loss_z": None}, "concept_change"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_loss_change": -0.1}, "concept_change"),
+        ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "mismatch": 0.5}, "serving_bug"),
     ],
 )
 def test_the_rules_name_the_cause(changed: dict[str, Any], cause: Cause):
     causes = weigh(msgspec.structs.replace(CALM, **changed))
     assert causes[0].cause == cause
     assert sum(one.probability for one in causes) == pytest.approx(1)
-    assert len({one.cause for one in causes}) == 9
+    assert len({one.cause for one in causes}) == 10
     assert all(one.probability > 0 and one.evidence for one in causes)
 
 
@@ -133,54 +146,9 @@ def test_slices_name_only_plain_values():
     assert not any(name.startswith(("email=", "buyer=")) for name in names)
 
 
-class Served(NamedTuple):
-    """Orders of which the first 15 days trained a model that has served all of them."""
-
-    given: Orders
-    common: dict[str, Any]
-    scores: np.ndarray
-    folder: Path
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
-    folder = tmp_path_factory.mktemp("served")
-    given = orders(5_000, 9)
-    into_lake(given, folder / "history")
-    common = {"lake": str(folder / "history"), "registry": str(folder / "registry"), "model": MODEL}
-    first = {"schema": given.schema, "skew_ms": SKEW_MS}
-    until = given.end_ms - 5 * DAY_MS
-    data = build_dataset.run(
-        build_dataset.Input(**common, **first, until_ms=until, train_ms=15 * DAY_MS, sealed_ms=HOUR_MS), folder
-    )
-    digest = train_xgboost.run(train_xgboost.Input(**common, **first, train=data.train, parameters={"rounds": 40}), folder).digest
-    scores = score_table(load(BundleStore(folder / "registry"), MODEL, digest), given.table)
-    return Served(given, {**common, "champion": digest}, scores, folder)
-
-
-def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **changed: Any) -> diagnose_drift.Output:
-    scores, detector = changed.pop("score", served.scores), changed.pop("detector", "d")
-    serve(served.given, tmp_path / "lake", scores, served.common["champion"], **changed)
-    end = served.given.end_ms
-    since_ms = changed.pop("since_ms", None)
-    evidence = () if since_ms is None else (evidence_of(since_ms),)
-    stated = [
-        DriftEvent(
-            id=kind, kind=kind, transition="confirmed", model=MODEL, digest=served.common["champion"], detector=detector,
-            time_ms=end, bucket_start_ms=end - DAY_MS, bucket_end_ms=end, rows=9, evidence=evidence,
-        )
-        for kind in events
-    ]  # fmt: skip
-    asked = {**served.common, "lake": str(tmp_path / "lake"), "now_ms": end, "events": stated, "recent_ms": 4 * DAY_MS}
-    return diagnose_drift.run(diagnose_drift.Input(**asked), tmp_path)
-
-
-def evidence_of(since_ms: int) -> Evidence:
-    return Evidence(watched="amount", method="mean", p_value=0.001, effect=1.0, effect_unit="sd", since_ms=since_ms)
-
-
-def late(served: Served, days: float = 4) -> np.ndarray:
-    return served.given.table["time_ms"].to_numpy() >= served.given.end_ms - days * DAY_MS
+    return served_in(tmp_path_factory.mktemp("served"))
 
 
 def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
@@ -197,6 +165,7 @@ def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
     [
         ("inputs_quality", "data_quality", "upstream_data_break"),
         ("labels_delay", "data_quality", "label_trouble"),
+        ("labels_coverage", "data_quality", "label_trouble"),
         ("parity", "serving", "serving_bug"),
         ("requests_rejected", "serving", "upstream_data_break"),
     ],

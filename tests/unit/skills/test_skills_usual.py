@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.usual import Later, Rows, Watch, normal_of, views_of
+from skills._kit.usual import Later, Rows, Watch, label_delay_ms, normal_of, views_of
 from streams.contracts.bundle import Normal, Usual
 from streams.contracts.summaries import ANSWERED, RECEIVED
 from streams.detectors.base import Requests
@@ -125,3 +127,60 @@ def test_how_long_labels_took_is_summed_up_once_the_slow_ones_have_had_the_time_
     none = later._replace(known_ms=np.full(len(time_ms), -1))
     for view in views_of(WATCH, world.manifest, world.profile, Rows(table, none), reads_sample=False):
         assert view.losses is None
+
+
+def labelled_days(days: int, rows: int, delay_days: Sequence[float]) -> Rows:
+    """Each day as many requests, whose labels take so many days in turn; a delay below 0: it never comes."""
+    time_ms = np.repeat(np.arange(days, dtype=np.int64) * DAY_MS, rows)
+    delay = np.resize(np.array(delay_days), len(time_ms))
+    known_ms = np.where(delay < 0, -1, time_ms + (delay * DAY_MS).astype(np.int64))
+    table = pa.table(
+        {
+            "time_ms": time_ms,
+            "size": np.full(len(time_ms), 10.0),
+            "weight": np.zeros(len(time_ms)),
+            "colour": ["red"] * len(time_ms),
+        }
+    )
+    return Rows(table, Later(time_ms, known_ms, np.zeros(len(time_ms)), np.full(len(time_ms), 0.5)))
+
+
+def test_outcomes_are_counted_by_the_bucket_of_their_request_of_a_whole_log_alone() -> None:
+    rows, world = labelled_days(4, 10, [0.5, 0.5, 1.5, -1, 9]), World(0)
+    whole = views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False, is_whole=True)
+    found = [view.losses.cohorts if view.losses is not None else None for view in whole]
+    assert found == [
+        [(0, 4)],
+        [(0, 2), (DAY_MS, 4)],
+        [(DAY_MS, 2), (2 * DAY_MS, 4)],
+        [(2 * DAY_MS, 2), (3 * DAY_MS, 4)],
+    ]
+    for view in views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False):
+        assert view.losses is None or view.losses.cohorts == []
+
+
+def test_when_nearly_all_labels_have_come_goes_by_the_earlier_half_of_the_rows() -> None:
+    slow = labelled_days(100, 10, [1.0] * 9 + [30.0]).later
+    assert label_delay_ms(slow) == 30 * DAY_MS
+    assert label_delay_ms(labelled_days(100, 10, [1.0] * 99 + [30.0]).later) == DAY_MS
+    recent = slow._replace(known_ms=np.where(slow.time_ms < 50 * DAY_MS, slow.time_ms + DAY_MS, slow.known_ms))
+    assert label_delay_ms(recent) == DAY_MS, "slow labels of the later half may not have come yet"
+    assert label_delay_ms(labelled_days(100, 10, [0.0]).later) == 1, "0 stands for what nobody measured"
+    assert label_delay_ms(labelled_days(9, 10, [1.0]).later) == 0, "of fewer than a hundred labels nobody says"
+    assert label_delay_ms(labelled_days(100, 10, [-1.0]).later) == 0
+    empty = np.empty(0, np.int64)
+    assert label_delay_ms(Later(empty, empty, empty.astype(np.float64), empty.astype(np.float64))) == 0
+
+
+def test_how_many_labels_come_is_handed_on_with_the_time_that_was_waited() -> None:
+    rows, world = labelled_days(40, 40, [0.5, 0.5, 0.5, -1]), World(0)
+    rows = rows._replace(later=rows.later._replace(labels=np.resize([0.0, 1.0, 1.0], len(rows.later.labels))))
+    watch = msgspec.structs.replace(WATCH, detectors=("labels_coverage", "loss_mean"))
+    first = normal_of(watch, world.manifest, world.profile, rows, 0)
+    assert first is not None
+    assert (first.signals["labels_coverage"]["labels: missing"].buckets, first.label_delay_ms) == (0, 0)
+    usual = Usual(level=0.6, rows=9.0, buckets=99)
+    before = msgspec.structs.replace(first, signals={"labels_coverage": {"labels: missing": usual}}, label_delay_ms=7)
+    after = normal_of(watch, world.manifest, world.profile, rows, 0, before=before)
+    assert after is not None
+    assert (after.signals["labels_coverage"], after.label_delay_ms) == ({"labels: missing": usual}, 7)

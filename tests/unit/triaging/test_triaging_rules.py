@@ -11,7 +11,7 @@ from daemon.ledger.records import Incident, Move
 from daemon.places import Places
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
-from daemon.triaging.triage import TRAINING, Silence, Standing, triage
+from daemon.triaging.triage import TRAINING, Silence, Standing, served_since, triage
 from streams.contracts.events import DriftEvent
 from tests.kit.control import DAY, MODEL, START, event
 
@@ -186,3 +186,34 @@ def test_arrival_order_doesn_t_matter(tmp_path: Path) -> None:
             ids.append([(one.id, len(ledger.events_of(one.id))) for one in ledger.incidents()])
     assert ids[0] == ids[1]
     assert sorted(count for _, count in ids[0]) == [1, 2]
+
+
+def deployed(*champions: str) -> list[dict[str, object]]:
+    return [{"champion": champion, "effective_ms": START + place} for place, champion in enumerate(champions)]
+
+
+def test_a_champion_serves_since_it_last_took_over_from_another() -> None:
+    assert served_since(deployed("a", "a", "b", "b", "c"), "c") == START + 4
+    assert served_since(deployed("a", "a", "b", "b"), "b") == START + 2, "what is deployed beside it changes nothing"
+    assert served_since(deployed("a", "b", "a", "b"), "a") == START + 2, "it was rolled back to"
+    assert served_since(deployed("a", "a"), "a") is None, "it was the first"
+    assert served_since(deployed("a", "b"), "c") is None
+    assert served_since([], "a") is None
+
+
+def test_the_diagnosis_is_told_when_the_champion_took_over(tmp_path: Path) -> None:
+    places = Places(MODEL, str(tmp_path), tmp_path, DAY)
+    with open_ledger(tmp_path / "ledger.sqlite") as ledger:
+        for number, champion in enumerate(("old", "c")):
+            step = ledger.lease(
+                MODEL, f"i-{number}", "promote", kind="deploy", skill="deploy", owner="me", until_wall_ms=0, now_ms=START
+            )
+            payload = {"generation": number, "champion": champion, "effective_ms": START + number}
+            ledger.finish(ledger.reserve(step, payload, START), {}, START)
+        triaging = Triaging(ledger, places, TriagingConfig())
+        ledger.take_event(event(START, "performance", digest="c"))
+        triaging.triage("c", START + DAY)
+        (opened,) = ledger.incidents(MODEL)
+        question = triaging.question(opened, START + DAY)
+    assert question.arguments["deployed_ms"] == START + 1
+    assert question.arguments["recent_ms"] == TriagingConfig().recent.ms

@@ -1,0 +1,95 @@
+"""Which share of requests gets no label: of those whose label should be known by now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from streams.contracts.summaries import InputSummary, LossSummary
+from streams.detectors._contrasts import share_level
+from streams.detectors._learnt import usual_level
+from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
+from streams.statistics.scan import LENGTHS
+
+KIND = "labels_coverage"
+# Shares are told by how far they lie from this one, since there is no other: of few rows near 0 the level would be off.
+_HALF = 0.5
+
+
+class LabelsCoverage(Stateless):
+    """Follows the share of a bucket's predictions without a label once nearly all labels that ever come should have come.
+
+    The predictions of a bucket are a cohort: it is looked at when as many whole buckets have passed as it takes nearly all labels
+    to come (`Setup.label_delay_ms`), whatever the traffic was meanwhile, and only once. Rows that got no label
+    independently of each other make its share binomial; what varies by more is learnt as unrest. No reference holds how many
+    labels come, so nothing is said before that was learnt from a log with all requests (`driftwake calibrate`).
+
+    Suspect requests are in no cohort, as their outcomes are in no loss, and neither are buckets with too few that are fit. A
+    bundle that has just taken over says nothing before its own first cohort is due. A label that comes later than nearly all do
+    is missing here, as one that never comes: `labels_delay` says whether those that come are late.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._normal = setup.profile.normal
+        self._bucket_ms = setup.bucket_ms
+        # Whole buckets, rounded up: labels are counted in the bucket in which they became known.
+        self._wait_ms = -(-setup.label_delay_ms // setup.bucket_ms) * setup.bucket_ms
+        floor = setup.floors.share
+        self.signals: Sequence[Signal] = [
+            Signal("data_quality", "labels", "missing", "share of rows", floor, 0.0, share=_HALF, rises_only=True)
+        ]
+        # By begin, of cohorts that wait: predictions, and those of them that have a label.
+        self._waiting: dict[int, tuple[int, int]] = {}
+        # The same of the cohorts that were due, by the bucket that said so.
+        self._due: dict[int, tuple[int, int]] = {}
+
+    def read(self, view: BucketView) -> Readings:
+        """Read the cohorts that are due at the end of the bucket: one, or several after a gap."""
+        if not self._wait_ms or (view.inputs is None and view.losses is None):
+            return nothing(1)
+        if view.inputs is not None and view.requests is not None:
+            self._waiting[view.start_ms] = (_scored(view.inputs), 0)
+        if view.losses is not None:
+            self._label(view.losses)
+        due = [begin for begin in self._waiting if begin + self._bucket_ms + self._wait_ms <= view.end_ms]
+        rows, labelled = (sum(counts) for counts in zip((0, 0), *(self._waiting.pop(begin) for begin in due), strict=True))
+        if not rows:
+            return nothing(1)
+        # Predictions that came after their bucket was closed are in no cohort, but their labels are.
+        labelled = min(labelled, rows)
+        self._due[view.start_ms] = rows, labelled
+        while len(self._due) > LENGTHS[-1]:
+            del self._due[next(iter(self._due))]
+        missing, whole = np.array([float(rows - labelled)]), np.array([float(rows)])
+        return Readings(share_level(missing, whole, np.array([_HALF])), whole, missing / whole - _HALF)
+
+    def _label(self, losses: LossSummary) -> None:
+        if losses.rows and not losses.cohorts:
+            # Nobody counted of which requests these are, so those that wait will never be known whole.
+            self._waiting.clear()
+        for begin, labelled in losses.cohorts:
+            if begin in self._waiting:
+                rows, before = self._waiting[begin]
+                self._waiting[begin] = rows, before + labelled
+
+    def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
+        """Show the share of predictions with a label, how many predictions it is of, and the share that is usual then."""
+        del index  # there is one
+        found = [(view.start_ms, self._due[view.start_ms]) for view in views if view.start_ms in self._due]
+        rows, labelled = (sum(counts) for counts in zip((0, 0), *(counts for _, counts in found), strict=True))
+        name = self.signals[0].name
+        expected = [level for start_ms, _ in found if (level := usual_level(self._normal, KIND, name, start_ms)) is not None]
+        before = {"labelled": float(np.mean(np.cos(math.pi / 4 + np.array(expected) / 2) ** 2))} if expected else {}
+        return Sketch(before, {"labelled": labelled / max(rows, 1), "rows": float(rows)})
+
+
+def _scored(inputs: InputSummary) -> int:
+    """Return how many predictions can have a loss: those that are fit and have a score."""
+    return sum(inputs.score.bins)
+
+
+def open_detector(setup: Setup) -> LabelsCoverage:
+    """Open it."""
+    return LabelsCoverage(setup)
