@@ -25,6 +25,7 @@ from daemon.deploying.first import deploy_again, deploy_first
 from daemon.deploying.stage import KafkaWorld
 from daemon.deploying.swap import Deploying
 from daemon.executing.stage import Executing
+from daemon.goals.keeping import Keeping
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.loop import Loop, Stages
@@ -172,7 +173,7 @@ def loop_of(
         executing=Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None),
         judging=Judging(places, model.judging, model.declared.task),
         deploying=deploying,
-        orders=Orders(ledger, places, planning, deploying, is_observed=is_observed),
+        orders=Orders(ledger, places, planning, deploying, goals=Keeping(ledger, model.vocabulary), is_observed=is_observed),
         registry=Follow(
             model.name,
             ledger,

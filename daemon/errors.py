@@ -6,6 +6,7 @@ DaemonError
 ├── BudgetSpentError     expected: a call of a language model has no room in its budget; the policy planner decides
 ├── NoProposalError      expected: a planner has nothing to propose; likewise (`daemon/planners/base.py`)
 ├── PlanRefusedError     expected: a plan makes no sense or breaks a rule; the incident closes with the reason
+├── GoalRefusedError     expected: a goal makes no sense for its model, or its proposer would approve it
 ├── RunFailedError       a step failed for good; the incident closes as failed, with the class of the failure
 │   └── RunLostError     the process died without an answer; it is run again once
 ├── SwapFailedError      the data plane didn't do what a deployment says in time: roll back or try again later
@@ -37,6 +38,10 @@ class BudgetSpentError(DaemonError):
 
 class PlanRefusedError(DaemonError):
     """A plan makes no sense or breaks a rule."""
+
+
+class GoalRefusedError(DaemonError):
+    """A goal makes no sense for its model, isn't there, or can't be approved by who wants to."""
 
 
 class RunFailedError(DaemonError):

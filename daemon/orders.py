@@ -6,7 +6,8 @@ import re
 
 from daemon.deploying.slots import OURS
 from daemon.deploying.swap import Deploying
-from daemon.errors import PlanRefusedError, SwapFailedError
+from daemon.errors import GoalRefusedError, PlanRefusedError, SwapFailedError
+from daemon.goals.keeping import Keeping
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Move
 from daemon.places import Places
@@ -29,16 +30,25 @@ class Orders:
         places: the registry of bundles.
         planning: knows which plans wait for a person's word.
         deploying: the only writer of deployments.
+        goals: what people ask for.
         is_observed: whether the model is served elsewhere.
     """
 
     def __init__(
-        self, ledger: Ledger, places: Places, planning: Planning, deploying: Deploying, *, is_observed: bool = False
+        self,
+        ledger: Ledger,
+        places: Places,
+        planning: Planning,
+        deploying: Deploying,
+        *,
+        goals: Keeping,
+        is_observed: bool = False,
     ) -> None:
         self._ledger = ledger
         self._places = places
         self._planning = planning
         self._deploying = deploying
+        self._goals = goals
         self._is_observed = is_observed
 
     async def apply(self, now_ms: int) -> None:
@@ -47,7 +57,7 @@ class Orders:
             command = order.command
             try:
                 await self._apply(command, now_ms)
-            except (PlanRefusedError, SwapFailedError) as error:
+            except (PlanRefusedError, SwapFailedError, GoalRefusedError) as error:
                 self._reject(command, str(error), now_ms)
             else:
                 log.info("CommandApplied", command=command.id, kind=command.kind, model=command.model)
@@ -66,6 +76,8 @@ class Orders:
                 self._ledger.settle_command(command, "applied", f"{command.kind} by {command.by}", now_ms)
             case "approve" | "refuse":
                 self._decide(command, now_ms)
+            case "propose_goal" | "approve_goal" | "retire_goal":
+                self._goals.apply(command, now_ms)
 
     async def _challenge(self, command: Command, now_ms: int) -> None:
         """Open an incident in which the submitted bundle is judged, or forced past the judge; nothing is trained.

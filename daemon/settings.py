@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from daemon.deploying.config import DeployingConfig
 from daemon.executing.config import ExecutingConfig
+from daemon.goals.config import GoalsConfig
+from daemon.goals.vocabulary import Vocabulary, vocabulary_of
 from daemon.judging.config import JudgingConfig
 from daemon.ledger.chain import Key
 from daemon.planners._claude.config import ClaudeConfig
@@ -16,7 +19,7 @@ from daemon.planners.policy import PolicyConfig
 from daemon.planning.config import PlanningConfig
 from daemon.replay.config import LogConfig
 from daemon.triaging.config import TriagingConfig
-from streams.contracts.errors import ConfigError
+from streams.contracts.errors import ConfigError, ContractError
 from streams.lake.place import CREDENTIALS, folder_of
 from streams.model import ModelSettings
 from streams.runtime.config import Section, environment, known_kind
@@ -50,6 +53,9 @@ class GovernedModelSettings(ModelSettings):
     log: LogConfig = LogConfig()
     """Which columns of a recorded log hold what, for `driftwake replay`."""
 
+    goals: GoalsConfig = GoalsConfig()
+    """Words that `driftwake ask` understands besides the columns and slices."""
+
     def planning_config(self) -> PlanningConfig:
         """Return planning's settings, with the shadow's length as judging has it."""
         return self.planning.model_copy(update={"shadow": self.judging.shadow})
@@ -58,11 +64,24 @@ class GovernedModelSettings(ModelSettings):
         """Return deploying's settings, with the model's partitions."""
         return self.deploying.model_copy(update={"partitions": self.partitions})
 
+    def vocabulary(self, today: dt.date, models: tuple[str, ...] = ()) -> Vocabulary:
+        """Return what a goal for the model can speak of; `models` are the names of all models.
+
+        Raises:
+            ContractError: cohorts, values or targets name what isn't declared, or two of them have the same name.
+        """
+        others = tuple(name for name in models if name != self.name)
+        return vocabulary_of(self.name, self.schema_contract(), self.sliced(), self.goals, today=today, others=others)
+
     @model_validator(mode="after")
     def _check_kinds(self) -> GovernedModelSettings:
         known_kind("daemon.planners", self.planning.planner)
         for gate in (*self.judging.sealed_gates, *self.judging.shadow_gates):
             known_kind("daemon.gates", gate)
+        try:
+            self.vocabulary(dt.date.min)
+        except ContractError as error:
+            raise ValueError(f"goals: {error}") from error
         kept = self.archiving.keep_rows
         if kept is not None and kept < self.planning.train:
             raise ValueError(f"archiving.keep_rows must be at least planning.train ({self.planning.train}), not {kept}")

@@ -28,7 +28,10 @@ from streams.transport.broker_config import last_address
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 
-Kind = Literal["challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse"]
+Kind = Literal[
+    "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_goal", "approve_goal",
+    "retire_goal",
+]  # fmt: skip
 
 
 def order(kind: Kind, model: str, arguments: dict[str, Any], wall: WallClock | None = None) -> Command:

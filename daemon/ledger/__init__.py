@@ -1,1 +1,1 @@
-"""The durable truth: incidents, plans, steps, lessons, budgets and the audit chain."""
+"""The durable truth: incidents, plans, steps, lessons, budgets, goals and the audit chain."""

@@ -11,6 +11,7 @@ from daemon.ledger.canonical import canonical, digest_of_bytes
 IncidentId = NewType("IncidentId", str)
 PlanDigest = NewType("PlanDigest", str)
 StepId = NewType("StepId", str)
+GoalId = NewType("GoalId", str)
 
 _INCIDENT = re.compile(r"inc-\d{8}T\d{9}Z-[0-9a-f]{8}")
 
@@ -29,6 +30,11 @@ def incident_id(model: str, cause: str, opened_ms: int, opener: str) -> Incident
 def incident_in(subject: str) -> str:
     """Return the incident that a step or note is about; empty when it is about something else."""
     return subject if _INCIDENT.fullmatch(subject) else ""
+
+
+def goal_id(model: str, proposed_ms: int, opener: str) -> GoalId:
+    """Name the goal that a command proposed."""
+    return GoalId(f"goal-{time_part(proposed_ms)}-{short_digest([model, opener])}")
 
 
 def step_id(subject: str, key: str) -> StepId:

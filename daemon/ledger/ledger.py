@@ -12,6 +12,7 @@ from daemon.ledger.audit import AuditFault, AuditRecord, Examined, Head, Key, On
 from daemon.ledger.calls import Calls
 from daemon.ledger.chain import examine
 from daemon.ledger.engine import open_engine, url_of
+from daemon.ledger.goals import Goals
 from daemon.ledger.ids import incident_in
 from daemon.ledger.inbox import Inbox
 from daemon.ledger.incidents import Incidents
@@ -21,8 +22,8 @@ from daemon.ledger.store import Observer, unobserved
 from streams.runtime.clock import SystemClock, WallClock
 
 
-class Ledger(Inbox, Incidents, Steps, Memory, Calls):
-    """Events, incidents, plans, steps, approvals, experiments, lessons, budgets, calls, commands and the audit of all of it."""
+class Ledger(Inbox, Incidents, Steps, Memory, Calls, Goals):
+    """Events, incidents, plans, steps, approvals, lessons, budgets, calls, goals, commands and the audit of all of it."""
 
     def head(self) -> Head:
         """Return the audit's newest number and hash."""

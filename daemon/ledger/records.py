@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from daemon.ledger.ids import IncidentId, PlanDigest, StepId, digest_of
+from daemon.ledger.ids import GoalId, IncidentId, PlanDigest, StepId, digest_of
 
 State = Literal[
     "open", "diagnosed", "planned", "awaiting_approval", "running", "judged", "shadowing", "promoting", "probation",
@@ -190,3 +190,26 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     decision: Literal["approve", "refuse"]
     state: Literal["given", "used", "void"]
     expires_wall_ms: int
+
+
+GoalState = Literal["proposed", "approved", "retired"]
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asked for. `objective` is the written form of `daemon.goals.objective`, and `digest` its address.
+
+    The sentence is what was said, or empty where a YAML was filled in; it came from a person, and is obeyed by nothing.
+    """
+
+    id: GoalId
+    model: str | None
+    sentence: str
+    objective: dict[str, Any]
+    digest: str
+    state: GoalState
+    proposed_by: str
+    approved_by: str = ""
+    retired_by: str = ""
+    proposed_ms: int
+    approved_ms: int | None = None
+    retired_ms: int | None = None

@@ -212,6 +212,28 @@ class CommandRow(Table):
     data: Mapped[dict[str, Any]]
 
 
+class GoalRow(Table):
+    """What somebody asked for, as it was said and as it was compiled (`proposed`, `approved`, `retired`). Times are event time.
+
+    No model means a goal for one that is yet to be made.
+    """
+
+    __tablename__ = "goal"
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    model: Mapped[str | None]
+    sentence: Mapped[str]
+    objective: Mapped[dict[str, Any]]
+    digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str]
+    proposed_by: Mapped[str]
+    approved_by: Mapped[str]
+    retired_by: Mapped[str]
+    proposed_ms: Mapped[int]
+    approved_ms: Mapped[int | None]
+    retired_ms: Mapped[int | None]
+    __table_args__ = (Index("ix_goal_model_state", "model", "state"),)
+
+
 class AuditRow(Table):
     """One link of the chain, as `chain.AuditRecord` says."""
 

@@ -161,7 +161,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """An order to the daemon, from a person or a pipeline. Applied once per `id`."""
 
     id: str
-    kind: Literal["challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse"]
+    kind: Literal[
+        "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_goal", "approve_goal",
+        "retire_goal",
+    ]  # fmt: skip
     model: str
     by: str
     arguments: dict[str, Any] = {}

@@ -10,6 +10,8 @@ from daemon.deploying.config import DeployingConfig
 from daemon.deploying.swap import Deploying
 from daemon.executing.config import ExecutingConfig
 from daemon.executing.stage import Executing, Run
+from daemon.goals.keeping import Keeping
+from daemon.goals.vocabulary import Vocabulary
 from daemon.judging.config import JudgingConfig
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger
@@ -185,7 +187,14 @@ class Control:
             executing=Executing(MODEL, ledger, self.executing(**(executing or {})), owner, run=run),
             judging=Judging(places, judge),
             deploying=deploy,
-            orders=Orders(ledger, places, plan, deploy, is_observed=is_observed),
+            orders=Orders(
+                ledger,
+                places,
+                plan,
+                deploy,
+                goals=Keeping(ledger, lambda today: Vocabulary(model=MODEL, schema=_SCHEMA, today=today)),
+                is_observed=is_observed,
+            ),
             registry=Follow(
                 MODEL,
                 ledger,

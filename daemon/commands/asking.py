@@ -1,0 +1,160 @@
+"""`driftwake ask` and `goals`: compile what somebody wants, show it back, and send it as an order like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daemon.commands.errors import BadInputError
+from daemon.commands.looking import known_model, reading
+from daemon.commands.ordering import Kind, order
+from daemon.commands.screen import Screen, short, when
+from daemon.goals.base import Compiler, NotUnderstood, checked, understand
+from daemon.goals.checks import Finding
+from daemon.goals.form import form_of
+from daemon.goals.grammar import Grammar
+from daemon.goals.objective import Objective, read, written, yaml_text
+from daemon.goals.telling import NOT_ACTED_ON, tell
+from daemon.goals.vocabulary import Vocabulary
+from daemon.ledger.records import Goal, GoalState
+from daemon.settings import DaemonSettings
+from streams.contracts.errors import ContractError
+from streams.contracts.records import Command
+from streams.runtime.clock import SystemClock, WallClock
+from streams.runtime.documents import read_document
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody asks for: a sentence, or a YAML file that was filled in; of which model, None where the config has one."""
+
+    sentence: str | None = None
+    file: Path | None = None
+    model: str | None = None
+
+
+def compiled(
+    settings: DaemonSettings, wish: Wish, *, wall: WallClock | None = None, compiler: Compiler | None = None
+) -> Objective | NotUnderstood:
+    """Compile a wish, without sending it anywhere. Days are those of the wall clock, in UTC.
+
+    Raises:
+        BadInputError: nothing is asked for, or twice, or of a model that isn't there.
+        ConfigError: the file can't be read.
+    """
+    if (wish.sentence is None) == (wish.file is None):
+        raise BadInputError("say what you want in words, or give --yaml-file with a form that you filled in")
+    values = read_document(wish.file).values if wish.file is not None else {}
+    vocabulary = _vocabulary(settings, wish.model, values, wall or SystemClock())
+    if wish.sentence is not None:
+        return understand(compiler or Grammar(), wish.sentence, vocabulary)
+    return _filled_in(values, vocabulary)
+
+
+def proposal(objective: Objective, sentence: str) -> Command:
+    """Order that an objective be kept until somebody approves it."""
+    arguments = {"objective": written(objective), "digest": objective.digest, "sentence": sentence}
+    return order("propose_goal", objective.model, arguments)
+
+
+def about(settings: DaemonSettings, digest: str, kind: Kind, *states: GoalState) -> Command:
+    """Order that a goal be approved or retired; `digest` is the beginning of its digest.
+
+    Raises:
+        BadInputError: no goal in one of these states is meant, or several are.
+        LedgerError: the ledger can't be read.
+    """
+    goal = find(settings, digest, *states)
+    return order(kind, str(goal.model), {"digest": goal.digest})
+
+
+def find(settings: DaemonSettings, digest: str, *states: GoalState) -> Goal:
+    """Find a goal by the beginning of its digest; of the same goal proposed again the newest.
+
+    Raises:
+        BadInputError: none or several are meant.
+        LedgerError: the ledger can't be read.
+    """
+    with reading(settings) as ledger:
+        known = [goal for goal in ledger.goals() if not states or goal.state in states]
+    found = {goal.digest: goal for goal in known if digest and goal.digest.startswith(digest)}
+    if len(found) != 1:
+        there = ", ".join(f"{short(goal.digest)} ({goal.state})" for goal in known[-5:]) or "none"
+        raise BadInputError(f"{digest!r} names {len(found)} goals; there are: {there}")
+    return next(iter(found.values()))
+
+
+def listed(settings: DaemonSettings, model: str | None) -> list[Goal]:
+    """List goals, oldest first.
+
+    Raises:
+        BadInputError: the config has no such model.
+        LedgerError: the ledger can't be read.
+    """
+    name = known_model(settings, model) if model is not None else None
+    with reading(settings) as ledger:
+        return ledger.goals(name)
+
+
+def told(objective: Objective) -> dict[str, Any]:
+    """Return what was understood, for other programs."""
+    return {"understood": True, "objective": written(objective), "digest": objective.digest, "in_words": tell(objective)}
+
+
+def told_not(answer: NotUnderstood) -> dict[str, Any]:
+    """Return why nothing was understood, for other programs."""
+    return {"understood": False, "findings": [finding._asdict() for finding in answer.findings], "form": answer.form}
+
+
+def show(objective: Objective, screen: Screen) -> None:
+    """Show what was understood: in words, as YAML, and the digest to approve."""
+    screen.line(tell(objective))
+    screen.title("As YAML")
+    for line in yaml_text(objective).splitlines():
+        screen.line(line)
+    screen.title(f"Digest {objective.digest}")
+
+
+def show_not(answer: NotUnderstood, screen: Screen) -> None:
+    """Show why nothing was understood, and the form to fill in."""
+    screen.line("not compiled, because:", "red")
+    for finding in answer.findings:
+        screen.line(f"  {finding.code}: {finding.text}", "red")
+    screen.title("Say it otherwise, or fill this in and give it with --yaml-file")
+    for line in answer.form.splitlines():
+        screen.line(line)
+
+
+def show_goal(goal: Goal, screen: Screen) -> None:
+    """Show one goal: who said what and when, and what it was compiled to."""
+    screen.title(f"{goal.id}  {goal.state}")
+    if goal.sentence:
+        screen.line(f"said: {goal.sentence}")
+    steps = (
+        ("proposed", goal.proposed_by, goal.proposed_ms), ("approved", goal.approved_by, goal.approved_ms),
+        ("retired", goal.retired_by, goal.retired_ms),
+    )  # fmt: skip
+    for step, by, time_ms in steps:
+        if time_ms is not None:
+            screen.line(f"{step} by {by} at {when(time_ms)}")
+    show(read(goal.objective), screen)
+    screen.line(NOT_ACTED_ON)
+
+
+def _vocabulary(settings: DaemonSettings, model: str | None, values: Mapping[str, Any], wall: WallClock) -> Vocabulary:
+    names = tuple(one.name for one in settings.models)
+    wanted = model or str(values.get("model") or (names[0] if len(names) == 1 else ""))
+    if not wanted:
+        raise BadInputError(f"--model: name one of {', '.join(names)}")
+    known_model(settings, wanted)
+    chosen = next(one for one in settings.models if one.name == wanted)
+    return chosen.vocabulary(wall.now().date(), names)
+
+
+def _filled_in(values: Mapping[str, Any], vocabulary: Vocabulary) -> Objective | NotUnderstood:
+    try:
+        return checked(read({"model": vocabulary.model, **values}), vocabulary)
+    except ContractError as error:
+        return NotUnderstood((Finding("form", str(error)),), form_of(vocabulary, {}))

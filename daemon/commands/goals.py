@@ -1,0 +1,118 @@
+"""The commands about goals: `driftwake ask`, `driftwake goals`, and `goals show`, `approve` and `retire`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, Config, Json, OnlyModel, screen, settings_in
+
+if TYPE_CHECKING:
+    from streams.contracts.records import Command
+
+app = typer.Typer()
+goals_app = typer.Typer(help="Goals that people asked for: kept, shown and audited; nothing acts on them yet.")
+
+Digest = Annotated[str, typer.Argument(help="The goal's digest, or the beginning of it.")]
+
+
+@app.command()
+def ask(
+    sentence: Annotated[str | None, typer.Argument(help="What you want, in words.")] = None,
+    config: Config = DEFAULT_CONFIG,
+    *,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Of which model, where the config has several.")] = None,
+    yaml_file: Annotated[Path | None, typer.Option(help="A form that you filled in, instead of words.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is understood, propose nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Say what you want of a model: it is compiled, read back and proposed as a goal, which somebody else approves.
+
+    Nothing is guessed: a word that isn't understood is named, with a form to fill in, and exit status 2. An approved goal is
+    kept, shown and audited; nothing acts on it yet.
+
+    Example: driftwake ask "keep precision at 95 % for European customers" --dry-run
+    """
+    from daemon.commands import asking
+    from daemon.commands.screen import Screen
+    from daemon.goals.base import NotUnderstood
+
+    settings = settings_in(config)
+    answer = asking.compiled(settings, asking.Wish(sentence=sentence, file=yaml_file, model=model))
+    if isinstance(answer, NotUnderstood):
+        if as_json:
+            screen().data(asking.told_not(answer))
+        else:
+            asking.show_not(answer, Screen(sys.stderr))
+        raise typer.Exit(BAD_INPUT)
+    if as_json:
+        screen().data(asking.told(answer))
+    else:
+        asking.show(answer, screen())
+    if not dry_run:
+        _send(config, asking.proposal(answer, sentence or ""), as_json=as_json)
+
+
+@goals_app.callback(invoke_without_command=True)
+def goals(context: typer.Context, config: Config = DEFAULT_CONFIG, *, model: OnlyModel = None, as_json: Json = False) -> None:
+    """List goals, oldest first."""
+    from daemon.commands import asking
+    from daemon.commands.screen import short, when
+
+    if context.invoked_subcommand is not None:
+        return
+    found = asking.listed(settings_in(config), model)
+    if as_json:
+        screen().data(found)
+        return
+    columns = ("digest", "model", "state", "proposed", "by", "approved by", "said")
+    rows = (
+        (short(one.digest), one.model, one.state, when(one.proposed_ms), one.proposed_by, one.approved_by or "-", one.sentence)
+        for one in found
+    )
+    screen().table(columns, rows)
+
+
+@goals_app.command("show")
+def goals_show(digest: Digest, config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+    """Read a goal back: in words, as YAML, and who said what when."""
+    from daemon.commands import asking
+
+    goal = asking.find(settings_in(config), digest)
+    if as_json:
+        screen().data(goal)
+    else:
+        asking.show_goal(goal, screen())
+
+
+@goals_app.command("approve")
+def goals_approve(digest: Digest, config: Config = DEFAULT_CONFIG) -> None:
+    """Approve a proposed goal, exactly as its digest says it; who asked for it can't."""
+    from daemon.commands import asking
+
+    _send(config, asking.about(settings_in(config), digest, "approve_goal", "proposed"))
+
+
+@goals_app.command("retire")
+def goals_retire(digest: Digest, config: Config = DEFAULT_CONFIG) -> None:
+    """End a goal, approved or only proposed."""
+    from daemon.commands import asking
+
+    _send(config, asking.about(settings_in(config), digest, "retire_goal", "proposed", "approved"))
+
+
+def _send(config: Path, command: Command, *, as_json: bool = False) -> None:
+    from daemon.commands import ordering
+
+    ordering.send(settings_in(config), command)
+    if not as_json:
+        screen().line(
+            f"{command.kind} for {command.model} is on its way; `driftwake audit show --subject {command.id}` tells what came "
+            "of it"
+        )
+
+
+app.add_typer(goals_app, name="goals")

@@ -1,0 +1,128 @@
+"""The parts that a sentence is made of. Each says one thing; none says it by its place, so clauses may stand in any order."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from daemon.goals.checks import Code
+from daemon.goals.metrics import Metric
+from daemon.goals.objective import Cost, Period
+from streams.contracts.slices import Condition
+
+Side = Literal["floor", "ceiling", "natural"]
+"""`natural` is the side on which the metric is worse: precision at 95 % is a floor, an error rate at 5 % a ceiling."""
+
+Verb = Literal["hold", "improve", "up", "down", "reach"]
+Unit = Literal["", "%", "points", "ms"]
+
+
+class Quantity(NamedTuple):
+    """A number and what stood behind it."""
+
+    value: float
+    unit: Unit
+
+
+class Trouble(NamedTuple):
+    """A part that was recognised and makes no goal."""
+
+    code: Code
+    text: str
+
+
+class MetricPart(NamedTuple):
+    """Which metric."""
+
+    metric: Metric
+
+
+class BoundPart(NamedTuple):
+    """What the metric must reach.
+
+    `side` is what it says as it stands, `denied` what it says when the sentence denies it (`don't let … fall below`); None where
+    that makes no goal. With `upper` it is a range. `is_up_to` marks `up to`, which is a floor behind verbs like `get`,
+    and `is_bare` a number with no comparison: behind `increase` it may be where to, or by how much.
+    """
+
+    quantity: Quantity
+    side: Side | None
+    denied: Side | None = None
+    upper: Quantity | None = None
+    is_up_to: bool = False
+    is_bare: bool = False
+
+
+class ChangePart(NamedTuple):
+    """How far the metric must move, or may move at most. `way` is where to, None where the words don't say.
+
+    With `needs_denial` it is only a goal when the sentence denies it.
+    """
+
+    quantity: Quantity
+    aim: Literal["improve", "hold"]
+    way: Literal["up", "down"] | None = None
+    needs_denial: bool = False
+
+
+class SidePart(NamedTuple):
+    """A side that stands apart from its number: `a minimum precision of 95 %`."""
+
+    side: Side
+
+
+class DenialPart(NamedTuple):
+    """`Don't let`: denies the bound or change that follows."""
+
+
+class VerbPart(NamedTuple):
+    """What is to be done with the metric."""
+
+    verb: Verb
+
+
+class TargetPart(NamedTuple):
+    """What is to be predicted; no columns where that wasn't said."""
+
+    columns: tuple[str, ...]
+
+
+class NamedPart(NamedTuple):
+    """The name of what can be predicted, apart from the verb: `whether premium customers churn`."""
+
+    column: str
+    said: str
+
+
+class CohortPart(NamedTuple):
+    """Which requests."""
+
+    conditions: tuple[Condition, ...]
+
+
+class HorizonPart(NamedTuple):
+    """For which days, or how far ahead: the length as people say it, and the days it is from today on, None of hours."""
+
+    period: Period | None
+    span: str | None = None
+
+
+class OverPart(NamedTuple):
+    """What stretch of time a value is counted over."""
+
+    span: str
+
+
+class CostPart(NamedTuple):
+    """What it may cost."""
+
+    cost: Cost
+
+
+class NothingPart(NamedTuple):
+    """Words that only hold a sentence together."""
+
+
+Part = (
+    Trouble | MetricPart | BoundPart | ChangePart | SidePart | DenialPart | VerbPart | TargetPart | NamedPart | CohortPart
+    | HorizonPart | OverPart | CostPart | NothingPart
+)  # fmt: skip

@@ -1,0 +1,53 @@
+"""Sentences of people, from files that were written before they were measured.
+
+`sealed.yaml` and `sealed_again.yaml` were measured once before the grammar knew any of it. Of the first, 36 of 60 were compiled
+as meant; of the second, after the grammar had learnt from the first, 23 of 40. None of either was compiled otherwise, and none of
+the 30 that must not be was compiled. So two of five new sentences have to be said again, or filled in.
+"""
+
+import pytest
+
+from daemon.goals.base import NotUnderstood
+from daemon.goals.objective import written
+from daemon.goals.telling import phrase
+from tests.kit.sayings import Saying, answer_to, meant, played, sayings, vocabularies
+
+KNOWN = vocabularies()
+FILES = ("paraphrases.yaml", "sealed.yaml", "sealed_again.yaml")
+NEVER_COMPILED = [saying for file in FILES for saying in sayings(file, "refused")]
+
+
+@pytest.mark.parametrize(("file", "least"), [("paraphrases.yaml", 100), ("sealed.yaml", 55), ("sealed_again.yaml", 28)])
+def test_most_are_compiled_as_meant_and_none_otherwise(file: str, least: int):
+    outcome = played(file)
+    assert not outcome.wrong, outcome.wrong
+    assert len(outcome.right) >= least, [saying.say for saying in outcome.silent if saying.means]
+    assert len(outcome.silent) >= len(sayings(file, "refused"))
+
+
+def test_there_are_as_many_as_promised():
+    assert [len(sayings(file, part)) for file in FILES for part in ("compiled", "refused")] == [100, 47, 60, 20, 40, 10]
+
+
+@pytest.mark.parametrize("saying", NEVER_COMPILED, ids=lambda saying: saying.say)
+def test_what_makes_no_goal_is_refused(saying: Saying):
+    answer = answer_to(saying, KNOWN)
+    assert isinstance(answer, NotUnderstood)
+    assert all(finding.text for finding in answer.findings)
+    assert f"model: {saying.model}" in answer.form
+
+
+@pytest.mark.parametrize("saying", sayings("paraphrases.yaml", "refused"), ids=lambda saying: saying.say)
+def test_the_reason_is_said(saying: Saying):
+    answer = answer_to(saying, KNOWN)
+    assert isinstance(answer, NotUnderstood)
+    assert saying.because in {finding.code for finding in answer.findings}
+
+
+@pytest.mark.parametrize("saying", sayings("paraphrases.yaml", "compiled"), ids=lambda saying: saying.say)
+def test_what_is_read_back_means_the_same(saying: Saying):
+    answer = answer_to(saying, KNOWN)
+    assert not isinstance(answer, NotUnderstood)
+    again = answer_to(saying._replace(say=phrase(answer)), KNOWN)
+    assert not isinstance(again, NotUnderstood), (phrase(answer), again)
+    assert (again, again.digest, written(again)) == (answer, answer.digest, meant(saying))
