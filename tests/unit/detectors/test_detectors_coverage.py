@@ -145,3 +145,10 @@ def test_labels_that_are_missing_by_chance_are_as_surprising_as_normal_deviates(
     surprises = (level - level.mean()) * math.sqrt(rows)
     assert surprises.std() == pytest.approx(1, abs=0.04)
     assert 0.002 < (surprises > 2.33).mean() < 0.016
+
+
+def test_where_it_isnt_known_whether_all_requests_are_there_there_is_no_cohort() -> None:
+    """As of the rows of a training, which all have labels."""
+    detector = opened(1)
+    share(detector, day(0, 100, {0: 100})._replace(requests=None))
+    assert share(detector, day(1, 100, {1: 100})) is None

@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from skills._kit.explained import FEWEST_ROWS, MOST_COLUMNS, ROWS, expected_by, parts_of
+from skills._kit import explained
+from skills._kit.explained import FEWEST_ROWS, ROWS, expected_by, parts_of
+from streams.contracts.bundle import STAND_IN
 from streams.detectors.base import Columns, Floats
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
@@ -111,11 +113,17 @@ def test_rows_that_are_as_the_reference_explain_nothing(served: Served, scorer: 
         assert part.low - 0.02 < 0 < part.high + 0.02
 
 
-def test_no_more_columns_are_asked_than_cost_allows_and_none_that_nobody_may_see(served: Served, scorer: Scorer) -> None:
+def test_no_more_columns_are_asked_than_cost_allows_and_none_that_nobody_may_see(
+    served: Served, scorer: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = expected_by(scorer, reference_of(served), moved_by(served, 100), ["email", "amount", "weight", "shop", "colour"], 0)
     assert found is not None
+    assert found.rows == 100, "each once"
     assert {part.feature for part in found.columns} == {"amount", "weight", "shop", "colour"}, "an address is in no reference"
-    assert MOST_COLUMNS >= 4
+    monkeypatch.setattr(explained, "MOST_COLUMNS", 2)
+    fewer = expected_by(scorer, reference_of(served), moved_by(served, 100), ["shop", "email", "amount", "colour"], 0)
+    assert fewer is not None
+    assert {part.feature for part in fewer.columns} == {"shop", "amount"}, "those that moved most"
 
 
 def test_nothing_is_said_of_too_little(served: Served, scorer: Scorer) -> None:
@@ -128,6 +136,9 @@ def test_nothing_is_said_of_too_little(served: Served, scorer: Scorer) -> None:
     bare = Scorer.__new__(Scorer)
     bare.__dict__.update(scorer.__dict__, _profile=msgspec.structs.replace(scorer.profile, outcomes=None))
     assert expected_by(bare, reference, moved_by(served, 100), ["amount"], 0) is None
+    lineage = {STAND_IN: {"mean_distance": 0.0}}
+    bare.__dict__.update(scorer.__dict__, _manifest=msgspec.structs.replace(scorer.manifest, lineage=lineage))
+    assert expected_by(bare, reference, moved_by(served, 100), ["amount"], 0) is None, "an imitation isn't what was served"
 
 
 def test_a_diagnosis_says_which_column_the_expected_loss_rises_by(served: Served, tmp_path: Path) -> None:
