@@ -44,7 +44,7 @@ class _Scan:
         self.told: list[_Told] = []
         self.end = at
         self.is_open = self.is_apart = False
-        self._is_everyone = self._is_each = False
+        self._is_everyone = self._is_each = self._was_each = False
         self._joints: frozenset[str] = frozenset()
 
     def take(self, item: Found[Item]) -> int:
@@ -60,14 +60,17 @@ class _Scan:
         """Pass over a word between items, None where it belongs to no cohort."""
         word = reading.tokens[place].text
         if reading.is_one_of(place, NOUNS | GROUPS):
+            self._is_each = False
             is_everyone = word not in GROUPS and (self._is_everyone or word.startswith("every"))
             self.is_open = False
+            self.is_apart = self.is_apart or (self._was_each and word in GROUPS)
             self.end = place + 1 if self.told or is_everyone else self.end
         elif reading.is_one_of(place, _DETERMINERS):
             self._is_everyone = word in _EVERYONE
             self._is_each = self._is_each or word in _EACH
+            self._was_each = self._was_each or self._is_each
             self.end = place + 1 if word == "only" and self.told and self.end == place else self.end
-        elif not is_first and reading.is_one_of(place, _PREPOSITIONS | _LISTING):
+        elif not is_first and not self._is_each and reading.is_one_of(place, _PREPOSITIONS | _LISTING):
             self._joints |= {word} & _LISTING
         else:
             return None

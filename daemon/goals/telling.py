@@ -119,7 +119,7 @@ def _condition(condition: Condition) -> str:
 
 def _times(objective: Objective) -> Iterator[str]:
     if objective.over is not None:
-        yield f"A value is counted over any {objective.over}."
+        yield f"A value is counted over {objective.over} at a time."
     if isinstance(objective.horizon, Period):
         yield f"It is for the days from {objective.horizon.first} to {objective.horizon.last}, both included."
     elif objective.horizon is not None:

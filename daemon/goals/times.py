@@ -65,7 +65,7 @@ def read_over(reading: Reading, at: int) -> Found[Part] | None:
     if adjective is not None and adjective.kind == "word" and adjective.text in EACH:
         return Found(reading.skip(often + 1, _WINDOWS), OverPart(f"1 {EACH[adjective.text]}"))
     span = _span_at(reading, behind)
-    if span is None or (counted is None and not is_sure):
+    if span is None or (counted is None and not is_sure) or _is_cadence(reading, at, behind, span.end):
         return None
     if not is_sure:
         counted_over, lasts = f"over any {span.value}", f"for the next {span.value}"
@@ -73,6 +73,13 @@ def read_over(reading: Reading, at: int) -> Found[Part] | None:
             span.end, Trouble("ambiguous_time", f"is a value counted `{counted_over}`, or is the goal `{lasts}`? Say which")
         )
     return Found(reading.skip(span.end, _WINDOWS), OverPart(span.value))
+
+
+def _is_cadence(reading: Reading, at: int, number: int, end: int) -> bool:
+    """Whether words say how often rather than over what: `every 14 days`, unless it is `in every 14-day window`."""
+    before = {token.text for token in reading.tokens[at:number]}
+    is_often = number_at(reading, number) is not None and bool(before & {"each", "every"})
+    return is_often and not before & {"in", "over"} and not reading.is_one_of(end, _WINDOWS)
 
 
 def _span_at(reading: Reading, at: int) -> Found[str] | None:

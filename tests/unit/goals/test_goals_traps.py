@@ -39,8 +39,11 @@ TRAPS = {
     "keep recall above 80 % for premium customers with a budget of 20 euros": "ambiguous_cohort",
     "KEEP RECALL ABOVE 80 % FOR US CUSTOMERS": "unknown_words",
     "keep recall above 80 % for it customers": "unknown_words",
-    "keep recall above 80 % for each of FR and DE": "ambiguous_cohort",
+    "keep recall above 80 % for each of FR and DE": "unknown_words",
     "keep recall above 80 % in every segment": "unknown_words",
+    "keep recall above 80 % in every European segment": "ambiguous_cohort",
+    "recall 80 % each for FR and DE": "unknown_words",
+    "keep recall above 80 %, measured every 14 days": "unknown_words",
     "keep recall above 80 % for each customer": "unknown_words",
     "keep recall above 80 % for customers": "unknown_words",
     "keep recall above 80 % for premium basic": "ambiguous_cohort",
@@ -71,6 +74,8 @@ TRAPS = {
     "improve recall, monthly budget of 50 EUR per week": "cost_unit",
     "improve recall, budget 50 EUR, budget 60 EUR": "two_costs",
     "a minimum precision": "no_number",
+    "recall falls by more than 2 points": "negation",
+    "don't let recall drop by at most 2 points": "negation",
 }  # fmt: skip
 
 
