@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-full check faults bench bench-latency bench-ledger bench-monitors bench-rivals bench-estimates bench-loop bench-loop-full bench-loop-night format clean lock
+.PHONY: demo test test-full check faults bench bench-latency bench-ledger bench-monitors bench-rivals bench-estimates bench-planner bench-training bench-loop bench-loop-full bench-loop-night format clean lock
 
 $(READY): requirements.lock pyproject.toml
 	bash deploy/setup.sh $(PYTHON) $(VENV)
@@ -65,6 +65,15 @@ bench-estimates: $(READY)
 SEEDS ?= 0-0
 faults: $(READY)
 	$(BIN)/python -m pytest tests/faults --fault-seeds $(SEEDS)
+
+# What planners make of simulated incidents, against its bars; a planner beside policy: make bench-planner PLANNERS="policy claude"
+PLANNERS ?= policy
+bench-planner: $(READY)
+	$(BIN)/python -m tests.bench.planner $(addprefix --planner ,$(PLANNERS))
+
+# What a training takes on the CPU, beside what a plan predicts.
+bench-training: $(READY)
+	$(BIN)/python -m tests.bench.training
 
 # The closed loop against its bars: a small set, every scenario, every scenario five times (a run goes on where it stopped).
 bench-loop: $(READY)

@@ -29,6 +29,7 @@ from daemon.goals.keeping import Keeping
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.loop import Loop, Stages
+from daemon.machine import read_machine
 from daemon.metrics import DaemonMetrics
 from daemon.orders import Orders
 from daemon.places import Places
@@ -137,14 +138,15 @@ def loop_of(
     model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, *, owner: str, signer: Signer
 ) -> Loop:
     """Compose one model's control plane."""
-    is_observed = model.sidecar is not None
+    is_observed, schema = model.sidecar is not None, model.schema_contract()
     places = Places(
         model.name,
         settings.lake_place,
         settings.folder("registry").resolve(),
         model.archiving.flush_every.ms,
-        model.schema_contract().sources,
+        schema.sources,
         model.watch(),
+        schema,
     )
     skills = settings.executing_config()
     planning = Planning(
@@ -157,6 +159,7 @@ def loop_of(
         has_windows=not is_observed,
         policy=_planner(POLICY, model, ledger),
         planner=_planner(model.planning.planner, model, ledger),
+        machine=read_machine,
     )
     deploying = Deploying(
         model.name,

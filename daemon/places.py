@@ -11,7 +11,7 @@ import msgspec
 from daemon.errors import PlanRefusedError
 from streams.contracts.bundle import MANIFEST_FILE, Manifest, decode_manifest
 from streams.contracts.errors import ContractError
-from streams.contracts.schema import SourceSchema
+from streams.contracts.schema import ModelSchema, SourceSchema
 
 
 class Places(NamedTuple):
@@ -19,7 +19,8 @@ class Places(NamedTuple):
 
     `lake` (or a URL) and `registry` are absolute folders as the skills take them; the archive is complete up to every multiple of
     `archive_interval_ms` of event time that archiving has reported. `sources` are registered by now, maybe not yet when the
-    champion was trained. `watch` is how the model is watched (`ModelSettings.watch`).
+    champion was trained. `watch` is how the model is watched (`ModelSettings.watch`), `schema` what the config declares of its
+    columns by now.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Places(NamedTuple):
     archive_interval_ms: int
     sources: tuple[SourceSchema, ...] | None = None
     watch: dict[str, Any] | None = None
+    schema: ModelSchema | None = None
 
     def until_ms(self, now_ms: int) -> int:
         """Return the last archive boundary at or before `now_ms`: no read of the lake goes further."""

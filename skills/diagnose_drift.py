@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from skills._kit.archives import Archive, ArchivedGain, Changed, change_of, gains_of, surely_returned
 from skills._kit.causes import Signs, WeighedCause, weigh
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
@@ -57,7 +58,8 @@ SEED = 0
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The events to explain; `recent` is event time and label time in [now - recent, now).
 
-    `deployed_ms` is when the champion took over from another bundle, None where it was the first.
+    `deployed_ms` is when the champion took over from another bundle, None where it was the first; `archived` are digests of earlier
+    champions, the newest first.
     """
 
     lake: str
@@ -68,6 +70,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     events: list[DriftEvent]
     recent_ms: int
     deployed_ms: int | None = None
+    archived: tuple[str, ...] = ()
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +121,10 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them."""
+    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them.
+
+    `change` is None when no event says when it began, and then no earlier champion is measured.
+    """
 
     causes: list[WeighedCause]
     moved: list[Moved]
@@ -127,6 +133,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     performance: Performance
     headroom: Missed | None = None
     expected: Expected | None = None
+    change: Changed | None = None
+    archived: list[ArchivedGain] = []
 
 
 _OF_INPUTS = frozenset({"data_quality", "feature_drift", "score_drift", "performance_estimate"})
@@ -172,7 +180,8 @@ def run(request: Input, work: Path) -> Output:
     del work  # nothing is written
     if request.recent_ms <= 0:
         raise InputError("recent_ms must be positive")
-    scorer = load(BundleStore(Path(request.registry)), request.model, request.champion)
+    store = BundleStore(Path(request.registry))
+    scorer = load(store, request.model, request.champion)
     schema, profile = scorer.manifest.schema, scorer.profile
     lake = Lake(request.lake)
     seen = shown(lake, request.model, schema)
@@ -187,10 +196,13 @@ def run(request: Input, work: Path) -> Output:
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
+    change = change_of(request.events, recent.outcomes)
+    archive, delay_ms = Archive(lake, store, request.model, request.now_ms), labels.delay_ms_p90 or 0.0
+    archived = gains_of(archive, scorer, request.archived, change, delay_ms=delay_ms, seed=SEED) if change is not None else []
     swap = _swap(request, Place(lake, request.model, seen, profile))
-    own = _Own(mine, found, speaks, performance)
+    signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
     return Output(
-        causes=weigh(_signs(request, scorer, recent, own, _Seen(changed, shifts, labels, swap))),
+        causes=weigh(msgspec.structs.replace(signs, returned=surely_returned(archived))),
         moved=[
             Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
         ][:MOST_MOVED],
@@ -201,6 +213,8 @@ def run(request: Input, work: Path) -> Output:
         performance=performance,
         headroom=_headroom(lake, request, scorer, performance.metric),
         expected=_expected(request, scorer, changed, shifts),
+        change=change,
+        archived=archived,
     )
 
 

@@ -21,7 +21,7 @@ MOVES: dict[State, frozenset[State]] = {
     "open": frozenset({"open", "diagnosed", "failed", "expired"}),
     "diagnosed": frozenset({"open", "planned", "no_action", "refused", "failed"}),
     "planned": frozenset({"awaiting_approval", "running", "no_action", "refused", "failed", "expired"}),
-    "awaiting_approval": frozenset({"running", "refused", "failed", "expired"}),
+    "awaiting_approval": frozenset({"awaiting_approval", "running", "no_action", "refused", "failed", "expired"}),
     "running": frozenset({"judged", "promoting", "refused", "failed"}),
     "judged": frozenset({"shadowing", "refused", "failed"}),
     "shadowing": frozenset({"shadowing", "promoting", "refused", "failed"}),

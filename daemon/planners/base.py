@@ -19,12 +19,14 @@ if TYPE_CHECKING:  # the ledger opens databases; who only reads a config needs n
     from daemon.ledger.ledger import Ledger
 
 Action = Literal[
-    "no_action", "wait_for_labels", "alert_upstream", "search_features_and_retrain", "retrain", "judge_submitted", "rollback",
-    "promote_submitted",
+    "no_action", "wait_for_labels", "alert_upstream", "ask_person", "search_features_and_retrain", "retrain", "restore_archived",
+    "judge_submitted", "rollback", "promote_submitted",
 ]  # fmt: skip
 # A person's alone: no planner may propose it.
 FORCED: Action = "promote_submitted"
 TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
+# What ends, if the judge agrees, in another champion.
+REPLACES: frozenset[Action] = TRAINS | {"restore_archived"}
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +64,25 @@ class Headroom(msgspec.Struct, frozen=True, kw_only=True):
     rows: int = 0
 
 
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """When the newest confirmed change began, and how many labelled rows were asked since."""
+
+    since_ms: int
+    rows: int
+
+
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier champion: its quality less the present one's on `rows` labelled rows since the change, with the interval."""
+
+    digest: str
+    value: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    rows: int = 0
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What the diagnosis found; numbers and enums only."""
+    """What the diagnosis found; numbers and enums only. `archived` are earlier champions, the newest first."""
 
     causes: tuple[Cause, ...] = ()
     moved: tuple[dict[str, Any], ...] = ()
@@ -71,6 +90,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     label_state: LabelState = LabelState()
     performance: Performance = Performance()
     headroom: Headroom | None = None
+    change: Change | None = None
+    archived: tuple[Archived, ...] = ()
 
     @property
     def likely(self) -> Cause | None:
@@ -81,10 +102,11 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """All a planner may know.
 
-    `waits_left` says how often it may still wait for labels; `may_promote` whether the promotion budget has room when a
-    challenger could be ready; `submitted` whether a person handed in a challenger; `can_roll_back` whether an earlier
-    champion is known; `has_windows` whether the model's server computes windows; `evidence` are the ids that reasons may cite.
-    What planning costs is written down under `incident`, its id.
+    `waits_left` says how often it may still wait for labels, `wait_ms` at a time; `may_promote` whether the promotion budget has
+    room when a challenger could be ready; `submitted` whether a person handed in a challenger; `can_roll_back` whether an
+    earlier champion is known; `has_windows` whether the model's server computes windows; `is_frozen` whether nothing may be
+    deployed now; `tried` what was tried lately on this champion, with the same settings, and didn't help; `evidence` are the ids
+    that reasons may cite. What planning costs is written down under `incident`, its id.
     """
 
     now_ms: int
@@ -98,16 +120,25 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     submitted: bool = False
     can_roll_back: bool = False
     has_windows: bool = True
+    wait_ms: int = 0
+    is_frozen: bool = False
+    tried: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """An action, why, and the utility of every action that was weighed (None: it can't be done, and `excluded` says why)."""
+    """An action, why, and the utility of every action that was weighed (None: it can't be done, and `excluded` says why).
+
+    Whatever the action is, a training would use rows from `train_since_ms` on, or those that the config says where it is None, and
+    `challenger` is the digest of the archived bundle that restoring would bring back.
+    """
 
     action: Action
     reasons: tuple[Reason, ...]
     utilities: dict[str, float | None]
     excluded: dict[str, str] = {}
+    train_since_ms: int | None = None
+    challenger: str | None = None
 
 
 WhyNot = Literal[

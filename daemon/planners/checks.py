@@ -9,9 +9,12 @@ from typing import get_args
 
 from daemon.planners.base import (
     FORCED,
+    REPLACES,
     TRAINS,
     Action,
+    Archived,
     Cause,
+    Change,
     Diagnosis,
     LabelState,
     NoProposalError,
@@ -86,12 +89,30 @@ def situations() -> Iterator[Situation]:
                 now_ms=_NOW_MS, incident_cause="performance", diagnosis=diagnosis, promotions=1, may_promote=may_promote,
                 waits_left=waits_left, submitted=submitted, can_roll_back=can_roll_back, evidence=("event-1",),
             )  # fmt: skip
+    yield from _changed()
     flood = Diagnosis(
         causes=tuple(Cause(cause=f"cause_{number}", probability=1 / _MANY) for number in range(_MANY)),
         moved=tuple({"column": f"c{number}", "effect": 1.0} for number in range(_MANY)),
     )
     evidence = tuple(f"event-{number}" for number in range(_MANY))
     yield Situation(now_ms=_NOW_MS, incident_cause="x", diagnosis=flood, promotions=_MANY, may_promote=False, evidence=evidence)
+
+
+def _changed() -> Iterator[Situation]:
+    """Situations after a change, with bundles in the archive, frozen or not, tried or not."""
+    day_ms = 86_400_000
+    for cause, rows, is_frozen, is_tried in itertools.product(_CAUSES, (100, 5_000), (True, False), (True, False)):
+        diagnosis = Diagnosis(
+            causes=(Cause(cause=cause, probability=0.9),),
+            label_state=LabelState(coverage=0.9, rows=9_000, delay_ms_p90=day_ms),
+            performance=Performance(reference=0.9, recent=0.5, low=0.48, high=0.52),
+            change=Change(since_ms=_NOW_MS - 9 * day_ms, rows=rows),
+            archived=(Archived(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=rows),),
+        )
+        yield Situation(
+            now_ms=_NOW_MS, incident_cause="loss_drift", diagnosis=diagnosis, promotions=0, may_promote=True, waits_left=2,
+            wait_ms=9 * day_ms, is_frozen=is_frozen, tried=tuple(sorted(TRAINS)) if is_tried else (),
+        )  # fmt: skip
 
 
 def _check_form(proposal: Proposal) -> None:
@@ -114,8 +135,8 @@ def _check_form(proposal: Proposal) -> None:
 def _check_sense(proposal: Proposal, situation: Situation) -> None:
     if proposal.utilities.get(proposal.action) is None:
         raise PlannerCheckError(f"{proposal.action} was chosen, though it can't be done or wasn't weighed")
-    if proposal.action in TRAINS and not situation.may_promote:
-        raise PlannerCheckError("training was chosen though nothing may be promoted: the guardrails should not be needed")
+    if proposal.action in REPLACES:
+        _check_replacing(proposal, situation)
     if proposal.action == "wait_for_labels" and situation.waits_left <= 0:
         raise PlannerCheckError("waiting was chosen though no wait is left")
     if proposal.action == FORCED:
@@ -124,3 +145,15 @@ def _check_sense(proposal: Proposal, situation: Situation) -> None:
         raise PlannerCheckError("nothing was submitted that could be judged")
     if proposal.action == "rollback" and not situation.can_roll_back:
         raise PlannerCheckError("no earlier champion is known that could come back")
+
+
+def _check_replacing(proposal: Proposal, situation: Situation) -> None:
+    if not situation.may_promote or situation.is_frozen:
+        raise PlannerCheckError(f"{proposal.action} was chosen though nothing may be promoted: no guardrail should be needed")
+    if proposal.action in situation.tried and proposal.train_since_ms is None:
+        raise PlannerCheckError(f"{proposal.action} was tried lately with the same settings, and didn't help")
+    if proposal.train_since_ms is not None and proposal.train_since_ms >= situation.now_ms:
+        raise PlannerCheckError("there are no rows to learn from in the future")
+    known = {one.digest for one in situation.diagnosis.archived}
+    if proposal.action == "restore_archived" and (not known or proposal.challenger not in {None, *known}):
+        raise PlannerCheckError("the bundle to restore must be one that the diagnosis found in the archive")

@@ -10,6 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
+import msgspec
+
 from daemon.ledger.canonical import plain
 from daemon.planners.base import Action, Proposal, WhyNot
 from daemon.planning.guardrails import RULES
@@ -57,6 +59,15 @@ def objection(proposal: Proposal, policy: Proposal, tolerated_points: float) -> 
     if expected is None:
         return "not_possible"
     return "expected_harm" if expected < -tolerated_points else ""
+
+
+def completed(proposal: Proposal, policy: Proposal) -> Proposal:
+    """Return another planner's proposal with what it leaves open: the rows to learn from, and the bundle to restore.
+
+    Both follow from what the diagnosis measured, so the policy planner's word on them is as good as any.
+    """
+    since_ms = policy.train_since_ms if proposal.train_since_ms is None else proposal.train_since_ms
+    return msgspec.structs.replace(proposal, train_since_ms=since_ms, challenger=proposal.challenger or policy.challenger)
 
 
 def ruled_out(rule: str) -> str:

@@ -7,16 +7,26 @@ from typing import Any, NamedTuple
 from daemon.errors import PlanRefusedError
 from daemon.ledger.canonical import plain
 from daemon.ledger.ids import digest_of
-from daemon.ledger.records import Incident, Plan, PlanStep
+from daemon.ledger.records import Incident, Plan, PlanStep, Reason
 from daemon.places import Places
-from daemon.planners.base import TRAINS, Proposal
+from daemon.planners.base import REPLACES, TRAINS, Action, Change, Proposal
 from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
+from daemon.planning.device import Placement
 from streams.contracts.features import Window
+
+# Of the rows since a change so many are kept for the judge; the others are learnt from.
+FRESH_SEALED = 0.4
+# An archived bundle was chosen by the first half of the rows since the change, so it is judged on the second.
+ARCHIVED_SEALED = 0.5
 
 
 class Basis(NamedTuple):
-    """What a plan is made from: event time, the champion and its windows, how long most labels take, and the planner."""
+    """What a plan is made from: event time, the champion and its windows, how long most labels take, who
+    plans, and since when all changed.
+
+    `device` is where a training should run, None where nobody can say.
+    """
 
     now_ms: int
     incident: Incident
@@ -24,6 +34,23 @@ class Basis(NamedTuple):
     windows: tuple[Window, ...]
     label_delay_ms: int = 0
     proposer: str = POLICY
+    change: Change | None = None
+    device: Placement | None = None
+
+
+class Ranges(NamedTuple):
+    """Event times of a plan's rows, as lengths: all of them end `delay_ms` before `until_ms`, the last `sealed_ms` are sealed."""
+
+    until_ms: int
+    train_ms: int
+    sealed_ms: int
+    delay_ms: int
+
+    @property
+    def sealed(self) -> tuple[int, int]:
+        """The sealed window [since, until)."""
+        end_ms = self.until_ms - self.delay_ms
+        return end_ms - self.sealed_ms, end_ms
 
 
 def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig) -> Plan:
@@ -32,9 +59,10 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
     Raises:
         PlanRefusedError: no steps belong to the action.
     """
-    until_ms = places.until_ms(basis.now_ms)
-    end_ms = until_ms - _label_delay_ms(basis, config)
+    ranges = ranges_of(proposal, basis, places.until_ms(basis.now_ms), config)
     trains = proposal.action in TRAINS
+    expiry_ms = min(config.plan_expiry.ms, config.ask_expiry.ms) if proposal.action == "ask_person" else config.plan_expiry.ms
+    machine = (Reason(text=basis.device.reason),) if trains and basis.device is not None else ()
     return Plan(
         model=places.model,
         incident=basis.incident.id,
@@ -43,32 +71,73 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
         requester=basis.incident.requester,
         autonomy=config.autonomy,
         created_ms=basis.now_ms,
-        expires_ms=basis.now_ms + config.plan_expiry.ms,
-        steps=_steps(proposal, basis, places, config, until_ms),
-        reasons=proposal.reasons,
+        expires_ms=basis.now_ms + expiry_ms,
+        steps=_steps(proposal, basis, places, config, ranges),
+        reasons=(*proposal.reasons, *machine),
         alternatives={action: value for action, value in proposal.utilities.items() if value is not None},
-        sealed=(end_ms - config.sealed.ms, end_ms),
+        sealed=ranges.sealed,
         budget_ms=config.training_budget.ms if trains else 0,
-        configuration=_configuration(proposal, basis, config) if trains else "",
+        configuration=_configuration(proposal, basis, config),
         champion=basis.champion,
     )
 
 
-def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig, until_ms: int) -> tuple[PlanStep, ...]:
+def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningConfig) -> Ranges:
+    """Return which rows a plan is about: those since the change where the proposal says so, else what the config says."""
+    since_ms, share = proposal.train_since_ms if proposal.action in TRAINS else None, FRESH_SEALED
+    if proposal.action == "restore_archived" and basis.change is not None:
+        since_ms, share = basis.change.since_ms, ARCHIVED_SEALED
+    if since_ms is not None:
+        delay_ms = basis.label_delay_ms
+        span_ms = until_ms - delay_ms - since_ms
+        sealed_ms = min(config.sealed.ms, int(span_ms * share))
+        if sealed_ms > 0:
+            train_ms = min(max(config.train.ms, sealed_ms + delay_ms + 1), until_ms - since_ms)
+            return Ranges(until_ms, train_ms, sealed_ms, delay_ms)
+    # At most half of the training range is given up for late labels.
+    delay_ms = min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
+    return Ranges(until_ms, config.train.ms, config.sealed.ms, delay_ms)
+
+
+def configuration_of(action: Action, champion: str, windows: tuple[Window, ...], config: PlanningConfig) -> str:
+    """Return what is equal for trainings that would try the same thing again, on all rows that the config says."""
+    names = sorted(window.name for window in windows)
+    return digest_of([action, champion, names, config.train.ms, config.parameters, config.seed])
+
+
+def restoring(champion: str, archived: str) -> str:
+    """Return what is equal for plans that would try the same archived bundle again instead of the same champion."""
+    return digest_of(["restore_archived", champion, archived])
+
+
+def _configuration(proposal: Proposal, basis: Basis, config: PlanningConfig) -> str:
+    if proposal.action == "restore_archived":
+        return restoring(basis.champion, proposal.challenger or "")
+    if proposal.action not in REPLACES:
+        return ""
+    whole = configuration_of(proposal.action, basis.champion, basis.windows, config)
+    # Rows since another change are another try.
+    return whole if proposal.train_since_ms is None else digest_of([whole, proposal.train_since_ms])
+
+
+def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig, ranges: Ranges) -> tuple[PlanStep, ...]:
     common = places.arguments(basis.champion)
     windows: list[Any] = [plain(window) for window in basis.windows]
-    delay_ms = _label_delay_ms(basis, config)
     data = common | places.looked_up() | {
-        "until_ms": until_ms, "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "label_delay_ms": delay_ms,
-        "windows": windows,
+        "until_ms": ranges.until_ms, "train_ms": ranges.train_ms, "sealed_ms": ranges.sealed_ms,
+        "label_delay_ms": ranges.delay_ms, "windows": windows,
     }  # fmt: skip
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
     own = common | places.looked_up() | {"watch": places.watch}
     match proposal.action:
-        case "rollback" | "promote_submitted":
+        case "rollback" | "promote_submitted" | "ask_person":
             return ()
         case "judge_submitted":
             return (build, _compare(common, basis.incident.challenger, config.seed, ("data",)))
+        case "restore_archived":
+            if not proposal.challenger or basis.change is None:
+                raise PlanRefusedError("an archived bundle is restored after a change, and has a digest")
+            return (build, _compare(common, proposal.challenger, config.seed, ("data",)))
         case "retrain":
             train = _train(own, windows, basis, config, ("data",))
             return (build, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
@@ -76,7 +145,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
             search = PlanStep(
                 key="search", skill="propose_windows", needs=("data",),
                 arguments=common | places.looked_up() | {
-                    "train": _result("data", "train"), "until_ms": until_ms - delay_ms - config.sealed.ms, "seed": config.seed,
+                    "train": _result("data", "train"), "until_ms": ranges.sealed[0], "seed": config.seed,
                     "budget_seconds": config.search_seconds,
                 },
             )  # fmt: skip
@@ -86,15 +155,12 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
     raise PlanRefusedError(f"no steps belong to {proposal.action}")
 
 
-def _label_delay_ms(basis: Basis, config: PlanningConfig) -> int:
-    """Return how far before now the labelled rows end; at most half of the training range is given up for late labels."""
-    return min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
-
-
 def _train(common: dict[str, Any], windows: Any, basis: Basis, config: PlanningConfig, needs: tuple[str, ...]) -> PlanStep:
     lineage = {"incident": basis.incident.id, "parent": basis.champion, "versions": _result("data", "versions")}
+    # Where the GPU is to be used, the skill finds out whether it can; where it has no room, it isn't tried.
+    device = {"device": "cpu"} if basis.device is not None and basis.device.device == "cpu" else {}
     arguments = common | {
-        "train": _result("data", "train"), "windows": windows, "parameters": config.parameters, "seed": config.seed,
+        "train": _result("data", "train"), "windows": windows, "parameters": device | config.parameters, "seed": config.seed,
         "lineage": lineage,
     }  # fmt: skip
     return PlanStep(key="train", skill="train_xgboost", arguments=arguments, needs=needs)
@@ -107,9 +173,3 @@ def _compare(common: dict[str, Any], challenger: Any, seed: int, needs: tuple[st
 
 def _result(step: str, field: str) -> dict[str, str]:
     return {"from_step": step, "field": field}
-
-
-def _configuration(proposal: Proposal, basis: Basis, config: PlanningConfig) -> str:
-    """Equal for plans that would try the same thing again: the same act on the same champion with the same settings."""
-    windows = sorted(window.name for window in basis.windows)
-    return digest_of([proposal.action, basis.champion, windows, config.train.ms, config.parameters, config.seed])

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from daemon.ledger.records import Autonomy
+from daemon.planning.rules import SiteRule
 from streams.runtime.config import Section
 from streams.runtime.durations import Duration
 
@@ -69,9 +70,31 @@ class PlanningConfig(Section):
     approval_expiry: Duration = Duration.of("3d")
     """Wall-clock time after which an approval that was not used is void."""
 
+    ask_expiry: Duration = Duration.of("3d")
+    """Event time for which a question waits for a person's word; a shorter `plan_expiry` counts."""
+
+    remind_before: Duration = Duration.of("1d")
+    """How long before a plan that waits for a person expires, people are reminded, once; at most half of its time."""
+
     repeat_after: Duration = Duration.of("14d")
     """How long a configuration that didn't help is not tried again."""
 
     tolerated_points: float = Field(default=0.5, ge=0)
     """How far below doing nothing, in points of quality, the policy planner may see what another planner proposes; what it sees
     further below is expected to do harm, and isn't done."""
+
+    rules: tuple[SiteRule, ...] = ()
+    """The site's own rules: what is denied and what needs an approval, by action, cause, requester, weekday and hour."""
+
+    grants: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Whose plans may use a tagged column that is granted: column to requesters. One that isn't named here is granted to all;
+    what drift alone calls for is requested by `driftwake`."""
+
+    @field_validator("rules")
+    @classmethod
+    def _each_once(cls, rules: tuple[SiteRule, ...]) -> tuple[SiteRule, ...]:
+        names = [rule.id for rule in rules]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"{doubled[0]!r} is the id of two rules; a ruling must name one")
+        return rules

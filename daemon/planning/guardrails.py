@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
 from daemon.planners.base import FORCED, TRAINS
 from daemon.planning.config import PlanningConfig
+from daemon.planning.rules import SAFE, SiteRule, Wanted, matching
+from streams.contracts.errors import ContractError
+from streams.contracts.features import Window
+from streams.contracts.schema import OWN_FACTS, Column, ModelSchema
+from streams.windows.facts import columns_of, own_columns
 
 MONTH_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
@@ -18,7 +25,9 @@ class Facts(NamedTuple):
     """What the rules look at.
 
     `promoted_ms` are the times of all promotions, `training_minutes` what was spent in the last 30 days, `tried` what came
-    of the plan's configuration before, `frozen_by` who froze deployments.
+    of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, as far as the
+    ledger knows, `reads` the schema of the bundle that a plan begins from, and `declared` the one that the config declares now;
+    `cause` is the likeliest cause.
     """
 
     now_ms: int
@@ -27,6 +36,10 @@ class Facts(NamedTuple):
     promoted_ms: Sequence[int]
     training_minutes: float
     tried: Sequence[Experiment]
+    champion: str | None = None
+    reads: ModelSchema | None = None
+    declared: ModelSchema | None = None
+    cause: str = ""
 
 
 class Ruling(NamedTuple):
@@ -46,7 +59,18 @@ def check(plan: Plan, facts: Facts, config: PlanningConfig) -> tuple[Ruling, ...
     for name, rule in RULES.items():
         objection = rule(plan, facts, config)
         rulings.append(Ruling(name, not objection, objection or "allowed"))
-    return tuple(rulings)
+    denied = [rule for rule in _site_rules(plan, facts, config) if rule.effect == "deny"]
+    own = [Ruling(f"site_rule: {rule.id}", allowed=False, reason=f"the site's rule {rule.id} denies it") for rule in denied]
+    return (*rulings, *own)
+
+
+def needs_approval(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
+    """Return the id of the site's rule that wants a person to approve a plan, the empty string when none does."""
+    return next((rule.id for rule in _site_rules(plan, facts, config) if rule.effect == "need_approval"), "")
+
+
+def _site_rules(plan: Plan, facts: Facts, config: PlanningConfig) -> tuple[SiteRule, ...]:
+    return matching(config.rules, Wanted(plan.action, facts.cause, plan.model, plan.requester, facts.now_ms))
 
 
 def deployment_freeze(now_ms: int, frozen_by: str | None, config: PlanningConfig) -> str:
@@ -89,20 +113,29 @@ def _not_expired(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 
 
 def _not_frozen(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    return "" if plan.action == "rollback" else deployment_freeze(facts.now_ms, facts.frozen_by, config)
+    return "" if plan.action in SAFE else deployment_freeze(facts.now_ms, facts.frozen_by, config)
+
+
+def _same_champion(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
+    if plan.action in {"judge_submitted", "ask_person", FORCED}:
+        return ""
+    return "" if facts.champion in {None, plan.champion} else "another champion serves than the one that the plan was made for"
+
+
+def in_vain(tried: Sequence[Experiment], now_ms: int, config: PlanningConfig) -> list[Experiment]:
+    """Return those of a configuration's experiments that speak against trying it again now."""
+    return [one for one in tried if one.outcome not in _NOT_AGAINST and now_ms < one.time_ms + config.repeat_after.ms]
 
 
 def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
-    recent = [
-        one for one in facts.tried if one.outcome not in _NOT_AGAINST and facts.now_ms < one.time_ms + config.repeat_after.ms
-    ]
+    recent = in_vain(facts.tried, facts.now_ms, config)
     return f"the same was tried {len(recent)} times lately and didn't help" if recent else ""
 
 
 def _promotion_budget(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
     # Judging what somebody submitted promotes nothing yet; the budget is asked again before any swap. It limits driftwake's
     # own swaps, not a person's.
-    if plan.action in {"rollback", "judge_submitted", FORCED}:
+    if plan.action in {*SAFE, "judge_submitted", FORCED}:
         return ""
     earliest_ms = facts.now_ms + plan.budget_ms + config.shadow.ms
     room_ms = promotion_room_ms(earliest_ms, facts.promoted_ms, config.promotions_per_30d)
@@ -116,12 +149,69 @@ def _training_budget(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
     return "" if wanted <= config.training_minutes_per_30d else "the training minutes of 30 days are used"
 
 
+def _no_closed_column(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
+    """Refuse a training that reads a tagged column which nobody has granted, maybe since the champion was made."""
+    columns = _read_by(plan, facts)
+    if columns is None:
+        return "a window of the plan reads what isn't declared"
+    closed = sorted(column.name for column in columns if column.is_closed)
+    return f"column {closed[0]} is tagged, and nobody has granted it" if closed else ""
+
+
+def _granted_to_requester(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
+    """Refuse a training for somebody who may not use a column that it reads, or that its search may come upon."""
+    withheld = {name for name, requesters in config.grants.items() if plan.requester not in requesters}
+    found = sorted(column.name for column in _read_by(plan, facts) or () if column.name in withheld)
+    if found:
+        return f"column {found[0]} isn't granted to who requests the plan"
+    if facts.declared is None or not any(step.skill == "propose_windows" for step in plan.steps):
+        return ""
+    own = [column for source in facts.declared.sources for column in source.columns]
+    near = sorted(column.name for column in (*facts.declared.columns, *own) if column.granted and column.name in withheld)
+    return f"a search could come upon column {near[0]}, which isn't granted to who requests the plan" if near else ""
+
+
+def _read_by(plan: Plan, facts: Facts) -> list[Column] | None:
+    """Return the columns whose values a training reads, as they are declared now, or as they were; None when nobody can say."""
+    if plan.action not in TRAINS or facts.reads is None:
+        return []
+    now = facts.declared or facts.reads
+    schema = msgspec.structs.replace(facts.reads, sources=now.sources)
+    names = {("requests", column.name) for column in schema.features}
+    try:
+        for window in _windows_of(plan):
+            names |= {(window.source, name) for name in columns_of(window, schema)}
+            names |= {("requests", name) for name in own_columns(window)}
+    except ContractError:
+        return None
+    return [column for source, name in sorted(names) if (column := _column(source, name, now, schema)) is not None]
+
+
+def _windows_of(plan: Plan) -> list[Window]:
+    """Return the windows that a training begins with; a search adds to them what the schema grants."""
+    given = [step.arguments.get("windows", ()) for step in plan.steps if step.skill == "build_dataset"]
+    return [msgspec.convert(one, Window) for windows in given for one in windows]
+
+
+def _column(source: str, name: str, *schemas: ModelSchema) -> Column | None:
+    for schema in schemas:
+        own = schema.columns if source in OWN_FACTS else ()
+        others = [column for one in schema.sources if one.name == source for column in one.columns]
+        for column in (*own, *others):
+            if column.name == name:
+                return column
+    return None
+
+
 RULES: dict[str, Rule] = {
     "plan_schema": _well_formed,
     "known_skills": _known_skills,
     "plan_expiry": _not_expired,
-    "freeze": _not_frozen,
+    "same_champion": _same_champion,
     "no_repeat": _no_repeat,
+    "freeze": _not_frozen,
+    "tagged_columns": _no_closed_column,
+    "grants": _granted_to_requester,
     "promotion_budget": _promotion_budget,
     "training_budget": _training_budget,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
+from collections.abc import Callable
 from typing import Any, cast
 
 import msgspec
@@ -13,10 +14,22 @@ from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Approval, Incident, Move, Plan, Reason, Spend, State
 from daemon.places import Places
 from daemon.planners.base import FORCED, TRAINS, Diagnosis, NoProposalError, Planner, Proposal, Situation
-from daemon.planning.arbiter import POLICY, REASONS, Choice, arbitrate, objection, ruled_out
-from daemon.planning.compose import Basis, compose
+from daemon.planning.arbiter import POLICY, REASONS, Choice, arbitrate, completed, objection, ruled_out
+from daemon.planning.compose import Basis, compose, configuration_of, restoring
 from daemon.planning.config import PlanningConfig
-from daemon.planning.guardrails import MINUTE_MS, MONTH_MS, Facts, Ruling, check, deployment_freeze, promotion_room_ms
+from daemon.planning.device import Load, Machine, Placement, choose
+from daemon.planning.guardrails import (
+    MINUTE_MS,
+    MONTH_MS,
+    Facts,
+    Ruling,
+    check,
+    deployment_freeze,
+    in_vain,
+    needs_approval,
+    promotion_room_ms,
+)
+from streams.contracts.bundle import Manifest
 from streams.contracts.records import Command
 from streams.runtime.logging import Log
 from streams.runtime.plugins import load_kind
@@ -44,6 +57,7 @@ class Planning:
         has_windows: whether the model's server computes windows.
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
+        machine: reports what a training could have; without it nothing is said of where one should run.
     """
 
     def __init__(
@@ -58,6 +72,7 @@ class Planning:
         has_windows: bool = True,
         policy: Planner | None = None,
         planner: Planner | None = None,
+        machine: Callable[[], Machine] | None = None,
     ) -> None:
         self._ledger = ledger
         self._places = places
@@ -68,6 +83,7 @@ class Planning:
         self._has_windows = has_windows
         self._policy = policy or _planner(POLICY)
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
+        self._machine = machine
 
     async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
@@ -88,24 +104,31 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=choice.proposer)
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
-        return Move(to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought)
+        return Move(
+            to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought, challenger=_restored(proposal),
+        )  # fmt: skip
 
     def permit(self, incident: Incident, now_ms: int) -> Move | None:
         """Ask the guardrails, then the model's autonomy; None while another incident holds the slots."""
         plan = self._plan(incident)
-        if now_ms < plan.expires_ms and self._is_busy(incident):
+        asks = plan.action == "ask_person"
+        if now_ms < plan.expires_ms and not asks and self._is_busy(incident):
             return None
-        rulings = check(plan, self._facts(plan, now_ms), self._config)
+        facts = self._facts(plan, incident, now_ms)
+        rulings = check(plan, facts, self._config)
         refused = self._refusal(rulings)
         if refused is not None:
             return refused
         told = {"rulings": [ruling._asdict() for ruling in rulings]}
         if self._config.autonomy == "observe":
             return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
-        if self._config.autonomy == "propose":
+        wanted = needs_approval(plan, facts, self._config)
+        if asks or wanted or self._config.autonomy == "propose":
+            named = f"site_rule: {wanted}" if wanted else "autonomy_propose"
+            reason = "a person is asked what to do" if asks else f"{plan.action} needs a person's approval"
             return Move(
-                to="awaiting_approval", reason=f"{plan.action} needs a person's approval", rule="autonomy_propose",
-                waits_until_ms=plan.expires_ms, details=told,
+                to="awaiting_approval", reason=reason, rule="planner_asks" if asks else named, waits_until_ms=plan.expires_ms,
+                details=told,
             )  # fmt: skip
         return self._run(plan, "autonomy_act", told, now_ms)
 
@@ -119,11 +142,24 @@ class Planning:
                 continue
             if approval.decision == "refuse":
                 return Move(to="refused", reason="a person refused the plan", rule="approval", approval=approval.id)
+            if plan.action == "ask_person":
+                return Move(to="no_action", reason="a person takes care of it", rule="person_took_over", approval=approval.id)
             if self._is_busy(incident):
                 return None
-            rulings = check(plan, self._facts(plan, now_ms), self._config)
+            rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
             return self._refusal(rulings) or self._run(plan, "approval", {}, now_ms, approval.id)
-        return None
+        return self._reminder(incident, plan, now_ms)
+
+    def _reminder(self, incident: Incident, plan: Plan, now_ms: int) -> Move | None:
+        """Remind people once that a plan waits for them, before it expires."""
+        ahead_ms = min(self._config.remind_before.ms, (plan.expires_ms - plan.created_ms) // 2)
+        if now_ms < plan.expires_ms - ahead_ms or "reminded_ms" in incident.details:
+            return None
+        log.warning("ApprovalReminded", incident=incident.id, action=plan.action, plan=plan.digest, expires_ms=plan.expires_ms)
+        return Move(
+            to="awaiting_approval", reason=f"{plan.action} still waits for a person, and expires soon", rule="approval_reminder",
+            details={"reminded_ms": now_ms}, waits_until_ms=plan.expires_ms,
+        )  # fmt: skip
 
     def objection_to(self, command: Command) -> str:
         """Return why an approval or refusal can't be accepted, the empty string when it can."""
@@ -220,7 +256,7 @@ class Planning:
         if situation.submitted:
             return None, "nothing_to_weigh"
         try:
-            heard = await planner.propose(situation)
+            heard = completed(await planner.propose(situation), policy)
             reason = objection(heard, policy, self._config.tolerated_points)
         except NoProposalError as error:
             return None, error.reason if error.reason in REASONS else "crashed"
@@ -240,18 +276,30 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=self._config.planner)
         except PlanRefusedError:
             return "no_plan_fits"
-        rulings = check(plan, self._facts(plan, now_ms), self._config)
+        rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
         return next((ruled_out(ruling.rule) for ruling in rulings if not ruling.allowed), "")
 
     def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int, *, proposer: str) -> Plan:
         if proposal.action == FORCED and not incident.details.get("forced"):
             raise PlanRefusedError("only a person may have a bundle serve that wasn't judged")
-        manifest = self._places.manifest(champion)
-        if incident.challenger and not self._places.manifest(incident.challenger).schema.reads_like(manifest.schema):
-            raise PlanRefusedError("the submitted bundle has another schema than the champion")
-        delay_ms = math.ceil(_diagnosis(incident).label_state.delay_ms_p90 or 0)
-        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer)
+        diagnosis, restored = _diagnosis(incident), _restored(proposal)
+        if restored not in {None, *(one.digest for one in diagnosis.archived)}:
+            raise PlanRefusedError("only a bundle that the diagnosis has found in the archive can be restored")
+        manifest, challenger = self._places.manifest(champion), incident.challenger or restored
+        if challenger and not self._places.manifest(challenger).schema.reads_like(manifest.schema):
+            raise PlanRefusedError("the challenger has another schema than the champion")
+        delay_ms = math.ceil(diagnosis.label_state.delay_ms_p90 or 0)
+        device = self._device(manifest) if proposal.action in TRAINS else None
+        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device)
         return compose(proposal, basis, self._places, self._config)
+
+    def _device(self, manifest: Manifest) -> Placement | None:
+        """Choose where to train, from what the champion's own training was; None where nobody knows that, or the machine."""
+        rows, rounds = (manifest.lineage.get(name) for name in ("fitted_rows", "rounds"))
+        if self._machine is None or type(rows) is not int or type(rounds) is not int:
+            return None
+        columns = len(manifest.schema.features) + len(manifest.windows) + len(manifest.expressions)
+        return choose(Load(rows, columns, rounds), self._machine())
 
     def _forced(self, incident: Incident) -> Proposal | None:
         """Return what a person ordered who wants a bundle to serve whatever a judge would say: there is nothing to weigh."""
@@ -260,8 +308,9 @@ class Planning:
         reason = Reason(text="a person forces the submitted bundle: it serves unjudged, and is compared with the one it replaces")
         return Proposal(action=FORCED, reasons=(reason,), utilities={FORCED: 0.0, "no_action": 0.0})
 
-    def _facts(self, plan: Plan, now_ms: int) -> Facts:
+    def _facts(self, plan: Plan, incident: Incident, now_ms: int) -> Facts:
         model = self._places.model
+        deployed, likely = self._ledger.deployments(model, "done"), _diagnosis(incident).likely
         return Facts(
             now_ms=now_ms,
             known_skills=self._known_skills,
@@ -269,18 +318,36 @@ class Planning:
             promoted_ms=self._ledger.spent_at(model, "promotion"),
             training_minutes=self._ledger.spent(model, "training_minutes", now_ms - MONTH_MS),
             tried=self._ledger.experiments(model, plan.configuration) if plan.configuration else (),
+            champion=deployed[-1].payload.get("champion") if deployed else None,
+            reads=self._places.manifest(plan.champion).schema if plan.action in TRAINS else None,
+            declared=self._places.schema,
+            cause=likely.cause if likely is not None else "",
         )
+
+    def _tried(self, champion: str, now_ms: int) -> tuple[str, ...]:
+        """Return the trainings that were in vain lately, with the champion and the settings of now."""
+        try:
+            windows = self._places.manifest(champion).windows
+        except PlanRefusedError:
+            return ()
+        tried = {action: configuration_of(action, champion, windows, self._config) for action in sorted(TRAINS)}
+        return tuple(action for action, configuration in tried.items() if self._in_vain(configuration, now_ms))
+
+    def _in_vain(self, configuration: str, now_ms: int) -> bool:
+        return bool(in_vain(self._ledger.experiments(self._places.model, configuration), now_ms, self._config))
 
     def _situation(self, incident: Incident, champion: str, now_ms: int) -> Situation:
         model = self._places.model
         promoted = self._ledger.spent_at(model, "promotion")
         earliest_ms = now_ms + self._config.training_budget.ms + self._config.shadow.ms
         earlier = {step.payload.get("champion") for step in self._ledger.deployments(model, "done")} - {champion, None}
+        diagnosis = _diagnosis(incident)
+        untried = [one for one in diagnosis.archived if not self._in_vain(restoring(champion, one.digest), now_ms)]
         return Situation(
             now_ms=now_ms,
             incident_cause=incident.cause,
             incident=incident.id,
-            diagnosis=_diagnosis(incident),
+            diagnosis=msgspec.structs.replace(diagnosis, archived=tuple(untried)),
             promotions=sum(time_ms > now_ms - MONTH_MS for time_ms in promoted),
             may_promote=promotion_room_ms(earliest_ms, promoted, self._config.promotions_per_30d) == earliest_ms,
             lessons=tuple(self._ledger.lessons(model)),
@@ -288,6 +355,9 @@ class Planning:
             submitted=bool(incident.challenger),
             can_roll_back=bool(earlier),
             has_windows=self._has_windows,
+            wait_ms=self._label_wait_ms,
+            is_frozen=bool(self.frozen(now_ms)),
+            tried=self._tried(champion, now_ms),
             evidence=tuple(event.id for event in self._ledger.events_of(incident.id)[:20]),
         )
 
@@ -298,3 +368,7 @@ def _diagnosis(incident: Incident) -> Diagnosis:
 
 def _planner(kind: str) -> Planner:
     return cast("Planner", load_kind("daemon.planners", kind).build())
+
+
+def _restored(proposal: Proposal) -> str | None:
+    return proposal.challenger if proposal.action == "restore_archived" else None

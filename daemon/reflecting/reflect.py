@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from daemon.ledger.records import Incident, Lesson, Move
+from daemon.likeness import signature
 from streams.contracts.features import duration_text
 
 _PHASES = ("sealed", "shadow", "probation")
@@ -19,6 +20,7 @@ def reflect(incident: Incident, move: Move, now_ms: int) -> Move:
     action = str(details.get("action", "none"))
     cause, probability = _likely(details)
     numbers = {"cause_probability": probability, "lasted_ms": float(now_ms - incident.opened_ms)} | _measured(details)
+    numbers |= signature((str(one["cause"]), float(one.get("probability", 0.0))) for one in _causes(details))
     said = [
         f"{cause} ({probability:.2f}) after {incident.cause}",
         f"{action} ended as {move.to} by rule {move.rule.split(':')[0]}",
@@ -32,9 +34,13 @@ def reflect(incident: Incident, move: Move, now_ms: int) -> Move:
     return msgspec.structs.replace(move, lesson=lesson)
 
 
+def _causes(details: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = details.get("diagnosis", {}).get("causes", [])
+    return found
+
+
 def _likely(details: dict[str, Any]) -> tuple[str, float]:
-    causes = details.get("diagnosis", {}).get("causes", [])
-    best = max(causes, key=lambda one: float(one.get("probability", 0.0)), default=None)
+    best = max(_causes(details), key=lambda one: float(one.get("probability", 0.0)), default=None)
     return ("unknown", 0.0) if best is None else (str(best["cause"]), float(best["probability"]))
 
 

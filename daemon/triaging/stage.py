@@ -23,6 +23,8 @@ log = Log("daemon.triaging.stage")
 BROKEN = "upstream_data_break"
 # A storm of events adds nothing to a diagnosis after the first hundred; all of them are in the ledger.
 _MOST_EVENTS = 100
+# Each is scored on the rows since a change; who was replaced long ago is seldom right again.
+_MOST_ARCHIVED = 3
 
 
 class Triaging:
@@ -81,8 +83,14 @@ class Triaging:
             "events": [msgspec.to_builtins(event) for event in events],
             "recent_ms": self._config.recent.ms,
             "deployed_ms": served_since(deployed, incident.champion),
+            "archived": self._archived(incident.champion),
         }
         return PlanStep(key=f"diagnose_{incident.details.get('rounds', 0)}", skill="diagnose_drift", arguments=arguments)
+
+    def _archived(self, champion: str) -> list[str]:
+        """Return the champions before the present one, the newest first: one of them may be right again."""
+        served = [step.payload.get("champion") for step in self._ledger.deployments(self._places.model, "done")]
+        return [digest for digest in dict.fromkeys(reversed(served)) if digest not in {None, champion}][:_MOST_ARCHIVED]
 
     def needs_no_diagnosis(self, incident: Incident) -> bool:
         """Whether somebody asked for a given act, so that there is nothing to find out."""

@@ -40,7 +40,8 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
     after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
     `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
-    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come.
+    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come. `returned` is by how
+    much an earlier champion is surely better since the change, in the metric, 0 when none is.
     """
 
     loss_z: float | None
@@ -68,6 +69,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     swap_loss_change: float
     swap_psi: float
     kinds: tuple[str, ...]
+    returned: float = 0.0
 
 
 class WeighedCause(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,17 +86,19 @@ def weigh(signs: Signs) -> list[WeighedCause]:
     served, trouble = _served_wrong(signs), _trouble(signs)
     segment = ramp(signs.segment_share, 0.01, 0.1) * ramp(signs.segment_excess, 0.2, 0.6) * harm
     calm = (1 - broken) * (1 - served)
-    again = signs.recurring * shift * calm * 0.8
+    # A bundle of before that is better now has seen it, whether or not the inputs show it.
+    again = max(signs.recurring * shift * 0.8, ramp(signs.returned, 0.0, 0.02) * harm * 0.9) * calm
     swapped = _swapped(signs) * calm * (1 - trouble)
     weights: dict[Cause, float] = {
         "upstream_data_break": broken,
         "serving_bug": served,
         "label_trouble": trouble,
         "bad_swap": swapped,
-        "new_segment": segment * calm,
-        "recurring_regime": again,
+        # A break hurts all rows that it touches: it doesn't explain that those of one kind are the worse ones.
+        "new_segment": segment * (1 + calm) / 2,
+        "recurring_regime": again * (1 - swapped),
         "harmful_shift": harm * shift * calm * (1 - segment) * (1 - trouble) * (1 - again) * (1 - swapped),
-        "concept_change": harm * (1 - shift) * calm * (1 - segment) * (1 - trouble) * (1 - swapped),
+        "concept_change": harm * (1 - shift) * calm * (1 - segment) * (1 - trouble) * (1 - again) * (1 - swapped),
         "harmless_shift": (1 - harm) * shift * calm * (1 - again) * (1 - swapped),
         "false_alarm": (1 - harm) * (1 - shift) * calm * (1 - trouble) * (1 - swapped),
     }
@@ -139,7 +143,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
             "labels_missing": float(signs.labels_missing),
         },
         "new_segment": {"segment_share": signs.segment_share, "segment_excess_share": signs.segment_excess},
-        "recurring_regime": {"nearness_to_history": signs.recurring, **shift},
+        "recurring_regime": {"nearness_to_history": signs.recurring, "earlier_champion_gain": signs.returned, **shift},
         "harmful_shift": {**loss, **shift},
         "concept_change": {**loss, **shift},
         "harmless_shift": {**loss, **shift},
@@ -153,9 +157,11 @@ def ramp(value: float, low: float, high: float) -> float:
 
 
 def _broken(signs: Signs) -> float:
+    # Categories of a new segment are strange to the reference, and sound.
+    new = signs.segment_share * ramp(signs.segment_excess, 0.2, 0.6)
     seen = max(
         ramp(signs.missing, 0.05, 0.3),
-        ramp(signs.strange, 0.02, 0.2),
+        ramp(signs.strange - new, 0.02, 0.2),
         ramp(abs(signs.scale), 0.5, 1.0),
         ramp(signs.flagged, 0.02, 0.2),
         1.0 if signs.dead else 0.0,
@@ -187,6 +193,7 @@ def _trouble(signs: Signs) -> float:
         0.8 if signs.one_class else 0.0,
         0.7 if signs.labels_missing else 0.0,
         _CONFIRMED if "labels" in signs.kinds else 0.0,
+        _CONFIRMED * (1 - ramp(signs.psi, 0.1, 0.4)) if _only_labels_moved(signs) else 0.0,
     )
 
 
@@ -194,3 +201,8 @@ def _swapped(signs: Signs) -> float:
     """Both must hold: it began too soon after our own deployment to be chance, and the loss rose there and then."""
     soon = 1 - ramp(signs.swap_chance, 0.05, 0.2)
     return soon * _worse(signs.swap_loss_z, signs.swap_loss_change) if signs.swap_loss_z is not None else 0.0
+
+
+def _only_labels_moved(signs: Signs) -> bool:
+    """A new rule looks like this, and so do wrong labels: who can't tell them apart had better not learn from them."""
+    return "label_drift" in signs.kinds and not {"feature_drift", "score_drift", "data_quality"} & set(signs.kinds)

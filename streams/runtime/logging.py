@@ -20,17 +20,16 @@ from structlog.typing import EventDict, Processor
 from streams.runtime.text import cleaned
 
 EventName = Literal[
-    "AlarmsUncalibrated", "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut", "BucketsClosedEarly",
-    "BundleLoaded", "BundleRefused", "CanaryFailed", "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted",
-    "DeploymentDelayed", "DeploymentIgnored", "DeploymentPublished", "DoorOpened", "EndsUnknown", "EventReceived",
-    "EventRefused", "FactSkipped", "FilesMerged", "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported",
-    "LibraryLogged", "LicenceNoted", "MaintenanceFailed", "MetricsServed", "ModelRolledBack", "ModelSwapped", "ParityUnknown",
-    "PlanOverruled", "PlannerFailed", "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable",
-    "RecordsMissed",
-    "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed",
-    "SnapshotFailed", "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored",
-    "TaskAssigned", "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "VersionsExpired",
-    "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
+    "AlarmsUncalibrated", "ApprovalReminded", "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut",
+    "BucketsClosedEarly", "BundleLoaded", "BundleRefused", "CanaryFailed", "ChampionFailed", "CommandApplied", "CommandRefused",
+    "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored", "DeploymentPublished", "DoorOpened", "EndsUnknown",
+    "EventReceived", "EventRefused", "FactSkipped", "FilesMerged", "IncidentMoved", "IncidentOpened", "InputTruncated",
+    "LagNotReported", "LibraryLogged", "LicenceNoted", "MaintenanceFailed", "MetricsServed", "ModelRolledBack", "ModelSwapped",
+    "ParityUnknown", "PlanOverruled", "PlannerFailed", "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused",
+    "RecordUnreadable", "RecordsMissed", "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting",
+    "RowsExpired", "ShadowFailed", "SnapshotFailed", "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted",
+    "SummariesShed", "SummaryIgnored", "TaskAssigned", "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver",
+    "TasksShared", "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from daemon.planners.base import FORCED, TRAINS, Action, Cause, Diagnosis, LabelState, Performance, Situation
+from daemon.planners.base import FORCED, REPLACES, Action, Archived, Cause, Diagnosis, LabelState, Performance, Situation
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 _CAUSES: Final = (
@@ -49,13 +49,21 @@ class PlanFuzzer:
             causes=(Cause(cause=_CAUSES[first], probability=share), Cause(cause=_CAUSES[second], probability=1 - share)),
             label_state=LabelState(coverage=float(self._rng.uniform(0, 1)), rows=int(self._rng.integers(0, 5_000))),
             performance=Performance(reference=0.75, recent=recent, low=recent - 0.01, high=recent + 0.01),
+            archived=self._archived(),
         )
-        may_promote, submitted, can_roll_back, has_windows = (bool(one) for one in self._rng.random(4) < (0.7, 0.1, 0.5, 0.7))
+        chances = (0.7, 0.1, 0.5, 0.7, 0.2)
+        may_promote, submitted, can_roll_back, has_windows, is_frozen = (bool(one) for one in self._rng.random(5) < chances)
+        tried = tuple(action for action in sorted(REPLACES) if self._rng.random() < 0.1)
         return Situation(
             now_ms=1_700_000_000_000, incident_cause="loss_drift", diagnosis=diagnosis, promotions=0, may_promote=may_promote,
             waits_left=int(self._rng.integers(0, 3)), submitted=submitted, can_roll_back=can_roll_back, has_windows=has_windows,
-            evidence=("event-1",),
+            is_frozen=is_frozen, tried=tried, evidence=("event-1",),
         )  # fmt: skip
+
+    def _archived(self) -> tuple[Archived, ...]:
+        value = float(self._rng.uniform(-0.1, 0.2))
+        one = Archived(digest="a" * 64, value=value, low=value - 0.03, high=value + 0.03, rows=500)
+        return (one,) if self._rng.random() < 0.5 else ()
 
     def plan(self, action: str | None = None) -> dict[str, Any]:
         """Draw a plan that is well formed, whatever its action."""
@@ -113,13 +121,16 @@ def forbidden(situation: Situation) -> frozenset[str]:
     few_labels = (labels.coverage or 0.0) < 0.5 or labels.rows < 500
     likely = situation.diagnosis.likely
     broken = likely is not None and likely.cause == "upstream_data_break" and likely.probability > 0.95
+    no_swap = situation.is_frozen or not situation.may_promote
     rules: dict[str, bool] = {
         FORCED: True,
-        **dict.fromkeys(TRAINS, not situation.may_promote or few_labels or broken or situation.submitted),
+        **{action: no_swap or few_labels or broken or situation.submitted or action in situation.tried for action in REPLACES},
         "wait_for_labels": situation.waits_left <= 0 or situation.submitted,
         "rollback": not situation.can_roll_back or situation.submitted,
         "judge_submitted": not situation.submitted,
     }
     if not situation.has_windows:
         rules["search_features_and_retrain"] = True
+    if not any(one.low > 0 for one in situation.diagnosis.archived):
+        rules["restore_archived"] = True
     return frozenset(action for action, is_forbidden in rules.items() if is_forbidden)

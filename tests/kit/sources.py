@@ -58,3 +58,8 @@ def dotted(node: ast.AST) -> str:
         above = dotted(node.value)
         return f"{above}.{node.attr}" if above else ""
     return ""
+
+
+def strings_of(file: Path) -> Iterator[str]:
+    """The texts that stand in a file, docstrings among them."""
+    return (node.value for node in ast.walk(tree(file)) if isinstance(node, ast.Constant) and isinstance(node.value, str))

@@ -82,13 +82,14 @@ class Dossier:
         }
 
     def limits(self) -> dict[str, Any]:
-        """Return what is possible now: every field of the situation that is a number or a yes or no."""
+        """Return what is possible now: every field of the situation that is a number or a yes or no, and what was tried."""
         values = {name: getattr(self._situation, name) for name in self._situation.__struct_fields__ if name != "now_ms"}
-        return {
+        said = {
             name: value if isinstance(value, bool) else number(value)
             for name, value in values.items()
             if isinstance(value, bool | int | float)
         }
+        return said | {"tried_in_vain": [word(action, ACTIONS) for action in self._situation.tried[:MOST]]}
 
     def drift(self, top: int) -> list[dict[str, Any]]:
         """Return the columns that moved, most moved first."""
@@ -116,11 +117,16 @@ class Dossier:
         return {name: number(getattr(seen, name)) for name in seen.__struct_fields__}
 
     def performance(self) -> dict[str, Any]:
-        """Return quality as validated and recently, and what a missing feature could bring."""
-        seen, room = self._situation.diagnosis.performance, self._situation.diagnosis.headroom
+        """Return quality as validated and recently, what a missing feature could bring, and how earlier champions do now."""
+        found = self._situation.diagnosis
+        seen, room, change = found.performance, found.headroom, found.change
         return {
             **{name: number(getattr(seen, name)) for name in seen.__struct_fields__},
             "headroom": None if room is None else {name: number(getattr(room, name)) for name in room.__struct_fields__},
+            "change": None if change is None else {"days_ago": self._days_ago(change.since_ms), "rows": number(change.rows)},
+            "archived": [
+                {name: number(getattr(one, name)) for name in ("value", "low", "high", "rows")} for one in found.archived[:MOST]
+            ],
         }
 
     def events(self, top: int) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from daemon.ledger.records import Reason
 from daemon.planners._claude.tools import BadCallError, Form, findings
-from daemon.planners.base import FORCED, TRAINS, Action, Proposal, Situation
+from daemon.planners.base import FORCED, REPLACES, Action, Proposal, Situation
 from streams.runtime.text import cleaned
 
 SUBMIT: Final = "submit_plan"
@@ -121,8 +121,12 @@ def _impossible(action: Action, situation: Situation) -> Iterator[str]:
         yield "action: a challenger was submitted; it is judged, and nothing else is done"
     if action == "judge_submitted" and not situation.submitted:
         yield "action: no challenger was submitted"
-    if action in TRAINS and not situation.may_promote:
-        yield "action: nothing that is trained could be promoted"
+    if action in REPLACES and (situation.is_frozen or not situation.may_promote):
+        yield "action: nothing could be promoted"
+    if action in situation.tried:
+        yield "action: the same was tried lately, and didn't help"
+    if action == "restore_archived" and not situation.diagnosis.archived:
+        yield "action: no earlier champion was measured since the change"
     if action == "search_features_and_retrain" and not situation.has_windows:
         yield "action: nobody computes windows where the model is served"
     if action == "wait_for_labels" and situation.waits_left <= 0:

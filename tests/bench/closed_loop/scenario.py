@@ -28,7 +28,6 @@ FURTHER_ACTIONS: Final = (
     "hold_out",  # rows of a broken stretch are kept out of windows, references and training
     "repair_histories",  # and what they left in the windows is taken away
     "replace_feature",  # a window of one's own instead of a dead upstream column
-    "restore_archived",  # an earlier bundle becomes champion again, nothing is trained
     "stop_retraining",  # one more retrain of the same kind is refused
     "refuse",  # a submitted or prepared challenger isn't promoted
 )

@@ -7,8 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.ledger.records import Lesson
-from daemon.planners.base import TRAINS, Cause, Diagnosis, Headroom, LabelState, Performance, Situation
-from daemon.planners.policy import RECOVERY, PolicyConfig, build
+from daemon.planners.base import (
+    REPLACES,
+    TRAINS,
+    Archived,
+    Cause,
+    Change,
+    Diagnosis,
+    Headroom,
+    LabelState,
+    Performance,
+    Situation,
+)
+from daemon.planners.policy import ORDER, RECOVERY, PolicyConfig, build
 
 CAUSES = (
     "concept_change",
@@ -79,9 +90,13 @@ def test_unknown_labels_are_waited_for_but_not_for_ever() -> None:
 
 
 def test_no_training_when_nothing_can_be_promoted() -> None:
-    decision = build().decide(situation({"concept_change": 0.9}, may_promote=False))
-    assert decision.action == "no_action"
-    assert decision.utilities["retrain"] is None
+    for changes in ({"may_promote": False}, {"is_frozen": True}, {"tried": tuple(TRAINS)}):
+        decision = build().decide(situation({"concept_change": 0.9}, **changes))
+        assert decision.action == "ask_person", "it is lost, and a person may make an exception"
+        assert decision.utilities["retrain"] is None
+        assert decision.excluded["retrain"]
+    mild = Performance(reference=0.75, recent=0.74, low=0.73, high=0.76)
+    assert action({"harmless_shift": 0.9}, KNOWN, mild, may_promote=False) == "no_action", "nothing worth asking for is lost"
 
 
 def test_a_submitted_challenger_is_judged() -> None:
@@ -102,7 +117,10 @@ def test_what_didn_t_help_counts_against_itself() -> None:
     assert utilities == sorted(utilities, reverse=True, key=lambda value: value or 0.0)
     assert len(set(utilities)) == 4
     assert action(asked, lessons=(lesson,) * 4) == "retrain"
-    assert action(asked, lessons=(lesson, msgspec.structs.replace(lesson, action="retrain")) * 12) == "no_action"
+    both = (lesson, msgspec.structs.replace(lesson, action="retrain")) * 12
+    assert action(asked, lessons=both) == "ask_person"
+    unheard = msgspec.structs.replace(lesson, action="ask_person", outcome="expired")
+    assert action(asked, lessons=(*both, *[unheard] * 6)) == "no_action"
 
 
 shares = st.dictionaries(st.sampled_from(CAUSES), st.floats(0, 1), max_size=5)
@@ -128,22 +146,28 @@ def test_every_situation_gets_a_reasoned_answer(asked: Situation) -> None:
     chosen = decision.utilities[decision.action]
     assert chosen is not None
     assert chosen >= 0.0
-    assert set(decision.utilities) == {*RECOVERY, "no_action", "wait_for_labels"}
+    assert set(decision.utilities) == {*RECOVERY, "no_action", "wait_for_labels", "restore_archived"} == set(ORDER)
     if decision.action in TRAINS:
         assert asked.may_promote
         assert asked.diagnosis.label_state.rows >= PolicyConfig().label_rows
 
 
-@given(st.floats(0.0, 0.2), st.floats(0.0, 0.2))
-def test_a_larger_loss_never_makes_repair_worth_less(one: float, other: float) -> None:
+@given(
+    st.floats(0.0, 0.4),
+    st.floats(0.0, 0.4),
+    st.floats(0.0, 1.0),
+    st.sampled_from(("concept_change", "harmful_shift", "new_segment")),
+    st.sampled_from(("retrain", "search_features_and_retrain", "ask_person")),
+)
+def test_a_larger_loss_never_makes_repair_worth_less(one: float, other: float, share: float, cause: str, repair: str) -> None:
     small, large = sorted((one, other))
     worth = [
-        build()
-        .decide(situation({"concept_change": 0.7}, quality=Performance(reference=0.8, recent=0.8 - lost)))
-        .utilities["retrain"]
+        build().decide(situation({cause: share}, quality=Performance(reference=0.8, recent=0.8 - lost))).utilities[repair]
         for lost in (small, large)
     ]
-    assert (worth[0] or 0.0) <= (worth[1] or 0.0)
+    assert worth[0] is not None
+    assert worth[1] is not None
+    assert worth[0] <= worth[1]
 
 
 def test_no_search_where_nobody_computes_windows() -> None:
@@ -151,3 +175,113 @@ def test_no_search_where_nobody_computes_windows() -> None:
     assert proposal.action == "retrain"
     assert proposal.utilities["search_features_and_retrain"] is None
     assert "served elsewhere" in proposal.excluded["search_features_and_retrain"]
+
+
+@given(situations)
+def test_of_equals_the_one_that_does_least_is_chosen(asked: Situation) -> None:
+    decision = build().decide(asked)
+    best = max(value for value in decision.utilities.values() if value is not None)
+    equal = [action for action in ORDER if decision.utilities[action] == best]
+    assert decision.action == equal[0]
+
+
+@given(situations, st.randoms(use_true_random=False))
+def test_the_order_of_the_causes_changes_nothing(asked: Situation, chance: Any) -> None:
+    causes = list(asked.diagnosis.causes)
+    chance.shuffle(causes)
+    shuffled = msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, causes=tuple(causes)))
+    assert build().decide(shuffled) == build().decide(asked)
+
+
+@given(shares, st.floats(0, 1), st.integers(0, 10_000))
+def test_nothing_is_trained_or_restored_while_labels_are_unknown(causes: dict[str, float], coverage: float, rows: int) -> None:
+    labels = LabelState(coverage=coverage, rows=rows)
+    decision = build().decide(archived(situation(causes, labels), 0.2))
+    is_known = coverage >= PolicyConfig().label_coverage and rows >= PolicyConfig().label_rows
+    assert is_known == all(decision.utilities[action] is not None for action in REPLACES)
+    assert is_known or decision.action not in REPLACES
+
+
+lessons = st.lists(
+    st.builds(
+        Lesson,
+        cause=st.just("c"),
+        action=st.sampled_from(sorted(RECOVERY)),
+        outcome=st.sampled_from(("refused", "failed", "rolled_back", "expired", "closed", "no_action")),
+        text=st.just(""),
+        time_ms=st.integers(-100, 0),
+    ),
+    max_size=6,
+)
+
+
+@given(situations, lessons)
+def test_what_is_remembered_never_makes_an_action_worth_more(asked: Situation, past: list[Lesson]) -> None:
+    fresh, remembering = (build().decide(msgspec.structs.replace(asked, lessons=kept)) for kept in ((), tuple(past)))
+    for action, value in remembering.utilities.items():
+        assert (value is None) == (fresh.utilities[action] is None)
+        assert value is None or value <= (fresh.utilities[action] or 0.0)
+
+
+def test_two_causes_at_once_are_weighed_together() -> None:
+    assert action({"upstream_data_break": 0.6, "new_segment": 0.4}) == "alert_upstream", "repair first, then retrain"
+    assert action({"new_segment": 0.7, "harmless_shift": 0.3}) == "search_features_and_retrain"
+
+
+GONE = Performance(reference=0.95, recent=0.50, low=0.46, high=0.54)
+HOUR = 3_600_000
+
+
+def changed(ago: float, rows: int, delay: float, cause: str = "concept_change", **changes: Any) -> Situation:
+    labels = LabelState(coverage=0.9, rows=2_000, delay_ms_p90=delay * HOUR)
+    asked = situation({cause: 0.9}, labels, GONE, **changes)
+    change = Change(since_ms=int(asked.now_ms - ago * HOUR), rows=rows)
+    return msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, change=change))
+
+
+def test_rows_that_contradict_are_learnt_from_alone_once_there_are_enough() -> None:
+    decision = build().decide(changed(20, 1_000, 4))
+    assert decision.action in TRAINS
+    assert decision.train_since_ms == -20 * HOUR
+    assert any("contradict" in reason.text for reason in decision.reasons)
+
+
+def test_enough_rows_are_too_few_while_their_labels_overlap_the_range() -> None:
+    assert build().decide(changed(20, 1_000, 6)).train_since_ms is None, "fourteen hours are less than three delays of six"
+    assert build().decide(changed(20, 1_000, 6, waits_left=1, wait_ms=4 * HOUR)).action == "wait_for_labels"
+
+
+def test_too_few_of_them_are_waited_for_if_they_come_in_time() -> None:
+    few = changed(6, 300, 2, waits_left=2, wait_ms=4 * HOUR)
+    decision = build().decide(few)
+    assert decision.action == "wait_for_labels"
+    assert (decision.utilities["wait_for_labels"] or 0.0) > 1
+    assert build().decide(msgspec.structs.replace(few, waits_left=0)).action in TRAINS, "all rows, when there is no more time"
+    slow = changed(6, 10, 2, waits_left=2, wait_ms=4 * HOUR)
+    assert build().decide(slow).train_since_ms is None
+    late = changed(9 * 24, 900, 7 * 24, waits_left=3, wait_ms=72 * HOUR)
+    assert build().decide(late).action in TRAINS, "labels that take a week make three delays too long to wait for"
+
+
+def test_old_rows_stay_where_they_don_t_contradict() -> None:
+    assert build().decide(changed(20, 1_000, 4, cause="harmful_shift")).train_since_ms is None
+    small = msgspec.structs.replace(changed(20, 1_000, 4), diagnosis=situation({"concept_change": 0.9}).diagnosis)
+    assert build().decide(small).train_since_ms is None, "five points are no contradiction, and nobody knows since when"
+
+
+def archived(asked: Situation, *lows: float) -> Situation:
+    kept = tuple(Archived(digest=f"{place:064x}", value=low + 0.02, low=low, high=low + 0.04) for place, low in enumerate(lows))
+    return msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, archived=kept))
+
+
+def test_an_earlier_champion_that_is_surely_better_comes_back() -> None:
+    decision = build().decide(archived(situation({"recurring_regime": 0.9}), -0.03, 0.06, 0.02))
+    assert (decision.action, decision.challenger) == ("restore_archived", f"{1:064x}")
+    assert build().decide(archived(situation({"recurring_regime": 0.9}), -0.001)).action != "restore_archived"
+    broken = archived(situation({"upstream_data_break": 0.95}), 0.06)
+    assert build().decide(broken).action == "alert_upstream", "who looks better on broken rows isn't better"
+
+
+def test_served_wrong_is_a_person_s_to_put_right() -> None:
+    assert action({"serving_bug": 0.9}) == "ask_person"
+    assert action({"serving_bug": 0.9}, KNOWN, CALM) == "ask_person", "also while nothing is lost yet"

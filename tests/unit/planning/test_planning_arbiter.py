@@ -16,7 +16,7 @@ from daemon.planners._claude.plan import read_plan
 from daemon.planners._claude.tools import BadCallError
 from daemon.planners.base import NoProposalError, Proposal, Situation
 from daemon.planners.policy import build
-from daemon.planning.arbiter import REASONS, arbitrate, difference, objection
+from daemon.planning.arbiter import REASONS, arbitrate, completed, difference, objection
 from daemon.planning.config import PlanningConfig
 from daemon.planning.stage import Planning
 from tests.kit.control import DAY, SKILLS, START, Control, event, script
@@ -160,6 +160,13 @@ def test_proposals_that_agree_have_no_difference() -> None:
     assert arbitrate(proposal(), "claude", proposal(), "").proposer == "claude"
 
 
+def test_what_another_planner_leaves_open_is_the_policy_planner_s_to_say() -> None:
+    ours = proposal("no_action", train_since_ms=7, challenger="a" * 64)
+    assert completed(proposal(), ours) == proposal(train_since_ms=7, challenger="a" * 64)
+    told = proposal(train_since_ms=9, challenger="b" * 64)
+    assert completed(told, ours) == told
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_no_forbidden_action_gets_through(seed: int) -> None:
     """1,000 plans a seed: through the form as Claude fills it in, and past it, straight to the arbiter."""
@@ -187,7 +194,7 @@ def test_no_forbidden_action_gets_through(seed: int) -> None:
                 assert all(reason.text.isprintable() and "://" not in reason.text for reason in heard.reasons)
     assert all(len(one) < 200 and one.isprintable() for one in said)
     assert len(taken) > 200, "a fuzzer of which nothing gets through says nothing"
-    assert {"no_action", "retrain", "search_features_and_retrain", "rollback", "wait_for_labels"} <= set(taken)
+    assert {"no_action", "retrain", "search_features_and_retrain", "rollback", "wait_for_labels", "ask_person", "restore_archived"} <= set(taken)
 
 
 def test_the_reader_of_plans_refuses_what_is_forbidden_by_itself() -> None:

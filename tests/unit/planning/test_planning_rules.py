@@ -176,3 +176,19 @@ def test_an_altered_manifest_is_refused(control: Control) -> None:
     file.write_bytes(file.read_bytes().replace(b'"champion"', b'"champiom"'))
     with pytest.raises(PlanRefusedError, match="isn't the bundle"):
         control.places.manifest(control.champion)
+
+
+def test_a_plan_is_void_once_another_champion_serves(control: Control) -> None:
+    assert broken(plan_of(control), facts(champion="c")) == []
+    assert broken(plan_of(control), facts(champion="another")) == ["same_champion"]
+    assert broken(plan_of(control, "judge_submitted"), facts(champion="another")) == [], "a person's order is carried out"
+
+
+def test_asking_somebody_is_allowed_whenever_it_is(control: Control) -> None:
+    plan = plan_of(control, "ask_person")
+    assert broken(plan, facts(frozen_by="ann", promoted_ms=(NOW,), training_minutes=1e9), kill_switch=True) == []
+
+
+def test_the_rules_are_asked_in_their_order() -> None:
+    assert list(RULES)[:6] == ["plan_schema", "known_skills", "plan_expiry", "same_champion", "no_repeat", "freeze"]
+    assert list(RULES)[6:] == ["tagged_columns", "grants", "promotion_budget", "training_budget"]

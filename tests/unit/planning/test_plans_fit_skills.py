@@ -16,12 +16,13 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import Incident, PlanStep, Reason
-from daemon.planners.base import Diagnosis, Proposal
+from daemon.planners.base import Change, Diagnosis, Proposal
 from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
 from skills import build_dataset, compare_models, diagnose_drift, propose_windows
+from skills._kit import archives
 from skills._kit.skill import find
 from streams.contracts.bundle import Interval
 from streams.contracts.features import Window
@@ -60,10 +61,13 @@ def taken(step: PlanStep) -> msgspec.Struct:
     return decoded
 
 
-@pytest.mark.parametrize("action", ["search_features_and_retrain", "retrain", "judge_submitted"])
-def test_every_step_of_every_plan_fits_its_skill(tmp_path: Path, action: str) -> None:
-    proposal = Proposal(action=action, reasons=(Reason(text="r"),), utilities={})  # type: ignore[arg-type]
-    basis = Basis(START, incident(), "c", (WINDOW,))
+@pytest.mark.parametrize("action", ["search_features_and_retrain", "retrain", "judge_submitted", "restore_archived"])
+@pytest.mark.parametrize("since_ms", [None, START - 9 * DAY])
+def test_every_step_of_every_plan_fits_its_skill(tmp_path: Path, action: str, since_ms: int | None) -> None:
+    proposal = Proposal(
+        action=action, reasons=(Reason(text="r"),), utilities={}, train_since_ms=since_ms, challenger="a" * 64,  # type: ignore[arg-type]
+    )  # fmt: skip
+    basis = Basis(START, incident(), "c", (WINDOW,), change=Change(since_ms=START - 9 * DAY, rows=900))
     for step in compose(proposal, basis, Control(tmp_path).places, PlanningConfig()).steps:
         fitted = taken(step)
         if step.skill == "train_xgboost":
@@ -108,7 +112,11 @@ def test_a_diagnosis_is_read_in_full() -> None:
         slices=[diagnose_drift.SliceLoss(slice="a=1", rows=3, loss=0.5, excess=0.1)],
         label_state=diagnose_drift.LabelState(coverage=0.9, delay_ms_p50=1.0, delay_ms_p90=2.0, rows=99),
         performance=diagnose_drift.Performance(metric="auc", reference=0.7, recent=0.6, low=0.5, high=0.65),
+        change=archives.Changed(since_ms=START, rows=700),
+        archived=[archives.ArchivedGain(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=300)],
     )
     diagnosis = msgspec.convert(plain(answer), Diagnosis)
     assert diagnosis.likely is not None
     assert (diagnosis.likely.cause, diagnosis.label_state.rows, diagnosis.performance.high) == ("concept_change", 99, 0.65)
+    assert diagnosis.change == Change(since_ms=START, rows=700)
+    assert [(one.digest, one.low, one.rows) for one in diagnosis.archived] == [("a" * 64, 0.05, 300)]

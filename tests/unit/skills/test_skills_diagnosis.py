@@ -81,6 +81,19 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_loss_z": None}, "concept_change"),
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_loss_change": -0.1}, "concept_change"),
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "mismatch": 0.5}, "serving_bug"),
+        ({"loss_z": 6.0, "loss_change": 0.2, "returned": 0.05}, "recurring_regime"),
+        ({"psi": 0.02, "returned": 0.05}, "false_alarm"),
+        ({"loss_z": 6.0, "loss_change": 0.2, "kinds": ("label_drift",)}, "label_trouble"),
+        ({"loss_z": 6.0, "loss_change": 0.2, "kinds": ("label_drift", "score_drift")}, "concept_change"),
+        ({"loss_z": 6.0, "loss_change": 0.2, "psi": 1.0, "kinds": ("label_drift",)}, "harmful_shift"),
+        (
+            {"loss_z": 6.0, "loss_change": 0.2, "psi": 0.5, "strange": 0.12, "segment_share": 0.12, "segment_excess": 0.7},
+            "new_segment",
+        ),
+        (
+            {"loss_z": 6.0, "loss_change": 0.2, "psi": 0.5, "strange": 0.6, "segment_share": 0.12, "segment_excess": 0.7},
+            "upstream_data_break",
+        ),
     ],
 )
 def test_the_rules_name_the_cause(changed: dict[str, Any], cause: Cause):
