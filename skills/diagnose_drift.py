@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skills._kit.archives import Archive, ArchivedGain, Changed, change_of, gains_of, surely_returned
-from skills._kit.causes import Signs, WeighedCause, weigh
+from skills._kit.causes import UNTRUSTED, Signs, WeighedCause, weigh
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
@@ -30,10 +30,10 @@ from skills._kit.evidence import (
 )
 from skills._kit.explained import Expected, expected_by
 from skills._kit.features import longest_reach_ms, unflagged
-from skills._kit.frames import Booleans, Floats, floats, integers
+from skills._kit.frames import Booleans, Floats, integers
 from skills._kit.grammar import RANGES_MS
 from skills._kit.headroom import headroom_of
-from skills._kit.metrics import measured, metric_name
+from skills._kit.performance import Performance, performance_of
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
@@ -53,6 +53,8 @@ CHANGED_ROWS = 100
 STRETCHES = 8
 LOOK_BACK = 8
 SEED = 0
+# So surely broken, nothing is measured that only a training would use: it takes most of a diagnosis's time.
+SURELY_BROKEN = 0.9
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,16 +101,6 @@ class LabelState(msgspec.Struct, frozen=True, kw_only=True):
     rows: int
 
 
-class Performance(msgspec.Struct, frozen=True, kw_only=True):
-    """Quality, higher is better (errors have a minus): as validated, and recently with its 95 % interval."""
-
-    metric: str
-    reference: float | None
-    recent: float | None
-    low: float | None
-    high: float | None
-
-
 class Missed(msgspec.Struct, frozen=True, kw_only=True):
     """What the model could gain, in the metric, from the windows of known outcomes that foretell its errors best."""
 
@@ -121,7 +113,8 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them.
+    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them,
+    and `headroom` where the data are surely broken.
 
     `change` is None when no event says when it began, and then no earlier champion is measured.
     """
@@ -190,7 +183,7 @@ def run(request: Input, work: Path) -> Output:
         raise NoDataError("no predictions in the recent range")
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
     mine = unflagged(mine).sort_by([("time_ms", "ascending"), ("id", "ascending")])
-    performance = _performance(scorer, mine)
+    performance = performance_of(scorer, mine, SEED)
     changed, since_ms = _changed(request, recent.predictions)
     found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, changed)
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
@@ -201,8 +194,9 @@ def run(request: Input, work: Path) -> Output:
     archived = gains_of(archive, scorer, request.archived, change, delay_ms=delay_ms, seed=SEED) if change is not None else []
     swap = _swap(request, Place(lake, request.model, seen, profile))
     signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
+    causes = weigh(msgspec.structs.replace(signs, returned=surely_returned(archived)))
     return Output(
-        causes=weigh(msgspec.structs.replace(signs, returned=surely_returned(archived))),
+        causes=causes,
         moved=[
             Moved(feature=one.feature, statistic=one.statistic, effect=one.effect) for one in shifts if one.statistic > MOVED_PSI
         ][:MOST_MOVED],
@@ -211,11 +205,15 @@ def run(request: Input, work: Path) -> Output:
             coverage=labels.coverage, delay_ms_p50=labels.delay_ms_p50, delay_ms_p90=labels.delay_ms_p90, rows=labels.rows
         ),
         performance=performance,
-        headroom=_headroom(lake, request, scorer, performance.metric),
+        headroom=None if _is_broken(causes) else _headroom(lake, request, scorer, performance.metric),
         expected=_expected(request, scorer, changed, shifts),
         change=change,
         archived=archived,
     )
+
+
+def _is_broken(causes: list[WeighedCause]) -> bool:
+    return sum(one.probability for one in causes if one.cause in UNTRUSTED) >= SURELY_BROKEN
 
 
 def _swap(request: Input, place: Place) -> Swap:
@@ -325,7 +323,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
     return Signs(
         loss_z=above,
         loss_change=change,
-        quality_drop=_drop(performance),
+        quality_drop=performance.drop,
         estimated_z=expected_above,
         estimated_change=expected_change,
         psi=max((shift.statistic for shift in features), default=0.0),
@@ -352,12 +350,6 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
     )
 
 
-def _drop(performance: Performance) -> float:
-    if performance.reference is None or performance.high is None:
-        return 0.0
-    return max(0.0, performance.reference - performance.high)
-
-
 def _stretches(lake: Lake, request: Input, schema: ModelSchema) -> list[pa.Table]:
     """Return earlier stretches of the recent range's length, newest first; they are read at once."""
     ends = request.now_ms - request.recent_ms
@@ -378,16 +370,3 @@ def _slices(schema: ModelSchema, mine: pa.Table, found: Floats, usual: float) ->
     losses = [(part, float(found[part.rows].mean())) for part in parts]
     worst = sorted(losses, key=lambda pair: (-(pair[1] - usual) * int(pair[0].rows.sum()), pair[0].name))[:MOST_SLICES]
     return [SliceLoss(slice=part.name, rows=int(part.rows.sum()), loss=loss, excess=loss - usual) for part, loss in worst]
-
-
-def _performance(scorer: Scorer, mine: pa.Table) -> Performance:
-    task = scorer.manifest.schema.task
-    name, sign = (metric_name(task), 1.0) if task == "binary" else (f"negative_{metric_name(task)}", -1.0)
-    validated = scorer.manifest.metrics.get(metric_name(task))
-    reference = sign * validated.value if validated is not None else None
-    if mine.num_rows < SLICE_ROWS:
-        return Performance(metric=name, reference=reference, recent=None, low=None, high=None)
-    found = measured(task, floats(mine, "label"), floats(mine, "score"), SEED)
-    numbers: list[Any] = [sign * value if np.isfinite(value) else None for value in (found.value, found.low, found.high)]
-    low, high = numbers[1:] if sign > 0 else reversed(numbers[1:])
-    return Performance(metric=name, reference=reference, recent=numbers[0], low=low, high=high)

@@ -21,6 +21,9 @@ Cause = Literal[
     "bad_swap",
     "false_alarm",
 ]
+UNTRUSTED: frozenset[Cause] = frozenset({"upstream_data_break", "serving_bug", "label_trouble"})
+"""While one of them holds, rows and labels don't say what a model could learn from them."""
+
 # What no rule speaks for keeps this weight: nothing is impossible.
 _FLOOR = 0.01
 _CONFIRMED = 0.6

@@ -212,6 +212,7 @@ def test_a_column_gone_missing_is_a_broken_source(served: Served, tmp_path: Path
     found = diagnosed(served, tmp_path, amount=gone)
     assert found.causes[0].cause in {"upstream_data_break", "serving_bug"}
     assert {one.cause for one in found.causes[:2]} == {"upstream_data_break", "serving_bug"}, "the logged scores fit no longer"
+    assert found.headroom is None, "what a training could gain isn't measured on broken rows"
     assert found.moved[0].feature == "amount"
 
 
