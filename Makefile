@@ -16,7 +16,8 @@ demo: $(READY)
 
 test: $(READY)
 	bash deploy/system.sh
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full" -n 2 --dist loadfile tests/unit tests/families tests/architecture
+	$(BIN)/python -m pytest -m "not full" tests/broker tests/faults tests/scenarios
 
 test-full: $(READY)
 	bash deploy/system.sh
