@@ -24,7 +24,9 @@ SIGNS: Final = frozenset(
     {
         "missing_change", "strange_share", "scale_log10", "columns_of_one_value", "flagged_share", "rescored_mismatch_share",
         "delay_ratio", "corrected_share", "one_class", "labels_missing", "segment_share", "segment_excess_share",
-        "nearness_to_history", "largest_psi", "loss_z", "loss_change", "quality_drop", "estimated_loss_change",
+        "nearness_to_history", "earlier_champion_gain", "largest_psi", "loss_z", "loss_change", "quality_drop",
+        "estimated_loss_change", "days_after_own_deployment", "chance_of_so_soon", "loss_z_at_deployment",
+        "loss_change_at_deployment", "psi_at_deployment",
     }
 )  # fmt: skip
 LEARNT: Final = frozenset(

@@ -20,9 +20,9 @@ from streams.runtime.durations import Duration
 
 INCIDENTS = Path(__file__).resolve().parent / "incidents"
 
-# Right answers that the product has no word for (yet): what it would have to say or do.
-FURTHER_CAUSES: Final = ("bad_swap", "miscalibration", "missing_feature")
-FURTHER_ACTIONS: Final = ("ask_person", "recalibrate", "repair_histories", "restore_archived")
+# Right answers that the product has no word for yet: what it would have to say or do.
+FURTHER_CAUSES: Final = ("miscalibration", "missing_feature")
+FURTHER_ACTIONS: Final = ("recalibrate", "repair_histories")
 CAUSES: Final = frozenset((*get_args(Cause), *FURTHER_CAUSES))
 ACTIONS: Final = frozenset((*get_args(Action), *FURTHER_ACTIONS)) - {FORCED}
 REPAIRS: Final = ("retrain", "search_features_and_retrain")
@@ -30,7 +30,8 @@ REPAIRS: Final = ("retrain", "search_features_and_retrain")
 CALM: Final = Signs(
     loss_z=0.0, loss_change=0.0, quality_drop=0.0, estimated_z=None, estimated_change=0.0, psi=0.02, missing=0.0, strange=0.0,
     scale=0.0, dead=0, flagged=0.0, mismatch=0.0, recurring=0.0, delay_ratio=1.0, one_class=False, corrected=0.0,
-    labels_missing=False, segment_excess=0.0, segment_share=0.0, kinds=(),
+    labels_missing=False, segment_excess=0.0, segment_share=0.0, swap_days=0.0, swap_chance=1.0, swap_loss_z=None,
+    swap_loss_change=0.0, swap_psi=0.0, kinds=(),
 )  # fmt: skip
 """The evidence of a model that is well: an incident names what is different."""
 

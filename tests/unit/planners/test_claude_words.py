@@ -173,6 +173,7 @@ def test_no_text_and_no_time_of_the_situation_is_in_the_beginning() -> None:
     overview = Dossier(situation_of("inc-1"), [], SCHEMA, ()).overview()
     assert overview["limits"] == {
         "promotions": 0, "may_promote": True, "waits_left": 2, "submitted": False, "can_roll_back": True, "has_windows": True,
+        "wait_ms": 0, "is_frozen": False, "tried_in_vain": [],
     }  # fmt: skip
     assert str(START_MS) not in opening(overview)
     assert overview["causes"][0] == {
