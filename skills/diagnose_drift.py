@@ -60,8 +60,8 @@ SURELY_BROKEN = 0.9
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The events to explain; `recent` is event time and label time in [now - recent, now).
 
-    `deployed_ms` is when the champion took over from another bundle, None where it was the first; `archived` are digests of earlier
-    champions, the newest first.
+    `deployed_ms` is when the champion took over from another bundle, None where it was the first; `archived` are digests of
+    earlier champions, the newest first.
     """
 
     lake: str

@@ -129,8 +129,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """An action, why, and the utility of every action that was weighed (None: it can't be done, and `excluded` says why).
 
-    Whatever the action is, a training would use rows from `train_since_ms` on, or those that the config says where it is None, and
-    `challenger` is the digest of the archived bundle that restoring would bring back.
+    Whatever the action is, a training would use rows from `train_since_ms` on, or those that the config says where it is None,
+    and `challenger` is the digest of the archived bundle that restoring would bring back.
     """
 
     action: Action

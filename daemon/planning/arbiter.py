@@ -7,14 +7,13 @@ the guardrails let it through; else the policy planner's, with the reason. Both,
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from daemon.ledger.canonical import plain
 from daemon.planners.base import Action, Proposal, WhyNot
-from daemon.planning.guardrails import RULES
+from daemon.planning.guardrails import RULES, SITE_RULE
 
 POLICY: Final = "policy"
 """The planner that is always asked, and whose proposal is taken where no other's is."""
@@ -23,12 +22,19 @@ Objection = Literal[
     "malformed_proposal", "not_weighed", "not_possible", "expected_harm", "nothing_to_weigh", "no_plan_fits", "repeat",
 ]  # fmt: skip
 REASONS: Final = frozenset(
-    {"", *get_args(WhyNot), *get_args(Objection), *(f"guardrail_{rule}" for rule in RULES if rule != "no_repeat")}
+    {
+        "",
+        *get_args(WhyNot),
+        *get_args(Objection),
+        *(f"guardrail_{rule}" for rule in (*RULES, SITE_RULE) if rule != "no_repeat"),
+    }
 )
 """Why another planner's proposal isn't taken; empty where it is. A closed set, for people who count."""
 
 MOST_REASONS: Final = 20
 LONGEST_REASON: Final = 2_000
+# An event time that JSON can keep.
+_LATEST_MS: Final = 2**53
 _ACTIONS: Final = frozenset(get_args(Action))
 
 
@@ -71,8 +77,8 @@ def completed(proposal: Proposal, policy: Proposal) -> Proposal:
 
 
 def ruled_out(rule: str) -> str:
-    """Name the reason when a guardrail objects."""
-    return "repeat" if rule == "no_repeat" else f"guardrail_{rule}"
+    """Name the reason when a guardrail objects; which of the site's own rules it was isn't said."""
+    return "repeat" if rule == "no_repeat" else f"guardrail_{rule.partition(':')[0]}"
 
 
 def arbitrate(policy: Proposal, planner: str, heard: Proposal | None, reason: str) -> Choice:
@@ -109,18 +115,15 @@ def difference(policy: Proposal, other: Proposal) -> dict[str, Any]:
 
 def _is_well_formed(proposal: Proposal) -> bool:
     """Whether a proposal is what its type says: planners of other distributions are not ours to trust."""
+    try:
+        msgspec.convert(msgspec.to_builtins(proposal), Proposal)
+    except (TypeError, msgspec.ValidationError):
+        return False
     return (
-        _are_actions(proposal.action, proposal.utilities, proposal.excluded)
-        and all(value is None or _is_number(value) for value in proposal.utilities.values())
-        and all(isinstance(why, str) and len(why) <= LONGEST_REASON for why in proposal.excluded.values())
+        {*proposal.utilities, *proposal.excluded} <= _ACTIONS
+        and all(value is None or math.isfinite(value) for value in proposal.utilities.values())
+        and all(len(why) <= LONGEST_REASON for why in proposal.excluded.values())
+        and 0 <= (proposal.train_since_ms or 0) < _LATEST_MS
         and 0 < len(proposal.reasons) <= MOST_REASONS
         and all(0 < len(reason.text) <= LONGEST_REASON for reason in proposal.reasons)
     )
-
-
-def _are_actions(action: object, *weighed: Mapping[str, Any]) -> bool:
-    return {action, *(name for mapping in weighed for name in mapping)} <= _ACTIONS
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -18,6 +18,8 @@ from streams.windows.facts import columns_of, own_columns
 
 MONTH_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
+SITE_RULE = "site_rule"
+"""What rulings of the site's own rules begin with; the rule's id follows."""
 _NOT_AGAINST = frozenset({"closed", "running", INCONCLUSIVE})
 
 
@@ -60,7 +62,7 @@ def check(plan: Plan, facts: Facts, config: PlanningConfig) -> tuple[Ruling, ...
         objection = rule(plan, facts, config)
         rulings.append(Ruling(name, not objection, objection or "allowed"))
     denied = [rule for rule in _site_rules(plan, facts, config) if rule.effect == "deny"]
-    own = [Ruling(f"site_rule: {rule.id}", allowed=False, reason=f"the site's rule {rule.id} denies it") for rule in denied]
+    own = [Ruling(f"{SITE_RULE}: {rule.id}", allowed=False, reason=f"the site's rule {rule.id} denies it") for rule in denied]
     return (*rulings, *own)
 
 

@@ -21,6 +21,7 @@ from daemon.planning.device import Load, Machine, Placement, choose
 from daemon.planning.guardrails import (
     MINUTE_MS,
     MONTH_MS,
+    SITE_RULE,
     Facts,
     Ruling,
     check,
@@ -105,7 +106,8 @@ class Planning:
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
         return Move(
-            to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought, challenger=_restored(proposal),
+            to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought,
+            challenger=_restored(proposal),
         )  # fmt: skip
 
     def permit(self, incident: Incident, now_ms: int) -> Move | None:
@@ -124,7 +126,7 @@ class Planning:
             return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
         wanted = needs_approval(plan, facts, self._config)
         if asks or wanted or self._config.autonomy == "propose":
-            named = f"site_rule: {wanted}" if wanted else "autonomy_propose"
+            named = f"{SITE_RULE}: {wanted}" if wanted else "autonomy_propose"
             reason = "a person is asked what to do" if asks else f"{plan.action} needs a person's approval"
             return Move(
                 to="awaiting_approval", reason=reason, rule="planner_asks" if asks else named, waits_until_ms=plan.expires_ms,

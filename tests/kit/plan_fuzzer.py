@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from daemon.planners.base import FORCED, REPLACES, Action, Archived, Cause, Diagnosis, LabelState, Performance, Situation
+from daemon.planners.base import FORCED, REPLACES, TRAINS, Action, Archived, Cause, Diagnosis, LabelState, Performance, Situation
 
 ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 _CAUSES: Final = (
@@ -124,13 +124,15 @@ def forbidden(situation: Situation) -> frozenset[str]:
     no_swap = situation.is_frozen or not situation.may_promote
     rules: dict[str, bool] = {
         FORCED: True,
-        **{action: no_swap or few_labels or broken or situation.submitted or action in situation.tried for action in REPLACES},
+        **{action: no_swap or few_labels or situation.submitted or action in situation.tried for action in REPLACES},
         "wait_for_labels": situation.waits_left <= 0 or situation.submitted,
         "rollback": not situation.can_roll_back or situation.submitted,
         "judge_submitted": not situation.submitted,
     }
     if not situation.has_windows:
         rules["search_features_and_retrain"] = True
+    if broken:
+        rules |= dict.fromkeys(TRAINS, True)
     if not any(one.low > 0 for one in situation.diagnosis.archived):
         rules["restore_archived"] = True
     return frozenset(action for action, is_forbidden in rules.items() if is_forbidden)

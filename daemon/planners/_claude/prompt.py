@@ -18,10 +18,11 @@ _MEANING: Final[Mapping[Action, str]] = {
     "wait_for_labels": "look again once more labels are known; needs waits_left above 0",
     "alert_upstream": "tell people that data are broken before they come here; nothing is trained",
     "ask_person": "ask a person what to do: for what no other action repairs, such as served scores that aren't the model's",
-    "retrain": "train the same features on newer rows, prove the result against the champion, and swap; needs may_promote, and no freeze",
+    "retrain": "train the same features on newer rows, prove the result against the champion, and swap; needs may_promote, and "
+    "no freeze",
     "search_features_and_retrain": "look for features that are missing too, then train; needs the same and has_windows",
-    "restore_archived": "bring an earlier champion back that was measured better since the change, judged like any challenger; needs "
-    "one in `archived` of the tool `performance`, may_promote, and no freeze",
+    "restore_archived": "bring an earlier champion back that was measured better since the change, judged like any challenger; "
+    "needs one in `archived` of the tool `performance`, may_promote, and no freeze",
     "judge_submitted": "judge the challenger that a person submitted; only where submitted is true",
     "rollback": "bring the champion back that served before; needs can_roll_back",
 }

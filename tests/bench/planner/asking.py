@@ -111,7 +111,8 @@ async def ask(incident: Incident, planner: Planner) -> Answered:
     causes = sorted(situation.diagnosis.causes, key=lambda one: (-one.probability, one.cause))
     placement = _placement(incident.machine) if incident.machine is not None and proposal.action in TRAINS else None
     rulings = _rulings(incident, situation, proposal, placement)
-    return Answered(proposal, tuple(one.cause for one in causes), rulings, None if placement is None else placement.device, seconds)
+    device = None if placement is None else placement.device
+    return Answered(proposal, tuple(one.cause for one in causes), rulings, device, seconds)
 
 
 def _causes(incident: Incident) -> tuple[Cause, ...]:

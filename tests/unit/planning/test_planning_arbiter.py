@@ -14,10 +14,11 @@ from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.records import Incident, Move, Reason
 from daemon.planners._claude.plan import read_plan
 from daemon.planners._claude.tools import BadCallError
-from daemon.planners.base import NoProposalError, Proposal, Situation
+from daemon.planners.base import TRAINS, NoProposalError, Proposal, Situation
 from daemon.planners.policy import build
 from daemon.planning.arbiter import REASONS, arbitrate, completed, difference, objection
 from daemon.planning.config import PlanningConfig
+from daemon.planning.rules import SiteRule
 from daemon.planning.stage import Planning
 from tests.kit.control import DAY, SKILLS, START, Control, event, script
 from tests.kit.plan_fuzzer import PlanFuzzer, forbidden
@@ -104,14 +105,18 @@ async def test_doing_nothing_is_a_plan_that_is_taken_too(control: Control, ledge
         (proposal(reasons=()), {}, "malformed_proposal"),
         (proposal(utilities={"no_action": float("nan"), "retrain": 1.0}), {}, "malformed_proposal"),
         (proposal("fly"), {}, "malformed_proposal"),
-        (msgspec.structs.replace(proposal(), action=["retrain"]), {}, "crashed"),
+        (msgspec.structs.replace(proposal(), action=["retrain"]), {}, "malformed_proposal"),
+        (msgspec.structs.replace(proposal(), train_since_ms="yesterday"), {}, "malformed_proposal"),
+        (proposal(train_since_ms=2**60), {}, "malformed_proposal"),
+        (msgspec.structs.replace(proposal(), utilities={"no_action": 0.0, "retrain": True}), {}, "malformed_proposal"),
+        (msgspec.structs.replace(proposal(), reasons=(Reason(text="r", evidence=(object(),)),)), {}, "malformed_proposal"),  # type: ignore[arg-type]
         (proposal(utilities={"no_action": 0.0}), {}, "not_weighed"),
         (proposal("promote_submitted"), {}, "not_possible"),
         (proposal("judge_submitted"), {}, "not_possible"),
         (proposal("rollback"), {}, "not_possible"),
         (proposal("alert_upstream"), {"tolerated_points": 0.0}, "expected_harm"),
-        (proposal(), {"kill_switch": True}, "guardrail_freeze"),
         (proposal(), {"training_minutes_per_30d": 1}, "guardrail_training_budget"),
+        (proposal(), {"rules": (SiteRule(id="never", effect="deny", actions=("retrain",)),)}, "guardrail_site_rule"),
     ],
 )
 async def test_whatever_is_wrong_with_it_the_policy_plan_stands(
@@ -124,7 +129,16 @@ async def test_whatever_is_wrong_with_it_the_policy_plan_stands(
     assert "secret" not in str(move)
 
 
-async def test_what_was_tried_and_did_not_help_is_a_repeat(control: Control, ledger: Ledger) -> None:
+async def test_where_nothing_may_be_deployed_neither_planner_trains(control: Control, ledger: Ledger) -> None:
+    stage = planning(ledger, control, Other(proposal()), kill_switch=True)
+    move = await stage.decide(diagnosed(ledger, control), control.champion, START)
+    told = move.details["arbitration"]
+    assert (told["used"], told["reason"]) == ("policy", "not_possible")
+    assert move.details["action"] == "ask_person", "it is lost, and a person may make an exception"
+    assert move.details["excluded"]["retrain"] == "deployments are frozen"
+
+
+async def test_what_was_tried_and_did_not_help_is_not_possible(control: Control, ledger: Ledger) -> None:
     first = diagnosed(ledger, control)
     stage = planning(ledger, control, Other(proposal()))
     move = await stage.decide(first, control.champion, START)
@@ -133,7 +147,8 @@ async def test_what_was_tried_and_did_not_help_is_a_repeat(control: Control, led
         incident = ledger.move(incident, Move(to=to, reason="", rule=""), START)  # type: ignore[arg-type]
     again = diagnosed(ledger, control, START + DAY)
     second = await stage.decide(again, control.champion, START + DAY)
-    assert second.details["arbitration"]["reason"] == "repeat"
+    assert second.details["arbitration"]["reason"] == "not_possible"
+    assert second.details["excluded"]["retrain"] == "the same was tried lately and didn't help"
     assert second.details["arbitration"]["used"] == "policy"
 
 
@@ -194,7 +209,7 @@ def test_no_forbidden_action_gets_through(seed: int) -> None:
                 assert all(reason.text.isprintable() and "://" not in reason.text for reason in heard.reasons)
     assert all(len(one) < 200 and one.isprintable() for one in said)
     assert len(taken) > 200, "a fuzzer of which nothing gets through says nothing"
-    assert {"no_action", "retrain", "search_features_and_retrain", "rollback", "wait_for_labels", "ask_person", "restore_archived"} <= set(taken)
+    assert {*TRAINS, "no_action", "rollback", "wait_for_labels", "ask_person", "restore_archived"} <= set(taken)
 
 
 def test_the_reader_of_plans_refuses_what_is_forbidden_by_itself() -> None:
