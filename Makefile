@@ -67,7 +67,8 @@ SEEDS ?= 0-0
 faults: $(READY)
 	$(BIN)/python -m pytest tests/faults --fault-seeds $(SEEDS)
 
-# What planners make of simulated incidents, against its bars; a planner beside policy: make bench-planner PLANNERS="policy claude"
+# What planners make of simulated incidents, against its bars; another planner: make bench-planner PLANNERS=kind (one that
+# needs a ledger, as claude does, has none here)
 PLANNERS ?= policy
 bench-planner: $(READY)
 	$(BIN)/python -m tests.bench.planner $(addprefix --planner ,$(PLANNERS))

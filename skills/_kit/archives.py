@@ -18,7 +18,7 @@ from skills._kit.frames import Floats, floats, integers, with_columns
 from skills._kit.metrics import compared
 from skills._kit.scoring import score_table
 from skills._kit.sources import facts_of, keys_of, newest_known, shown
-from streams.contracts.errors import BundleRefused
+from streams.contracts.errors import BundleRefused, ContractError
 from streams.contracts.events import DriftEvent
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
@@ -77,7 +77,7 @@ def change_of(events: Sequence[DriftEvent], outcomes: pa.Table) -> Changed | Non
 def gains_of(
     archive: Archive, champion: Scorer, earlier: Sequence[str], change: Changed, *, delay_ms: float, seed: int
 ) -> list[ArchivedGain]:
-    """Compare earlier champions with the present one; those that can't be loaded, or read other columns, are left out.
+    """Compare earlier champions with the present one; those that can't be loaded, or read something else, are left out.
 
     Args:
         archive: where they and the rows are.
@@ -116,7 +116,14 @@ def _loaded(archive: Archive, digest: str) -> Scorer | None:
 
 
 def _fits(scorer: Scorer, champion: Scorer) -> bool:
-    return scorer.manifest.schema.reads_like(champion.manifest.schema) and not scorer.manifest.is_stand_in
+    """Whether the columns are the same, and the sources that its windows read are still there."""
+    manifest, schema = scorer.manifest, champion.manifest.schema
+    try:
+        for window in manifest.windows:
+            window.check(schema)
+    except ContractError:
+        return False
+    return manifest.schema.reads_like(schema) and not manifest.is_stand_in
 
 
 def _rows(archive: Archive, scorers: Sequence[Scorer], since_ms: int, until_ms: int) -> pa.Table:

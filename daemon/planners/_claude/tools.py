@@ -66,7 +66,8 @@ TOOLS: Final[Mapping[str, Tool]] = {
     "performance": Tool(
         "Quality, higher is better: as validated, and recently with its 95 % interval. `headroom` is what a missing feature "
         "could bring, with its interval, null where it could not be measured. `change` is when the newest change began and "
-        "how many labelled rows there are since; `archived` are earlier champions: their quality less the present one's on those rows.",
+        "how many labelled rows there are since; `archived` are earlier champions: their quality less the present one's "
+        "on those rows.",
         Nothing,
         lambda dossier, given: dossier.performance(),
     ),

@@ -1,7 +1,7 @@
 """`python -m tests.bench.planner`: ask planners about every incident, show what they answer, and hold it against the bars.
 
-One that costs something has an attribute
-`spent` with `tokens` and `usd`, both counted from its beginning.
+One that costs something has an attribute `spent` with `tokens` and `usd`, both counted from its beginning. There is no ledger, so
+who must write down what it asks (`claude`) has nothing to propose here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from daemon.planners.base import Planner
+from daemon.planners.base import NoProposalError, Planner
 from streams.runtime.plugins import load_kind
 from tests.bench.planner.asking import ask
 from tests.bench.planner.incident import Incident, incident_files, load_incident
@@ -81,15 +81,18 @@ def summary(run: Run) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Play; return 1 when a bar is missed."""
+    """Play; return 1 when a bar is missed, and end with 2 when a planner has nothing to propose."""
     parser = argparse.ArgumentParser("python -m tests.bench.planner", description="What planners make of simulated incidents")
     parser.add_argument("--planner", action="append", help="a kind of daemon/planners; may be repeated", metavar="KIND")
     parser.add_argument("--json", type=Path, help="where the scores are written", metavar="FILE")
     given = parser.parse_args(arguments)
     incidents = [load_incident(file) for file in incident_files().values()]
-    runs = [
-        asyncio.run(play(name, load_kind("daemon.planners", name).build(), incidents)) for name in given.planner or ["policy"]
-    ]
+    runs = []
+    for name in given.planner or ["policy"]:
+        try:
+            runs.append(asyncio.run(play(name, load_kind("daemon.planners", name).build(), incidents)))
+        except NoProposalError as error:
+            parser.error(f"{name} has nothing to propose: {error.reason}")
     for run in runs:
         show(run)
     if given.json is not None:
