@@ -37,13 +37,18 @@ LEARNT: Final = frozenset(
 )  # fmt: skip
 UNITS: Final = frozenset(
     {
-        "auc", "bins of delay", "loss", "mean absolute attribution", "nats", "powers of ten", "powers of two", "probability",
-        "score", "share of distinct rows", "share of positives", "share of rows",
+        "AUC", "Cramér's V", "KS distance", "bins of delay", "mean gap of the cumulative distributions", "powers of ten",
+        "powers of two", "probability", "share of buckets", "share of distinct rows", "share of requests", "share of rows",
+        "standard deviations of a label", "standard deviations of a residual", "standard deviations of a row",
+        "standard deviations of a row's attribution", "standard deviations of a row's loss",
     }
 )  # fmt: skip
+"""In which detectors say effects; a test holds them together."""
 _STATES: Final = frozenset(get_args(State))
 _TRANSITIONS: Final = frozenset(get_args(Transition))
 _DAY_MS: Final = 86_400_000
+# What monitors watch of a slice begins so.
+_OF_SLICE: Final = "slice "
 
 
 class Dossier:
@@ -163,7 +168,8 @@ class Dossier:
         ]
 
     def _stated(self, evidence: Evidence) -> dict[str, Any]:
-        part = self._names.part(evidence.watched) if "=" in evidence.watched else {"column": self._names.column(evidence.watched)}
+        watched, is_slice = evidence.watched.removeprefix(_OF_SLICE), evidence.watched.startswith(_OF_SLICE)
+        part = self._names.part(watched) if is_slice or "=" in watched else {"column": self._names.column(watched)}
         return part | {
             "p_value": number(evidence.p_value),
             "effect": number(evidence.effect),

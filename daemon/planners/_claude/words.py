@@ -13,8 +13,13 @@ from typing import Any, Final
 from streams.contracts.schema import Column, ModelSchema
 
 OTHER: Final = "other"
-MEASURES: Final = frozenset({"score", "loss", "label"})
-"""What monitors watch beside columns."""
+MEASURES: Final = frozenset(
+    {
+        "accuracy", "all columns", "answers", "auc", "calibration", "errors", "label", "labels", "loss", "requests", "rows",
+        "score",
+    }
+)  # fmt: skip
+"""What monitors watch beside columns; a test holds them together."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _NUMBER: Final = r"(-?[0-9]{1,15}(?:\.[0-9]{1,15})?(?:e[+-]?[0-9]{1,3})?)"

@@ -25,7 +25,6 @@ FURTHER_CAUSES: Final = ("miscalibration", "missing_feature")
 FURTHER_ACTIONS: Final = ("recalibrate", "repair_histories")
 CAUSES: Final = frozenset((*get_args(Cause), *FURTHER_CAUSES))
 ACTIONS: Final = frozenset((*get_args(Action), *FURTHER_ACTIONS)) - {FORCED}
-REPAIRS: Final = ("retrain", "search_features_and_retrain")
 
 CALM: Final = Signs(
     loss_z=0.0, loss_change=0.0, quality_drop=0.0, estimated_z=None, estimated_change=0.0, psi=0.02, missing=0.0, strange=0.0,

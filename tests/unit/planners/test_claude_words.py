@@ -13,15 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.ledger.records import Lesson
-from daemon.planners._claude.dossier import CAUSES, SIGNS, Dossier
+from daemon.planners._claude.dossier import CAUSES, SIGNS, UNITS, Dossier
 from daemon.planners._claude.plan import PLANNABLE
 from daemon.planners._claude.prompt import SYSTEM, opening, tools
 from daemon.planners._claude.tools import TOOLS
-from daemon.planners._claude.words import Names, number, word
+from daemon.planners._claude.words import MEASURES, Names, number, word
 from daemon.planners.base import FORCED, Action, Cause, Diagnosis, Situation
 from skills._kit.causes import Cause as DiagnosedCause
 from skills._kit.causes import Signs, explain
 from streams.contracts.events import DriftEvent, Evidence
+from streams.contracts.schema import Task
+from streams.detectors.checks import opened
+from streams.runtime.plugins import kinds_of, load_kind
 from tests.kit.claude import DIAGNOSIS, KEY, NAME, SCHEMA, asking, situation_of, submitted
 from tests.kit.incidents import START_MS
 from tests.kit.messages_server import Says, call
@@ -151,6 +154,30 @@ def test_the_words_are_those_of_the_diagnosis() -> None:
     numbers = dict.fromkeys(Signs.__struct_fields__, 0.0) | {"kinds": (), "dead": 0, "one_class": False, "labels_missing": False}
     assert {name for signs in explain(Signs(**numbers)).values() for name in signs} == SIGNS  # type: ignore[arg-type]
     assert set(get_args(DiagnosedCause)) <= CAUSES
+
+
+KINDS = [kind for kind in kinds_of("streams.detectors") if not kind.startswith("alibi_")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("task", get_args(Task))
+def test_there_is_a_word_for_all_that_detectors_say(kind: str, task: Task) -> None:
+    world, detector = opened(load_kind("streams.detectors", kind), 1, task)
+    named = MEASURES | {column.name for column in world.manifest.schema.columns}
+    try:
+        assert {signal.unit for signal in detector.signals} <= UNITS
+        # An embedding is called by what the names of its columns have in common, which isn't registered.
+        watched = {signal.watched for signal in detector.signals if kind != "embeddings_projected"}
+        assert {one for one in watched if not one.startswith("slice ")} <= named
+    finally:
+        detector.close()
+
+
+def test_a_slice_that_a_monitor_watches_is_said_by_its_column() -> None:
+    proof = Evidence(watched="slice depot=north", method="mean", p_value=0.01, effect=0.2, effect_unit="AUC")
+    told = msgspec.structs.replace(event("e", "x"), evidence=(proof,))
+    (said,) = Dossier(situation_of("inc-1"), [told], SCHEMA, ()).events(1)[0]["evidence"]
+    assert (said["column"], said["category"], said["unit"]) == ("depot", "cat_001", "AUC")
 
 
 def test_every_action_but_a_persons_own_can_be_planned() -> None:
