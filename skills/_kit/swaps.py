@@ -75,7 +75,8 @@ def swap_of(events: Iterable[DriftEvent], place: Place, span: Span) -> Swap:
     swap = soon_after(events, span)
     if swap.chance >= LATE:
         return swap
-    ends_ms = max(span.deployed_ms - span.length_ms, 0), min(span.deployed_ms + span.length_ms, span.now_ms)
+    length_ms = min(span.length_ms, span.now_ms - span.deployed_ms)
+    ends_ms = max(span.deployed_ms - length_ms, 0), span.deployed_ms + length_ms
     loss_z, loss_change = _loss_jump(place, ends_ms, span)
     return swap._replace(loss_z=loss_z, loss_change=loss_change, psi=_moved(place, ends_ms, span.deployed_ms))
 
@@ -98,19 +99,31 @@ def soon_after(events: Iterable[DriftEvent], span: Span) -> Swap:
 
 
 def _loss_jump(place: Place, ends_ms: tuple[int, int], span: Span) -> tuple[float | None, float]:
-    """Return (standard errors, relative change) of the loss of what was asked after the deployment against before."""
+    """Return (standard errors, relative change) of the loss of what was asked after the deployment against before.
+
+    What was asked before counts with the labels that were known when it was as old as what was asked after is now: labels that
+    come late, often those of one kind, would be on one side alone.
+    """
     if not place.lake.exists(place.model, "outcomes"):
         return None, 0.0
     wanted = ["id", "time_ms", "known_ms", "revision", "label", "score", "flags"]
     known = place.lake.read(place.model, "outcomes", wanted, since_ms=ends_ms[0], until_ms=ends_ms[1])
-    rows = unflagged(newest_known(known, span.now_ms)).sort_by([("time_ms", "ascending"), ("id", "ascending")])
-    rows = rows.filter(pa.array(np.isfinite(floats(rows, "score"))))
-    losses, is_after = row_losses(place.schema.task, rows), integers(rows, "time_ms") >= span.deployed_ms
-    before, after = losses[~is_after], losses[is_after]
+    sides = (
+        (ends_ms[0], span.deployed_ms, span.now_ms - (ends_ms[1] - span.deployed_ms)),
+        (span.deployed_ms, ends_ms[1], span.now_ms),
+    )
+    before, after = (_losses(place, newest_known(known, seen_ms), since_ms, until_ms) for since_ms, until_ms, seen_ms in sides)
     if min(len(before), len(after)) < LEAST_LABELS:
         return None, 0.0
     (usual, chance), (now, error) = _mean(before), _mean(after)
     return (now - usual) / max(float(np.hypot(chance, error)), _TINY), (now - usual) / max(usual, _TINY)
+
+
+def _losses(place: Place, outcomes: pa.Table, since_ms: int, until_ms: int) -> Floats:
+    """Return the losses of what was asked in [since_ms, until_ms), in order of time, as it was served."""
+    rows = unflagged(outcomes).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    times, scores = integers(rows, "time_ms"), floats(rows, "score")
+    return row_losses(place.schema.task, rows.filter(pa.array((times >= since_ms) & (times < until_ms) & np.isfinite(scores))))
 
 
 def _mean(losses: Floats) -> tuple[float, float]:

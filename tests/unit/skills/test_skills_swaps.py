@@ -83,17 +83,27 @@ def test_where_nothing_changed_neither_loss_nor_inputs_jump(served: Served, tmp_
 
 
 def test_a_loss_that_rose_when_it_was_deployed_is_measured_as_it_was_served(served: Served, tmp_path: Path) -> None:
-    """Scores were 0.3 after it, whatever came: the loss is known from the labels alone."""
+    """Scores were 0.9 after it, whatever came: the loss is known from the labels alone."""
     is_after, labels = since(served, 3.0), floats(served.given.table, "label")
     found = measured(served, tmp_path, score=np.where(is_after, 0.9, served.scores))
-    known = served.given.table["known_ms"].to_numpy() < served.given.end_ms
-    is_before = since(served, 7.0) & ~is_after
-    after = -np.log(np.where(labels == 1, 0.9, 0.1))[is_after & known].mean()
-    before = -np.log(np.where(labels == 1, served.scores, 1 - served.scores))[is_before & known].mean()
+    known_ms = served.given.table["known_ms"].to_numpy()
+    is_before = since(served, 6.0) & ~is_after & (known_ms < served.given.end_ms - 3 * DAY_MS)
+    after = -np.log(np.where(labels == 1, 0.9, 0.1))[is_after & (known_ms < served.given.end_ms)].mean()
+    before = -np.log(np.where(labels == 1, served.scores, 1 - served.scores))[is_before].mean()
     assert found.loss_change == pytest.approx((after - before) / before, rel=1e-3)
     assert found.loss_z is not None
     assert found.loss_z > 10
     assert found.psi < 0.1
+
+
+def test_labels_of_one_kind_that_come_late_are_no_rise(served: Served, tmp_path: Path) -> None:
+    """Ones are known within the hour, zeros after two days: of what was asked last, the ones alone have labels."""
+    table, labels = served.given.table, floats(served.given.table, "label")
+    known_ms = table["time_ms"].to_numpy() + np.where(labels == 1, HOUR_MS, 2 * DAY_MS)
+    found = measured(served, tmp_path, known_ms=known_ms.tolist())
+    assert found.loss_z is not None
+    assert abs(found.loss_z) < 3
+    assert abs(found.loss_change) < 0.15
 
 
 def test_inputs_that_moved_when_it_was_deployed_are_measured(served: Served, tmp_path: Path) -> None:
