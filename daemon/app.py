@@ -159,7 +159,7 @@ def loop_of(
         has_windows=not is_observed,
         policy=_planner(POLICY, model, ledger),
         planner=_planner(model.planning.planner, model, ledger),
-        machine=read_machine,
+        machine=lambda: read_machine(float(skills.memory_mb)),
     )
     deploying = Deploying(
         model.name,

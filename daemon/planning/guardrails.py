@@ -11,6 +11,7 @@ from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
 from daemon.planners.base import FORCED, TRAINS
 from daemon.planning.config import PlanningConfig
 from daemon.planning.rules import SAFE, SiteRule, Wanted, matching
+from streams.contracts.bundle import Manifest
 from streams.contracts.errors import ContractError
 from streams.contracts.features import Window
 from streams.contracts.schema import OWN_FACTS, Column, ModelSchema
@@ -28,8 +29,8 @@ class Facts(NamedTuple):
 
     `promoted_ms` are the times of all promotions, `training_minutes` what was spent in the last 30 days, `tried` what came
     of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, as far as the
-    ledger knows, `reads` the schema of the bundle that a plan begins from, and `declared` the one that the config declares now;
-    `cause` is the likeliest cause.
+    ledger knows, `reads` the bundle that a training begins from or that is restored, and `declared` the schema that the config
+    declares now; `cause` is the likeliest cause.
     """
 
     now_ms: int
@@ -39,7 +40,7 @@ class Facts(NamedTuple):
     training_minutes: float
     tried: Sequence[Experiment]
     champion: str | None = None
-    reads: ModelSchema | None = None
+    reads: Manifest | None = None
     declared: ModelSchema | None = None
     cause: str = ""
 
@@ -174,14 +175,15 @@ def _granted_to_requester(plan: Plan, facts: Facts, config: PlanningConfig) -> s
 
 
 def _read_by(plan: Plan, facts: Facts) -> list[Column] | None:
-    """Return the columns whose values a training reads, as they are declared now, or as they were; None when nobody can say."""
-    if plan.action not in TRAINS or facts.reads is None:
+    """Return the columns whose values the new champion reads, as they are declared now, or as they were; None: nobody can say."""
+    if facts.reads is None:
         return []
-    now = facts.declared or facts.reads
-    schema = msgspec.structs.replace(facts.reads, sources=now.sources)
+    own = facts.reads.schema
+    now = facts.declared or own
+    schema = msgspec.structs.replace(own, sources=now.sources)
     names = {("requests", column.name) for column in schema.features}
     try:
-        for window in _windows_of(plan):
+        for window in _windows_of(plan, facts.reads):
             names |= {(window.source, name) for name in columns_of(window, schema)}
             names |= {("requests", name) for name in own_columns(window)}
     except ContractError:
@@ -189,8 +191,10 @@ def _read_by(plan: Plan, facts: Facts) -> list[Column] | None:
     return [column for source, name in sorted(names) if (column := _column(source, name, now, schema)) is not None]
 
 
-def _windows_of(plan: Plan) -> list[Window]:
-    """Return the windows that a training begins with; a search adds to them what the schema grants."""
+def _windows_of(plan: Plan, reads: Manifest) -> list[Window]:
+    """Return the windows of an archived bundle, or those that a training begins with; a search adds what the schema grants."""
+    if plan.action not in TRAINS:
+        return list(reads.windows)
     given = [step.arguments.get("windows", ()) for step in plan.steps if step.skill == "build_dataset"]
     return [msgspec.convert(one, Window) for windows in given for one in windows]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import traceback
 from collections.abc import Callable
@@ -84,10 +85,13 @@ class Planning:
         self._has_windows = has_windows
         self._policy = policy or _planner(POLICY)
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
-        self._machine = machine
+        self._read_machine = machine
+        self._machine: Machine | None = None
 
     async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
+        if self._read_machine is not None:
+            self._machine = await asyncio.to_thread(self._read_machine)
         choice = await self._choose(incident, champion, now_ms)
         proposal = choice.proposal
         thought = {"action": proposal.action, "utilities": proposal.utilities, "excluded": proposal.excluded, **choice.details}
@@ -301,7 +305,7 @@ class Planning:
         if self._machine is None or type(rows) is not int or type(rounds) is not int:
             return None
         columns = len(manifest.schema.features) + len(manifest.windows) + len(manifest.expressions)
-        return choose(Load(rows, columns, rounds), self._machine())
+        return choose(Load(rows, columns, rounds), self._machine)
 
     def _forced(self, incident: Incident) -> Proposal | None:
         """Return what a person ordered who wants a bundle to serve whatever a judge would say: there is nothing to weigh."""
@@ -321,7 +325,7 @@ class Planning:
             training_minutes=self._ledger.spent(model, "training_minutes", now_ms - MONTH_MS),
             tried=self._ledger.experiments(model, plan.configuration) if plan.configuration else (),
             champion=deployed[-1].payload.get("champion") if deployed else None,
-            reads=self._places.manifest(plan.champion).schema if plan.action in TRAINS else None,
+            reads=_read_from(plan, self._places),
             declared=self._places.schema,
             cause=likely.cause if likely is not None else "",
         )
@@ -370,6 +374,14 @@ def _diagnosis(incident: Incident) -> Diagnosis:
 
 def _planner(kind: str) -> Planner:
     return cast("Planner", load_kind("daemon.planners", kind).build())
+
+
+def _read_from(plan: Plan, places: Places) -> Manifest | None:
+    """Return the bundle whose columns and windows a training begins from, or that comes back."""
+    if plan.action in TRAINS:
+        return places.manifest(plan.champion)
+    restored = [step.arguments["challenger"] for step in plan.steps if step.skill == "compare_models"]
+    return places.manifest(str(restored[0])) if plan.action == "restore_archived" else None
 
 
 def _restored(proposal: Proposal) -> str | None:

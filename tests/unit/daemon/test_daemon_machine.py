@@ -3,9 +3,8 @@ import ctypes
 from daemon.machine import free_gpu_memory_mb, read_machine
 
 
-def test_the_machine_tells_its_free_memory() -> None:
-    machine = read_machine()
-    assert machine.memory_mb > 1
+def test_a_training_has_what_a_step_may_take() -> None:
+    assert read_machine(4_096.0).memory_mb == 4_096
 
 
 def test_a_machine_without_nvidia_s_library_has_no_gpu() -> None:

@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from daemon.planning.compose import Basis
+from daemon.ledger.records import Plan
+from daemon.planners.base import Change
+from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.planning.guardrails import Facts, check
+from streams.contracts.bundle import Golden, Manifest
 from streams.contracts.features import Window
 from streams.contracts.schema import Column, ModelSchema, SourceSchema
-from tests.kit.control import SKILLS, Control
-from tests.unit.planning.plans import NOW, incident, plan_of
+from tests.kit.control import DAY, SKILLS, Control
+from tests.unit.planning.plans import NOW, incident, plan_of, proposal_of
 
 AMOUNT = Column(name="amount", kind="number")
 INCOME = Column(name="income", kind="number", tags=("pii",), granted=True)
@@ -27,8 +30,16 @@ def refused(
 ) -> list[str]:
     action, requester = told.pop("action", "retrain"), told.pop("requester", "driftwake")
     plan = plan_of(Control(tmp_path), action, Basis(NOW, incident(requester=requester), "c", windows))
-    facts = Facts(NOW, SKILLS, None, (), 0.0, (), reads=reads, declared=declared)
+    facts = Facts(NOW, SKILLS, None, (), 0.0, (), reads=bundle_of(reads), declared=declared)
+    return refusals(plan, facts, **told)
+
+
+def refusals(plan: Plan, facts: Facts, **told: Any) -> list[str]:
     return [ruling.rule for ruling in check(plan, facts, PlanningConfig(**told)) if not ruling.allowed]
+
+
+def bundle_of(schema: ModelSchema, *windows: Window) -> Manifest:
+    return Manifest(model="m", schema=schema, golden=Golden(columns=[], windows=[], time_ms=[], scores=[]), windows=windows)
 
 
 def with_columns(*columns: Column) -> ModelSchema:
@@ -86,3 +97,14 @@ def test_a_search_for_somebody_must_not_come_upon_what_is_withheld(tmp_path: Pat
     assert refused(tmp_path, bare, action="retrain", **withheld) == []
     assert refused(tmp_path, bare, action="search_features_and_retrain", **withheld) == ["grants"]
     assert refused(tmp_path, bare, action="search_features_and_retrain", requester="ann", **withheld) == []
+
+
+def test_a_bundle_that_comes_back_reads_nothing_that_was_tagged_since(tmp_path: Path) -> None:
+    """It may have windows that the champion hasn't."""
+    basis = Basis(NOW, incident(), "c", (), change=Change(since_ms=NOW - 9 * DAY, rows=900))
+    plan = compose(proposal_of("restore_archived", challenger="a" * 64), basis, Control(tmp_path).places, PlanningConfig())
+    taken = with_columns(AMOUNT, PERSON, msgspec.structs.replace(INCOME, granted=False, role="key"))
+    bare = ModelSchema(columns=(AMOUNT, PERSON, msgspec.structs.replace(INCOME, role="key")))
+    for windows, expected in (((window("amount"),), []), ((window("income"),), ["tagged_columns"])):
+        facts = Facts(NOW, SKILLS, None, (), 0.0, (), reads=bundle_of(bare, *windows), declared=taken)
+        assert refusals(plan, facts) == expected
