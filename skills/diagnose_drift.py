@@ -60,6 +60,8 @@ SURELY_BROKEN = 0.9
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The events to explain; `recent` is event time and label time in [now - recent, now).
 
+    Where fewer than `recent_rows` requests came in that, it reaches back further, up to `LOOK_BACK` times as far: a stream of few
+    requests would else never have the labels that a loss is measured by, however long one waits.
     `deployed_ms` is when the champion took over from another bundle, None where it was the first; `archived` are digests of
     earlier champions, the newest first.
     """
@@ -71,6 +73,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     now_ms: int
     events: list[DriftEvent]
     recent_ms: int
+    recent_rows: int = 0
     deployed_ms: int | None = None
     archived: tuple[str, ...] = ()
 
@@ -177,6 +180,7 @@ def run(request: Input, work: Path) -> Output:
     scorer = load(store, request.model, request.champion)
     schema, profile = scorer.manifest.schema, scorer.profile
     lake = Lake(request.lake)
+    request = _reaching(lake, request)
     seen = shown(lake, request.model, schema)
     recent = _recent(lake, request, seen)
     if not recent.predictions.num_rows:
@@ -210,6 +214,16 @@ def run(request: Input, work: Path) -> Output:
         change=change,
         archived=archived,
     )
+
+
+def _reaching(lake: Lake, request: Input) -> Input:
+    """Return a request whose recent range has rows enough, if it may be made longer so far."""
+    since_ms = request.now_ms - request.recent_ms
+    rows = lake.read(request.model, "predictions", ["time_ms"], since_ms=since_ms, until_ms=request.now_ms).num_rows
+    if not 0 < rows < request.recent_rows:
+        return request
+    recent_ms = int(request.recent_ms * min(LOOK_BACK, request.recent_rows / rows))
+    return msgspec.structs.replace(request, recent_ms=min(recent_ms, request.now_ms))
 
 
 def _is_broken(causes: list[WeighedCause]) -> bool:

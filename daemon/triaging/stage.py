@@ -82,6 +82,7 @@ class Triaging:
             "now_ms": self._places.until_ms(now_ms),
             "events": [msgspec.to_builtins(event) for event in events],
             "recent_ms": self._config.recent.ms,
+            "recent_rows": self._config.recent_rows,
             "deployed_ms": served_since(deployed, incident.champion),
             "archived": self._archived(incident.champion),
         }

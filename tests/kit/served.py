@@ -43,10 +43,11 @@ def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **ch
     """Serve the orders with some columns changed, and diagnose events of some kinds.
 
     `since_ms` is when the events say that it began, `bucket_ms` how long their buckets are, `deployed_ms` when the champion took
-    over, and `digest` who served, if not the champion.
+    over, and `digest` who served, if not the champion. `recent_ms` and `recent_rows` are as the skill takes them.
     """
     scores, detector = changed.pop("score", served.scores), changed.pop("detector", "d")
-    asked = {"deployed_ms": changed.pop("deployed_ms", None)}
+    asked = {"deployed_ms": changed.pop("deployed_ms", None), "recent_rows": changed.pop("recent_rows", 0)}
+    asked["recent_ms"] = changed.pop("recent_ms", 4 * DAY_MS)
     since_ms, bucket_ms = changed.pop("since_ms", None), changed.pop("bucket_ms", DAY_MS)
     serve(served.given, tmp_path / "lake", scores, changed.pop("digest", served.common["champion"]), **changed)
     end = served.given.end_ms
@@ -58,7 +59,7 @@ def diagnosed(served: Served, tmp_path: Path, events: tuple[str, ...] = (), **ch
         )
         for kind in events
     ]  # fmt: skip
-    asked |= {**served.common, "lake": str(tmp_path / "lake"), "now_ms": end, "events": stated, "recent_ms": 4 * DAY_MS}
+    asked |= {**served.common, "lake": str(tmp_path / "lake"), "now_ms": end, "events": stated}
     return diagnose_drift.run(diagnose_drift.Input(**asked), tmp_path)
 
 

@@ -286,6 +286,21 @@ def test_labels_of_one_class_are_label_trouble(served: Served, tmp_path: Path):
     assert found.causes[0].cause == "label_trouble"
 
 
+def test_where_few_requests_come_it_reaches_back_further(served: Served, tmp_path: Path):
+    recent_ms = DAY_MS // 4
+    few, more, most = (
+        diagnosed(served, tmp_path / str(rows), recent_ms=recent_ms, recent_rows=rows).label_state.rows
+        for rows in (0, 2 * rows_within(served, recent_ms), 10**9)
+    )
+    assert few < more < most
+    assert more <= 2.5 * few, "about twice as far back has twice as many"
+    assert most <= rows_within(served, diagnose_drift.LOOK_BACK * recent_ms), "and no further than that"
+
+
+def rows_within(served: Served, span_ms: int) -> int:
+    return int((served.given.table["time_ms"].to_numpy() >= served.given.end_ms - span_ms).sum())
+
+
 def test_nothing_recent_is_no_diagnosis(served: Served, tmp_path: Path):
     serve(served.given, tmp_path / "lake", served.scores, served.common["champion"])
     much_later = {"lake": str(tmp_path / "lake"), "now_ms": served.given.end_ms + 90 * DAY_MS}

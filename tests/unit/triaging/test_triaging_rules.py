@@ -217,3 +217,4 @@ def test_the_diagnosis_is_told_when_the_champion_took_over(tmp_path: Path) -> No
         question = triaging.question(opened, START + DAY)
     assert question.arguments["deployed_ms"] == START + 1
     assert question.arguments["recent_ms"] == TriagingConfig().recent.ms
+    assert question.arguments["recent_rows"] == TriagingConfig().recent_rows
