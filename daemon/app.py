@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-import msgspec
 import uvloop
 from faust.worker import Worker
 from mode import Service
 
+from daemon.api.compose import api_of
 from daemon.deploying.first import deploy_again, deploy_first
 from daemon.deploying.stage import KafkaWorld
 from daemon.deploying.swap import Deploying
+from daemon.door import Door, Inbox
 from daemon.executing.stage import Executing
 from daemon.goals.keeping import Keeping
 from daemon.judging.stage import Judging
@@ -42,9 +43,6 @@ from daemon.registry.mlflow_door import MlflowRegistry
 from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from daemon.triaging.stage import Triaging
-from streams.contracts.errors import ContractError
-from streams.contracts.events import decode_event
-from streams.contracts.records import Command
 from streams.contracts.topics import topic_name
 from streams.inference.store import BundleStore
 from streams.runtime.clock import EventClock, SystemClock
@@ -54,27 +52,11 @@ from streams.runtime.parent import end_with_parent
 from streams.runtime.plugins import kinds_of, load_kind
 from streams.runtime.signing import Signer, key_in
 from streams.runtime.telemetry import Telemetry, serving_metrics
-from streams.runtime.watermark import read_watermark
 from streams.transport.follower import Follower
 
 PROCESS = "daemon"
-MONITORING = "monitoring/"
 _METRICS_SECONDS = 2.0
 log = Log("daemon.app")
-
-
-class Inbox:
-    """What the agents have taken in and a loop has not yet looked at: the newest watermark, and whether something came."""
-
-    def __init__(self) -> None:
-        self.watermark_ms = -1
-        self.news = asyncio.Event()
-
-    def advance(self, watermark_ms: int) -> None:
-        """Note a watermark; one that was passed already is delivered again, and no news."""
-        if watermark_ms > self.watermark_ms:
-            self.watermark_ms = watermark_ms
-            self.news.set()
 
 
 class LoopService(Service):
@@ -200,43 +182,6 @@ def _announcer(model: GovernedModelSettings, ledger: Ledger, bundles: Path, sign
     return None if url is None else Announcer(model.name, ledger, Webhook(url, signer), bundles)
 
 
-class Door:
-    """Where the agents knock: decodes what comes from the topics, which is hostile, and hands it to the right loop."""
-
-    def __init__(self, loops: dict[str, Loop], inboxes: dict[str, Inbox]) -> None:
-        self._loops = loops
-        self._inboxes = inboxes
-
-    def take_event(self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
-        """Take an event, or the watermark behind all events of its time."""
-        watermark = read_watermark(key, headers)
-        if watermark is not None:
-            writer, watermark_ms = watermark
-            inbox = self._inboxes.get(writer.removeprefix(MONITORING))
-            if inbox is not None:
-                inbox.advance(watermark_ms)
-            return
-        try:
-            event = decode_event(value or b"", headers)
-            is_new = event.model in self._loops and self._loops[event.model].on_event(event)
-        except ContractError as error:
-            log.warning("EventRefused", reason=str(error))
-            return
-        if is_new:
-            log.info("EventReceived", id=event.id, kind=event.kind, transition=event.transition, model=event.model)
-
-    def take_command(self, value: bytes | None) -> None:
-        """Take a command; it is applied at once when the model has a watermark."""
-        try:
-            command = msgspec.json.decode(value or b"", type=Command)
-            is_new = command.model in self._loops and self._loops[command.model].on_command(command)
-        except (ContractError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            log.warning("CommandRefused", reason=str(error))
-            return
-        if is_new:
-            self._inboxes[command.model].news.set()
-
-
 async def catch_up(door: Door, bootstrap: str) -> None:
     """Take in all events and commands that are still there, once more; those that were known change nothing.
 
@@ -320,9 +265,11 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
     asyncio.set_event_loop(loop)
     owner, wall = uuid.uuid4().hex[:12], SystemClock()
     store = BundleStore(settings.folder("registry").resolve())
-    telemetry = Telemetry([model.name for model in settings.models])
+    names, seal = [model.name for model in settings.models], settings.audit_key()
+    telemetry = Telemetry(names)
     with (
-        open_ledger(settings.ledger_place, models=[model.name for model in settings.models], key=settings.audit_key()) as ledger,
+        open_ledger(settings.ledger_place, models=names, key=seal) as ledger,
+        open_ledger(settings.ledger_place, read_only=True, key=seal) as reading,
         serving_metrics(telemetry, settings.metrics.host, settings.metrics.port and settings.metrics.port + 1) as port,
     ):
         log.info("MetricsServed", port=port)
@@ -332,16 +279,18 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
             model.name: loop_of(model, settings, ledger, worlds[model.name], owner=owner, signer=signer)
             for model in settings.models
         }
-        inboxes = {model.name: Inbox() for model in settings.models}
+        inboxes = {name: Inbox() for name in names}
         services: list[Service] = [ParentWatch()] if with_parent else []
-        metrics = DaemonMetrics(ledger, telemetry, [model.name for model in settings.models])
+        metrics = DaemonMetrics(ledger, telemetry, names)
         services += [
             LoopService(
                 loops[model.name], worlds[model.name], inboxes[model.name], model, ledger=ledger, store=store, metrics=metrics
             )
             for model in settings.models
         ]
-        door = Door(loops, inboxes)
+        door = Door(loops, inboxes, settings.topic_role)
+        if not settings.is_replay:
+            services.append(api_of(settings, reading, door.order, bootstrap, wall))
         loop.run_until_complete(catch_up(door, bootstrap))
         app = build(services, door, bootstrap, loop)
         Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False).execute_from_commandline()

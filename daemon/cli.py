@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands import audits, features, goals, orders, quarantine, views
+from daemon.commands import audits, features, goals, orders, quarantine, tokens, views
 from daemon.commands.errors import BadInputError
 from daemon.commands.options import (
     BAD_INPUT,
@@ -24,6 +24,8 @@ from daemon.commands.options import (
     Json,
     Model,
     SourceFiles,
+    TokenFile,
+    Url,
     files_of,
     notes,
     screen,
@@ -147,6 +149,15 @@ def calibrate(
 
 
 @app.command()
+def mcp(config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None) -> None:
+    """Let an assistant look on and ask for plans: the Model Context Protocol, on standard input and output.
+
+    It answers from a running daemon in the name of your token, shows no text that came over topics, and approves nothing.
+    """
+    raise typer.Exit(_call("daemon.commands.assisting:assist", config=config, url=url, token_file=token_file))
+
+
+@app.command()
 def bench(  # noqa: PLR0917 - the command's options, given by name
     scenarios: Annotated[
         list[str] | None, typer.Argument(help="Names (C0, C11a) or files of scenarios; all unless given.")
@@ -210,6 +221,7 @@ app.add_typer(audits.app, name="audit")
 app.add_typer(goals.app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(features.app, name="features")
+app.add_typer(tokens.app, name="token")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

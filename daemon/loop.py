@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from daemon.access.roles import UNPROVEN, Role
 from daemon.deploying.swap import Deploying
 from daemon.deploying.world import World
 from daemon.errors import PlanRefusedError, RunFailedError, SwapFailedError
@@ -58,9 +59,9 @@ class Loop:
         """Take in an event; it counts from the next watermark on. False when it was known."""
         return self._ledger.take_event(event)
 
-    def on_command(self, command: Command) -> bool:
-        """Take in a command; it is applied at the next watermark. False when it was known."""
-        return self._ledger.take_command(command, self._clock.now_ms)
+    def on_command(self, command: Command, role: Role = UNPROVEN) -> bool:
+        """Take in a command, with what who gave it may; it is applied at the next watermark. False when it was known."""
+        return self._ledger.take_command(command, self._clock.now_ms, role)
 
     async def on_watermark(self, now_ms: int) -> None:
         """Do all that can be done at this event time, then report it: a replay's source waits for that."""

@@ -1,19 +1,25 @@
-"""Commands of people and pipelines: each applied once by its id, or rejected with the reason."""
+"""Commands of people and pipelines: each applied once by its id, or rejected with the reason.
+
+Who gave it must be allowed to, however it came in: the role that was proven when it did is asked here again.
+"""
 
 from __future__ import annotations
 
 import re
 
+from daemon.access.roles import objection, permission_of
 from daemon.deploying.slots import OURS
 from daemon.deploying.swap import Deploying
 from daemon.errors import GoalRefusedError, PlanRefusedError, SwapFailedError
 from daemon.goals.keeping import Keeping
+from daemon.ledger.inbox import Order
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Move
 from daemon.places import Places
+from daemon.planners.base import ASKED
 from daemon.planning.stage import Planning
 from daemon.reflecting.reflect import reflect
-from daemon.triaging.triage import CHALLENGE
+from daemon.triaging.triage import CHALLENGE, REQUEST, TRAINING
 from streams.contracts.records import CANARY, CHAMPION, Command
 from streams.runtime.logging import Log
 
@@ -55,17 +61,24 @@ class Orders:
         """Apply what waits."""
         for order in self._ledger.commands(self._places.model, "new"):
             command = order.command
+            refused = objection_to(order)
+            if refused:
+                self._reject(command, refused, now_ms)
+                continue
             try:
-                await self._apply(command, now_ms)
+                await self._apply(order, now_ms)
             except (PlanRefusedError, SwapFailedError, GoalRefusedError) as error:
                 self._reject(command, str(error), now_ms)
             else:
                 log.info("CommandApplied", command=command.id, kind=command.kind, model=command.model)
 
-    async def _apply(self, command: Command, now_ms: int) -> None:
+    async def _apply(self, order: Order, now_ms: int) -> None:
+        command = order.command
         match command.kind:
             case "challenge":
-                await self._challenge(command, now_ms)
+                await self._challenge(command, order.role, now_ms)
+            case "propose_plan":
+                await self._propose_plan(command, order.role, now_ms)
             case "shadow":
                 await self._shadow(command, now_ms)
             case "canary":
@@ -75,11 +88,11 @@ class Orders:
             case "freeze" | "unfreeze":
                 self._ledger.settle_command(command, "applied", f"{command.kind} by {command.by}", now_ms)
             case "approve" | "refuse":
-                self._decide(command, now_ms)
+                self._decide(order, now_ms)
             case "propose_goal" | "approve_goal" | "retire_goal":
                 self._goals.apply(command, now_ms)
 
-    async def _challenge(self, command: Command, now_ms: int) -> None:
+    async def _challenge(self, command: Command, role: str, now_ms: int) -> None:
         """Open an incident in which the submitted bundle is judged, or forced past the judge; nothing is trained.
 
         Why it is forced stands in the audit, with the command.
@@ -92,7 +105,24 @@ class Orders:
         forced = "force" in command.arguments
         if forced and not str(command.arguments["force"]).strip():
             raise PlanRefusedError("who forces a bundle past the judge must say why")
-        self._ledger.open_for_command(command, CHALLENGE, champion, digest, now_ms, forced=forced)
+        details = {"forced": True} if forced else {}
+        self._ledger.open_for_command(command, CHALLENGE, champion, digest, now_ms, role=role, details=details)
+
+    async def _propose_plan(self, command: Command, role: str, now_ms: int) -> None:
+        """Open an incident in which the model is diagnosed and planned for, because somebody asks for it; one at a time.
+
+        Which action is asked for, if any, is weighed like another planner's proposal, and whatever comes of it waits for
+        somebody else's approval.
+        """
+        action = command.arguments.get("action")
+        if action is not None and (not isinstance(action, str) or action not in ASKED):
+            raise PlanRefusedError(f"what can be asked for is {', '.join(sorted(ASKED))}, or nothing by name")
+        under_way = [one.id for one in self._ledger.incidents(command.model, only_open=True) if one.cause in TRAINING]
+        if under_way:
+            raise PlanRefusedError(f"{under_way[0]} is under way: a model has one incident at a time that may train it")
+        champion = await self._deploying.champion()
+        details = {"asked": action or ""}
+        self._ledger.open_for_command(command, REQUEST, champion, "", now_ms, role=role, details=details)
 
     async def _shadow(self, command: Command, now_ms: int) -> None:
         name, digest = str(command.arguments.get("name", "")), command.arguments.get("digest")
@@ -138,16 +168,21 @@ class Orders:
         move = Move(to="rolled_back", reason=said, rule=f"command_{command.kind}")
         self._ledger.move(trial[0], reflect(trial[0], move, now_ms), now_ms, command)
 
-    def _decide(self, command: Command, now_ms: int) -> None:
-        objection = self._planning.objection_to(command)
-        if objection:
-            self._reject(command, objection, now_ms)
+    def _decide(self, order: Order, now_ms: int) -> None:
+        refused = self._planning.approvals.objection_to(order)
+        if refused:
+            self._reject(order.command, refused, now_ms)
         else:
-            self._planning.accept(command, now_ms)
+            self._planning.approvals.accept(order, now_ms)
 
     def _reject(self, command: Command, reason: str, now_ms: int) -> None:
         self._ledger.settle_command(command, "rejected", reason, now_ms)
         log.warning("CommandRefused", command=command.id, kind=command.kind, model=command.model, reason=reason)
+
+
+def objection_to(order: Order) -> str:
+    """Return why an order is refused whatever it says, the empty string when who gave it may give it."""
+    return objection(order.role, permission_of(order.command.kind, order.command.arguments))
 
 
 def _weight(given: object) -> float:

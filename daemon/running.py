@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from daemon.access.tokens import tokens_of
 from daemon.deploying.first import published
 from daemon.errors import DaemonError
 from daemon.processes import ManagedProcess
@@ -16,6 +17,7 @@ from daemon.settings import DaemonSettings
 from daemon.topics import make_topics
 from streams.contracts.errors import BundleRefused, ConfigError
 from streams.inference.store import BundleStore
+from streams.runtime.clock import SystemClock
 from streams.runtime.logging import logging_to
 from streams.runtime.signing import key_in
 from streams.transport.broker import EmbeddedBroker
@@ -35,12 +37,13 @@ def run_up(settings: DaemonSettings, config: Path) -> int:
     """Run everything until a signal; return the exit status.
 
     Raises:
-        ConfigError: a first champion can't be trusted; nothing was started.
+        ConfigError: a first champion can't be trusted, or it isn't clear who may give orders; nothing was started.
         BrokerError: the embedded broker can't be started.
         TransportError: the topics can't be what the config says.
         ProcessFailedError: a process died too often.
     """
     check_bundles(settings)
+    check_access(settings)
     with logging_to(settings.folder("logs"), "up", level=settings.log.level):
         asyncio.run(_up(settings, config))
     return 0
@@ -61,6 +64,15 @@ def check_bundles(settings: DaemonSettings) -> None:
             findings.append(f"models[{place}].bundle: {error}; name the folder of a bundle, or the digest of one in the registry")
     if findings:
         raise ConfigError(findings)
+
+
+def check_access(settings: DaemonSettings) -> None:
+    """Read who may look on and give orders, before anything runs; the machine's own token is made where nobody is named.
+
+    Raises:
+        ConfigError: with the finding.
+    """
+    tokens_of(settings.access, settings.folder("keys"), SystemClock())
 
 
 async def _up(settings: DaemonSettings, config: Path) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from daemon.access.config import AccessConfig
+from daemon.access.roles import Role
 from daemon.deploying.config import DeployingConfig
 from daemon.executing.config import ExecutingConfig
 from daemon.goals.config import GoalsConfig
@@ -155,6 +157,9 @@ class DaemonSettings(StreamsSettings):
     mlflow: MlflowSettings = MlflowSettings()
     """Where runs and models are registered."""
 
+    access: AccessConfig = AccessConfig()
+    """Who may look on and give orders over HTTP."""
+
     def executing_config(self) -> ExecutingConfig:
         """Return executing's settings, with the work folder under the data directory; in a replay, skills are warm.
 
@@ -169,6 +174,11 @@ class DaemonSettings(StreamsSettings):
     def is_replay(self) -> bool:
         """Whether all that runs is a replay, which ends in minutes."""
         return bool(self.models) and all(model.replay for model in self.models)
+
+    @property
+    def topic_role(self) -> Role:
+        """What commands may that come over Kafka: in a replay, whose broker is its own and which has no other way in, all."""
+        return "admin" if self.is_replay else self.access.topic_role
 
     @property
     def ledger_place(self) -> str | Path:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from daemon.api.commands import Asked
 from daemon.commands.errors import BadInputError
-from daemon.commands.looking import known_model, reading
-from daemon.commands.ordering import Kind, order
+from daemon.commands.looking import known_model
 from daemon.commands.screen import Screen, short, when
 from daemon.goals.base import Compiler, NotUnderstood, checked, understand
 from daemon.goals.checks import Finding
@@ -18,13 +18,14 @@ from daemon.goals.form import form_of
 from daemon.goals.grammar import Grammar
 from daemon.goals.objective import Objective, read, written, yaml_text
 from daemon.goals.telling import NOT_ACTED_ON, tell
+from daemon.goals.tokens import MOST_CHARACTERS
 from daemon.goals.vocabulary import Vocabulary
 from daemon.ledger.records import Goal, GoalState
 from daemon.settings import DaemonSettings
 from streams.contracts.errors import ContractError
-from streams.contracts.records import Command
 from streams.runtime.clock import SystemClock, WallClock
 from streams.runtime.documents import read_document
+from streams.runtime.text import cleaned
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,49 +54,34 @@ def compiled(
     return _filled_in(values, vocabulary)
 
 
-def proposal(objective: Objective, sentence: str) -> Command:
+def proposal(objective: Objective, sentence: str) -> Asked:
     """Order that an objective be kept until somebody approves it."""
-    arguments = {"objective": written(objective), "digest": objective.digest, "sentence": sentence}
-    return order("propose_goal", objective.model, arguments)
+    arguments = {"objective": written(objective), "digest": objective.digest, "sentence": cleaned(sentence, MOST_CHARACTERS)}
+    return Asked(kind="propose_goal", model=objective.model, arguments=arguments)
 
 
-def about(settings: DaemonSettings, digest: str, kind: Kind, *states: GoalState) -> Command:
+def about(known: Sequence[Goal], digest: str, kind: Literal["approve_goal", "retire_goal"], *states: GoalState) -> Asked:
     """Order that a goal be approved or retired; `digest` is the beginning of its digest.
 
     Raises:
         BadInputError: no goal in one of these states is meant, or several are.
-        LedgerError: the ledger can't be read.
     """
-    goal = find(settings, digest, *states)
-    return order(kind, str(goal.model), {"digest": goal.digest})
+    goal = find(known, digest, *states)
+    return Asked(kind=kind, model=str(goal.model), arguments={"digest": goal.digest})
 
 
-def find(settings: DaemonSettings, digest: str, *states: GoalState) -> Goal:
+def find(known: Sequence[Goal], digest: str, *states: GoalState) -> Goal:
     """Find a goal by the beginning of its digest; of the same goal proposed again the newest.
 
     Raises:
         BadInputError: none or several are meant.
-        LedgerError: the ledger can't be read.
     """
-    with reading(settings) as ledger:
-        known = [goal for goal in ledger.goals() if not states or goal.state in states]
-    found = {goal.digest: goal for goal in known if digest and goal.digest.startswith(digest)}
+    there = [goal for goal in known if not states or goal.state in states]
+    found = {goal.digest: goal for goal in there if digest and goal.digest.startswith(digest)}
     if len(found) != 1:
-        there = ", ".join(f"{short(goal.digest)} ({goal.state})" for goal in known[-5:]) or "none"
-        raise BadInputError(f"{digest!r} names {len(found)} goals; there are: {there}")
+        named = ", ".join(f"{short(goal.digest)} ({goal.state})" for goal in there[-5:]) or "none"
+        raise BadInputError(f"{digest!r} names {len(found)} goals; there are: {named}")
     return next(iter(found.values()))
-
-
-def listed(settings: DaemonSettings, model: str | None) -> list[Goal]:
-    """List goals, oldest first.
-
-    Raises:
-        BadInputError: the config has no such model.
-        LedgerError: the ledger can't be read.
-    """
-    name = known_model(settings, model) if model is not None else None
-    with reading(settings) as ledger:
-        return ledger.goals(name)
 
 
 def told(objective: Objective) -> dict[str, Any]:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
+from daemon.api.wire import Verified
 from daemon.commands.errors import BadInputError
-from daemon.commands.looking import anchor_text, reading
-from daemon.ledger.audit import AuditRecord, Examined, Head, Only
+from daemon.commands.looking import anchor_text
+from daemon.ledger.audit import AuditRecord, Examined, Head
 from daemon.ledger.chain import FIRST, examine
 from daemon.ledger.export import lines_of, records_in
+from daemon.ledger.ledger import Ledger
 from daemon.settings import DaemonSettings
 
 MOST_SHOWN = 1_000
 
 
-def verify(settings: DaemonSettings, anchor: str | None) -> Examined:
+def verified(ledger: Ledger, anchor: str | None) -> Verified:
     """Walk the ledger's audit.
 
     Raises:
         BadInputError: the anchor isn't `number:hash`.
-        ConfigError: the key that seals the audit can't be read.
-        LedgerError: the ledger can't be read.
     """
-    known = _anchor(anchor)
-    with reading(settings, settings.audit_key()) as ledger:
-        return ledger.examine(known)
+    return _told(ledger.examine(_anchor(anchor)))
 
 
-def verify_file(settings: DaemonSettings | None, file: Path, anchor: str | None) -> Examined:
+def verified_file(settings: DaemonSettings | None, file: Path, anchor: str | None) -> Verified:
     """Walk an exported audit; without settings its seals aren't checked.
 
     Raises:
@@ -39,39 +40,30 @@ def verify_file(settings: DaemonSettings | None, file: Path, anchor: str | None)
     known = _anchor(anchor)
     try:
         with file.open("rb") as lines:
-            return examine(records_in(lines), known, settings.audit_key() if settings is not None else None)
+            return _told(examine(records_in(lines), known, settings.audit_key() if settings is not None else None))
     except OSError as error:
         raise BadInputError(f"--file {file}: {error.strerror}") from error
 
 
-def export(settings: DaemonSettings, file: Path) -> Head:
-    """Write the whole audit into a file; return the head that stands in it.
+def export(records: Iterable[AuditRecord], file: Path) -> Head:
+    """Write the whole audit into a file, which appears when it is complete; return the head that stands in it.
 
     Raises:
         BadInputError: the file can't be written.
-        LedgerError: the ledger can't be read.
     """
     part, head = file.with_name(f"{file.name}.part"), Head(0, FIRST)
-    with reading(settings) as ledger, ledger.chain() as records:
-        try:
-            with part.open("wb") as output:
-                for record in records:
-                    output.writelines(lines_of([record]))
-                    head = Head(record.number, record.hash)
-            part.replace(file)
-        except OSError as error:
-            raise BadInputError(f"{file}: {error.strerror}") from error
+    try:
+        with part.open("wb") as output:
+            for record in records:
+                output.writelines(lines_of([record]))
+                head = Head(record.number, record.hash)
+        part.replace(file)
+    except OSError as error:
+        raise BadInputError(f"{file}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):  # nothing is left half written; after the rename there is nothing
+            part.unlink()
     return head
-
-
-def trail(settings: DaemonSettings, only: Only, after: int, limit: int) -> list[AuditRecord]:
-    """Read audit records in order.
-
-    Raises:
-        LedgerError: the ledger can't be read.
-    """
-    with reading(settings) as ledger:
-        return ledger.trail(after=after, limit=min(limit, MOST_SHOWN), only=only)
 
 
 def time_of(option: str, text: str | None) -> int | None:
@@ -89,16 +81,22 @@ def time_of(option: str, text: str | None) -> int | None:
     return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)).timestamp() * 1_000)
 
 
-def said(found: Examined) -> Iterable[str]:
+def said(found: Verified) -> Iterable[str]:
     """Say what a walk along the chain found, a line each."""
-    if found.fault is not None:
-        yield f"record {found.fault.number} is {found.fault.problem}"
+    if found.fault_number is not None:
+        yield f"record {found.fault_number} is {found.problem}"
         return
-    yield f"whole: {found.head.number} records, head {anchor_text(found.head)}"
+    yield f"whole: {found.records} records, head {found.head}"
     if found.unchecked:
         yield f"{found.unchecked} of {found.sealed} seals weren't checked: their key isn't the config's"
     elif found.sealed:
         yield f"{found.sealed} of them are sealed, and the seals are the key's"
+
+
+def _told(found: Examined) -> Verified:
+    told = Verified(records=found.head.number, head=anchor_text(found.head), sealed=found.sealed, unchecked=found.unchecked)
+    fault = found.fault
+    return told if fault is None else msgspec.structs.replace(told, fault_number=fault.number, problem=fault.problem)
 
 
 def _anchor(text: str | None) -> Head | None:

@@ -8,8 +8,9 @@ from typing import cast
 import msgspec
 
 from daemon.commands.errors import BadInputError
-from daemon.commands.looking import find_incident, known_model, reading
+from daemon.commands.looking import known_model
 from daemon.commands.screen import Screen, short, when
+from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Plan
 from daemon.planners.base import NoProposalError, Planner, Proposal, Situation
 from daemon.settings import DaemonSettings, GovernedModelSettings
@@ -40,16 +41,14 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
     is_same: bool
 
 
-def decide_again(settings: DaemonSettings, name: str, planner: str | None) -> Again:
-    """Ask a planner again what to do about an incident, with the ledger open for reading only.
+def decide_again(settings: DaemonSettings, ledger: Ledger, incident: Incident, planner: str | None) -> Again:
+    """Ask a planner again what to do about an incident; the ledger is only read.
 
     Raises:
-        BadInputError: there is no such incident or planner, or what was known then wasn't recorded.
-        LedgerError: the ledger can't be read, or the plan was altered.
+        BadInputError: there is no such planner, or what was known then wasn't recorded.
+        LedgerError: the plan was altered.
     """
-    with reading(settings) as ledger:
-        incident = find_incident(ledger, name)
-        plan = ledger.plan(incident.plan_digest) if incident.plan_digest else None
+    plan = ledger.plan(incident.plan_digest) if incident.plan_digest else None
     situation = _situation(incident)
     model = next(one for one in settings.models if one.name == known_model(settings, incident.model))
     kind = planner or model.planning.planner

@@ -65,8 +65,17 @@ def slots_of(settings: DaemonSettings, model: str) -> SlotsStatus:
         TransportError: no broker answers.
         StreamsError: nothing is deployed yet.
     """
-    name = known_model(settings, model)
-    records = asyncio.run(_read(broker_address(settings)))
+    return asyncio.run(slots_at(settings, known_model(settings, model), broker_address(settings)))
+
+
+async def slots_at(settings: DaemonSettings, name: str, bootstrap: str) -> SlotsStatus:
+    """Read what is deployed for a model on a broker.
+
+    Raises:
+        TransportError: no broker answers.
+        StreamsError: nothing is deployed yet.
+    """
+    records = await _read(bootstrap)
     reader = DeploymentReader(name, settings.verifier())
     reader.read(record for record in records if record.topic == topic_name("deployments"))
     if reader.newest is None:

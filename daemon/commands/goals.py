@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, Config, Json, OnlyModel, screen, settings_in
+from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, Config, Json, OnlyModel, TokenFile, Url, screen, settings_in
 
 if TYPE_CHECKING:
-    from streams.contracts.records import Command
+    from daemon.api.commands import Asked
+    from daemon.commands.reaching import Source
 
 app = typer.Typer()
 goals_app = typer.Typer(help="Goals that people asked for: kept, shown and audited; nothing acts on them yet.")
@@ -27,6 +28,8 @@ def ask(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Of which model, where the config has several.")] = None,
     yaml_file: Annotated[Path | None, typer.Option(help="A form that you filled in, instead of words.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is understood, propose nothing.")] = False,
+    url: Annotated[str | None, typer.Option("--url", help="Of a daemon that runs elsewhere; the words are the config's.")] = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Say what you want of a model: it is compiled, read back and proposed as a goal, which somebody else approves.
@@ -37,11 +40,11 @@ def ask(
     Example: driftwake ask "keep precision at 95 % for European customers" --dry-run
     """
     from daemon.commands import asking
+    from daemon.commands.reaching import reached
     from daemon.commands.screen import Screen
     from daemon.goals.base import NotUnderstood
 
-    settings = settings_in(config)
-    answer = asking.compiled(settings, asking.Wish(sentence=sentence, file=yaml_file, model=model))
+    answer = asking.compiled(settings_in(config), asking.Wish(sentence=sentence, file=yaml_file, model=model))
     if isinstance(answer, NotUnderstood):
         if as_json:
             screen().data(asking.told_not(answer))
@@ -53,18 +56,26 @@ def ask(
     else:
         asking.show(answer, screen())
     if not dry_run:
-        _send(config, asking.proposal(answer, sentence or ""), as_json=as_json)
+        _send(reached(config, url, token_file), asking.proposal(answer, sentence or ""), as_json=as_json)
 
 
 @goals_app.callback(invoke_without_command=True)
-def goals(context: typer.Context, config: Config = DEFAULT_CONFIG, *, model: OnlyModel = None, as_json: Json = False) -> None:
+def goals(
+    context: typer.Context,
+    config: Config = DEFAULT_CONFIG,
+    *,
+    model: OnlyModel = None,
+    url: Url = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """List goals, oldest first."""
-    from daemon.commands import asking
+    from daemon.commands.reaching import reached
     from daemon.commands.screen import short, when
 
     if context.invoked_subcommand is not None:
         return
-    found = asking.listed(settings_in(config), model)
+    found = reached(config, url, token_file).goals(model)
     if as_json:
         screen().data(found)
         return
@@ -77,11 +88,14 @@ def goals(context: typer.Context, config: Config = DEFAULT_CONFIG, *, model: Onl
 
 
 @goals_app.command("show")
-def goals_show(digest: Digest, config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+def goals_show(
+    digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None, as_json: Json = False
+) -> None:
     """Read a goal back: in words, as YAML, and who said what when."""
     from daemon.commands import asking
+    from daemon.commands.reaching import reached
 
-    goal = asking.find(settings_in(config), digest)
+    goal = asking.find(reached(config, url, token_file).goals(None), digest)
     if as_json:
         screen().data(goal)
     else:
@@ -89,29 +103,30 @@ def goals_show(digest: Digest, config: Config = DEFAULT_CONFIG, *, as_json: Json
 
 
 @goals_app.command("approve")
-def goals_approve(digest: Digest, config: Config = DEFAULT_CONFIG) -> None:
+def goals_approve(digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None) -> None:
     """Approve a proposed goal, exactly as its digest says it; who asked for it can't."""
     from daemon.commands import asking
+    from daemon.commands.reaching import reached
 
-    _send(config, asking.about(settings_in(config), digest, "approve_goal", "proposed"))
+    source = reached(config, url, token_file)
+    _send(source, asking.about(source.goals(None), digest, "approve_goal", "proposed"))
 
 
 @goals_app.command("retire")
-def goals_retire(digest: Digest, config: Config = DEFAULT_CONFIG) -> None:
+def goals_retire(digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None) -> None:
     """End a goal, approved or only proposed."""
     from daemon.commands import asking
+    from daemon.commands.reaching import reached
 
-    _send(config, asking.about(settings_in(config), digest, "retire_goal", "proposed", "approved"))
+    source = reached(config, url, token_file)
+    _send(source, asking.about(source.goals(None), digest, "retire_goal", "proposed", "approved"))
 
 
-def _send(config: Path, command: Command, *, as_json: bool = False) -> None:
-    from daemon.commands import ordering
-
-    ordering.send(settings_in(config), command)
+def _send(source: Source, asked: Asked, *, as_json: bool = False) -> None:
+    command = source.order(asked)
     if not as_json:
         screen().line(
-            f"{command.kind} for {command.model} is on its way; `driftwake audit show --subject {command.id}` tells what came "
-            "of it"
+            f"{asked.kind} for {asked.model} is on its way; `driftwake audit show --subject {command}` tells what came of it"
         )
 
 

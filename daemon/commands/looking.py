@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -69,7 +69,15 @@ def find_incident(ledger: Ledger, name: str) -> Incident:
     Raises:
         BadInputError: none or several match.
     """
-    known = ledger.incidents()
+    return matching(ledger.incidents(), name)
+
+
+def matching(known: Sequence[Incident], name: str) -> Incident:
+    """Find one of some incidents by its id, or by any part of it that only one has.
+
+    Raises:
+        BadInputError: none or several match.
+    """
     found = [one for one in known if one.id == name] or [one for one in known if name and name in one.id]
     if len(found) == 1:
         return found[0]

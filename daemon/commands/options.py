@@ -28,6 +28,10 @@ SourceFiles = Annotated[
     typer.Option("--source", metavar="NAME=FILE", help="A parquet file of a source's records, with the same time column."),
 ]
 OnlyModel = Annotated[str | None, typer.Option("--model", "-m", help="Only this model.")]
+Url = Annotated[str | None, typer.Option("--url", help="Of a daemon that runs elsewhere; no config is read then.")]
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="A file that holds your token; else DRIFTWAKE_TOKEN, or the machine's own.")
+]
 
 
 def files_of(given: Sequence[str]) -> dict[str, Path]:

@@ -1,51 +1,28 @@
-"""`driftwake deploy`, `rollback`, `approve`, `freeze`: orders to the daemon, sent as commands on their topic.
+"""`driftwake deploy`, `rollback`, `approve`, `freeze`: orders to a running daemon.
 
-An order takes effect when the daemon reads it, once, and only if it is allowed; the answer stands in the audit.
+An order takes effect once, when the daemon comes to it, and only if it is allowed; the answer stands in the audit.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import pwd
-import secrets
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
 
-import msgspec
-
+from daemon.api.commands import Asked
 from daemon.commands.errors import BadInputError
-from daemon.commands.looking import find_incident, known_model, reading
-from daemon.ledger.ids import time_part
-from daemon.ledger.ledger import Ledger
+from daemon.commands.looking import known_model, matching
+from daemon.ledger.records import Incident
 from daemon.settings import DaemonSettings
 from streams.contracts.errors import TransportError
-from streams.contracts.records import Command
-from streams.contracts.topics import topic_name
 from streams.inference.store import BundleStore
-from streams.runtime.clock import SystemClock, WallClock
 from streams.transport.broker_config import last_address
-from streams.transport.publisher import Publisher
-from streams.transport.records import Output
-
-Kind = Literal[
-    "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_goal", "approve_goal",
-    "retire_goal",
-]  # fmt: skip
 
 
-def order(kind: Kind, model: str, arguments: dict[str, Any], wall: WallClock | None = None) -> Command:
-    """Make a command in the name of the person who runs this process."""
-    wall_ms = int((wall or SystemClock()).now().timestamp() * 1_000)
-    by = pwd.getpwuid(os.getuid()).pw_name
-    return Command(id=f"cmd-{time_part(wall_ms)}-{secrets.token_hex(4)}", kind=kind, model=model, by=by, arguments=arguments)
-
-
-def challenge(settings: DaemonSettings, model: str, bundle: str, shadow: str | None, force: str | None = None) -> Command:
+def challenge(settings: DaemonSettings | None, model: str, bundle: str, shadow: str | None, force: str | None = None) -> Asked:
     """Publish a bundle to the registry, and order that it be judged, run beside the champion, or served at once.
 
     Args:
-        settings: says where the registry is.
+        settings: says where the registry is; None where the daemon runs elsewhere.
         model: the model's name.
         bundle: a bundle's folder, or the digest of one in the registry.
         shadow: the name of the shadow that it shall be; None has it judged.
@@ -57,18 +34,17 @@ def challenge(settings: DaemonSettings, model: str, bundle: str, shadow: str | N
     """
     if shadow is not None and force is not None:
         raise BadInputError("a bundle can be a shadow or be forced to serve; give one of --shadow and --force")
-    name = known_model(settings, model)
-    digest = _published(settings, name, bundle)
+    digest = _published(settings, model, bundle)
     if shadow is not None:
-        return order("shadow", name, {"digest": digest, "name": shadow})
-    return order("challenge", name, {"digest": digest} | ({} if force is None else {"force": force}))
+        return Asked(kind="shadow", model=model, arguments={"digest": digest, "name": shadow})
+    return Asked(kind="challenge", model=model, arguments={"digest": digest} | ({} if force is None else {"force": force}))
 
 
-def canary(settings: DaemonSettings, model: str, bundle: str | None, weight: float | None) -> Command:
+def canary(settings: DaemonSettings | None, model: str, bundle: str | None, weight: float | None) -> Asked:
     """Publish a bundle to the registry, and order that it answer a share of the requests; without a bundle, that none does.
 
     Args:
-        settings: says where the registry is.
+        settings: says where the registry is; None where the daemon runs elsewhere.
         model: the model's name.
         bundle: a bundle's folder, or the digest of one in the registry; None ends the canary there is.
         weight: the share.
@@ -77,34 +53,26 @@ def canary(settings: DaemonSettings, model: str, bundle: str | None, weight: flo
         BadInputError: the config has no such model, or bundle and weight don't go together.
         BundleRefused: the bundle isn't whole, or is another model's.
     """
-    name = known_model(settings, model)
     if bundle is None and weight is None:
-        return order("canary", name, {})
+        return Asked(kind="canary", model=model)
     if bundle is None or weight is None or not 0 < weight <= 1:
         raise BadInputError("a canary is a bundle with a --weight above 0 and at most 1; give neither to end the one there is")
-    return order("canary", name, {"digest": _published(settings, name, bundle), "weight": weight})
+    return Asked(kind="canary", model=model, arguments={"digest": _published(settings, model, bundle), "weight": weight})
 
 
-def speak(settings: DaemonSettings, plan: str, *, refuse: bool) -> Command:
-    """Order that a plan be approved or refused; `plan` is its digest, or the incident's id, or a part of either.
+def speak(waiting: Sequence[Incident], plan: str, *, refuse: bool) -> Asked:
+    """Order that a plan be approved or refused.
+
+    Args:
+        waiting: incidents under way, some of whose plans wait.
+        plan: its digest, or the incident's id, or a part of either.
+        refuse: whether it is refused.
 
     Raises:
         BadInputError: no plan that waits for approval is meant, or several are.
-        LedgerError: the ledger can't be read.
     """
-    with reading(settings) as ledger:
-        model, digest = _waiting_plan(ledger, plan)
-    return order("refuse" if refuse else "approve", model, {"plan_digest": digest})
-
-
-def send(settings: DaemonSettings, command: Command) -> None:
-    """Write a command to its topic; on return the broker has it.
-
-    Raises:
-        TransportError: no broker answers.
-    """
-    output = Output(topic_name("commands"), None, command.model.encode(), msgspec.json.encode(command))
-    asyncio.run(_publish(broker_address(settings), output))
+    model, digest = _waiting_plan(waiting, plan)
+    return Asked(kind="refuse" if refuse else "approve", model=model, arguments={"plan_digest": digest})
 
 
 def broker_address(settings: DaemonSettings) -> str:
@@ -121,25 +89,26 @@ def broker_address(settings: DaemonSettings) -> str:
     return address
 
 
-def _published(settings: DaemonSettings, model: str, bundle: str) -> str:
-    """Return the digest of a folder's bundle, which is brought to the registry, or of one that is there."""
-    store, folder = BundleStore(settings.folder("registry")), Path(bundle)
-    return store.publish(model, folder) if folder.is_dir() else store.verify(model, bundle).digest
+def _published(settings: DaemonSettings | None, model: str, bundle: str) -> str:
+    """Return the digest of a folder's bundle, which is brought to the registry, or of one that is there.
+
+    A registry elsewhere can't be looked into: its daemon says whether it has the bundle.
+    """
+    folder = Path(bundle)
+    if settings is None:
+        if folder.is_dir():
+            raise BadInputError("a folder can't be handed in over --url: bring it to the daemon's registry, and name its digest")
+        return bundle
+    store = BundleStore(settings.folder("registry"))
+    name = known_model(settings, model)
+    return store.publish(name, folder) if folder.is_dir() else store.verify(name, bundle).digest
 
 
-async def _publish(bootstrap: str, output: Output) -> None:
-    publisher = Publisher(bootstrap, "driftwake.command")
-    try:
-        await publisher.send(output)
-    finally:
-        await publisher.stop()
-
-
-def _waiting_plan(ledger: Ledger, name: str) -> tuple[str, str]:
-    waiting = [one for one in ledger.incidents(only_open=True) if one.state == "awaiting_approval" and one.plan_digest]
+def _waiting_plan(known: Sequence[Incident], name: str) -> tuple[str, str]:
+    waiting = [one for one in known if one.state == "awaiting_approval" and one.plan_digest]
     found = [one for one in waiting if name and str(one.plan_digest).startswith(name)]
     if not found:
-        found = [one for one in waiting if one.id == find_incident(ledger, name).id]
+        found = [one for one in waiting if one.id == matching(known, name).id]
     if len(found) != 1:
         digests = ", ".join(f"{str(one.plan_digest)[:12]} ({one.id})" for one in waiting) or "none"
         raise BadInputError(f"{name!r} names {len(found)} plans that wait for approval; waiting are: {digests}")

@@ -6,21 +6,31 @@ from typing import Annotated
 
 import typer
 
-from daemon.commands.options import DEFAULT_CONFIG, FAILED, Config, ConfigFile, Json, Model, OnlyModel, screen, settings_in
+from daemon.commands.options import (
+    DEFAULT_CONFIG,
+    FAILED,
+    Config,
+    ConfigFile,
+    Json,
+    Model,
+    OnlyModel,
+    TokenFile,
+    Url,
+    screen,
+    settings_in,
+)
 
 app = typer.Typer()
 config_app = typer.Typer(no_args_is_help=True, help="Check a config, and see where each value comes from.")
 
 
 @app.command()
-def status(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+def status(config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None, as_json: Json = False) -> None:
     """Say how every model stands."""
-    from daemon.commands import looking
+    from daemon.commands.reaching import reached
     from daemon.commands.screen import short, when
 
-    settings = settings_in(config)
-    with looking.reading(settings) as ledger:
-        found = looking.status_of(settings, ledger)
+    found = reached(config, url, token_file).status()
     if as_json:
         screen().data(found)
         return
@@ -50,12 +60,14 @@ def status(config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
 
 
 @app.command()
-def slots(model: Model, config: Config = DEFAULT_CONFIG, *, as_json: Json = False) -> None:
+def slots(
+    model: Model, config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None, as_json: Json = False
+) -> None:
     """Say what is deployed, and which partitions haven't loaded it yet. Exit status 1 while one hasn't."""
-    from daemon.commands.deployed import slots_of
+    from daemon.commands.reaching import reached
     from daemon.commands.screen import short, when
 
-    found = slots_of(settings_in(config), model)
+    found = reached(config, url, token_file).slots(model)
     if as_json:
         screen().data(found)
     else:
@@ -94,15 +106,15 @@ def incidents(
     *,
     model: OnlyModel = None,
     only_open: Annotated[bool, typer.Option("--open", help="Only those under way.")] = False,
+    url: Url = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """List incidents, oldest first."""
-    from daemon.commands import looking
+    from daemon.commands.reaching import reached
     from daemon.commands.screen import when
 
-    settings = settings_in(config)
-    with looking.reading(settings) as ledger:
-        found = looking.incidents_of(settings, ledger, model, only_open=only_open)
+    found = reached(config, url, token_file).incidents(model, only_open=only_open)
     if as_json:
         screen().data(found)
         return
@@ -115,15 +127,15 @@ def explain(
     incident: Annotated[str, typer.Argument(help="Its id, or a part of it.")],
     config: Config = DEFAULT_CONFIG,
     *,
+    url: Url = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Tell an incident from its first event to its lesson: evidence, diagnosis, plan, verdict, swap."""
-    from daemon.commands import looking
-    from daemon.commands.explaining import story_of
+    from daemon.commands.reaching import reached
     from daemon.commands.telling import tell
 
-    with looking.reading(settings_in(config)) as ledger:
-        story = story_of(ledger, looking.find_incident(ledger, incident))
+    story = reached(config, url, token_file).story(incident)
     if as_json:
         screen().data(story)
     else:
@@ -136,12 +148,19 @@ def replay_incident(
     config: Config = DEFAULT_CONFIG,
     *,
     planner: Annotated[str | None, typer.Option(help="Who decides; the model's own planner unless given.")] = None,
+    url: Url = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
-    """Decide again on what was known when an incident was planned, and show what differs. Nothing is touched."""
-    from daemon.commands import deciding
+    """Decide again on what was known when an incident was planned, and show what differs. Nothing is touched.
 
-    again = deciding.decide_again(settings_in(config), incident, planner)
+    The config's settings decide, which may be others by now than the running daemon's; with --url that daemon's own do.
+    """
+    from daemon.commands import deciding
+    from daemon.commands.reaching import FromLedger, reached
+
+    source = FromLedger(settings_in(config)) if url is None else reached(config, url, token_file)
+    again = source.again(incident, planner)
     if as_json:
         screen().data(again)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from daemon.ledger.canonical import canonical, writable
 from daemon.ledger.chain import FIRST, VERSION, AuditFault, AuditRecord, Examined, Head, Key, hash_of
 from daemon.ledger.tables import AuditRow
 
-__all__ = ["AuditFault", "AuditRecord", "Examined", "Head", "Key", "Only", "append", "head", "records", "walk"]
+__all__ = ["AuditFault", "AuditRecord", "Examined", "Head", "Key", "Only", "append", "head", "links", "records", "walk"]
 
 _COLUMNS = tuple(getattr(AuditRow, name) for name in AuditRecord.__struct_fields__)
 _AT_ONCE = 1_000
@@ -77,18 +77,29 @@ def walk(session: Session) -> Iterator[Iterator[AuditRecord]]:
         yield map(_record, rows)
 
 
-def records(session: Session, only: Only, after: int, limit: int) -> Iterator[AuditRecord]:
-    """Read records in order.
+def records(
+    session: Session, only: Only, after: int, limit: int, models: Collection[str] | None = None
+) -> Iterator[AuditRecord]:
+    """Read records in order, of `models` alone unless it is None.
 
     Raises:
         LedgerError: what one holds was altered into something that isn't data.
     """
-    query = select(*_COLUMNS).where(AuditRow.number > after).order_by(AuditRow.number).limit(limit)
-    for row in session.execute(_narrowed(query, only)):
+    query = _narrowed(_behind(after, limit), only)
+    for row in session.execute(query if models is None else query.where(AuditRow.model.in_(sorted(models)))):
         record = _record(row)
         if not isinstance(record.data, dict):
             raise LedgerError(f"audit record {record.number} isn't as it was written; `driftwake audit verify` says more")
         yield record
+
+
+def links(session: Session, after: int, limit: int) -> list[AuditRecord]:
+    """Read records of all models in order as they stand, altered ones too."""
+    return [_record(row) for row in session.execute(_behind(after, limit))]
+
+
+def _behind(after: int, limit: int) -> Select[Any]:
+    return select(*_COLUMNS).where(AuditRow.number > after).order_by(AuditRow.number).limit(limit)
 
 
 def _narrowed(query: Select[Any], only: Only) -> Select[Any]:

@@ -68,6 +68,7 @@ class Calls(Store):
             BudgetSpentError: there isn't so much left; nothing was written.
         """
         with self._changing("llm.reserved", model=model, subject=incident, time_ms=now_ms) as change:
+            change.incident = incident
             spent = _spent(change.session, model, budget.since_wall_ms)
             if spent + most.dollars > budget.dollars:
                 raise BudgetSpentError(
@@ -91,6 +92,7 @@ class Calls(Store):
             LedgerError: it was settled before.
         """
         with self._changing("llm.settled", model=call.model, subject=call.incident, time_ms=now_ms) as change:
+            change.incident = call.incident
             row = change.session.get_one(LlmCallRow, call.id)
             if row.outcome != RESERVED:
                 raise LedgerError(f"call {call.id} was settled before, as {row.outcome}")

@@ -7,6 +7,7 @@ from typing import Any, cast
 from sqlalchemy import select
 
 from daemon.errors import LedgerError
+from daemon.ledger.actors import person
 from daemon.ledger.canonical import plain
 from daemon.ledger.ids import GoalId, digest_of, goal_id
 from daemon.ledger.inbox import settle_command
@@ -31,7 +32,7 @@ class Goals(Store):
         if state is not None:
             query = query.where(GoalRow.state == state)
         with self._reading() as session:
-            return [_goal(row) for row in session.scalars(query)]
+            return [goal_of(row) for row in session.scalars(query)]
 
     def propose_goal(self, command: Command, objective: dict[str, Any], sentence: str, now_ms: int) -> Goal:
         """Store what a command asks for, and settle the command."""
@@ -46,6 +47,7 @@ class Goals(Store):
             proposed_ms=now_ms,
         )
         with self._changing("goal.proposed", model=command.model, subject=goal.id, time_ms=now_ms) as change:
+            change.actor = person(command.by)
             change.session.add(_row(goal))
             settle_command(change.session, command.id, "applied", f"proposed {goal.id}", now_ms)
             change.data.update(
@@ -60,6 +62,7 @@ class Goals(Store):
             LedgerError: it isn't waiting for one any more.
         """
         with self._changing("goal.approved", model=command.model, subject=goal.id, time_ms=now_ms) as change:
+            change.actor = person(command.by)
             row = change.session.get_one(GoalRow, goal.id)
             if row.state != "proposed":
                 raise LedgerError(f"{goal.id} is {row.state}, so nobody can approve it")
@@ -74,6 +77,7 @@ class Goals(Store):
             LedgerError: it is none already.
         """
         with self._changing("goal.retired", model=command.model, subject=goal.id, time_ms=now_ms) as change:
+            change.actor = person(command.by)
             row = change.session.get_one(GoalRow, goal.id)
             if row.state == "retired":
                 raise LedgerError(f"{goal.id} is retired already")
@@ -99,7 +103,12 @@ def _row(goal: Goal) -> GoalRow:
     )
 
 
-def _goal(row: GoalRow) -> Goal:
+def goal_of(row: GoalRow) -> Goal:
+    """Read a goal from its row.
+
+    Raises:
+        LedgerError: its objective isn't what it was when it was proposed.
+    """
     if digest_of(row.objective) != row.digest:
         raise LedgerError(f"goal {row.id}: its objective doesn't match its digest; it was altered")
     return Goal(

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from sqlalchemy import select, tuple_
 
+from daemon.access.roles import UNPROVEN
 from daemon.ledger.actors import person
 from daemon.ledger.canonical import plain
 from daemon.ledger.hostile import check_command, check_event
@@ -20,13 +21,18 @@ CommandState = Literal["applied", "rejected"]
 
 
 class Order(NamedTuple):
-    """A command with its number in order of arrival, what became of it and why."""
+    """A command with its number in order of arrival, what became of it and why, what who gave it may, and when he gave it.
+
+    `taken_wall_ms` is None for one of before that was noted.
+    """
 
     number: int
     command: Command
     state: str
     reason: str
     applied_ms: int | None
+    role: str = UNPROVEN
+    taken_wall_ms: int | None = None
 
 
 class Inbox(Store):
@@ -84,8 +90,8 @@ class Inbox(Store):
             row.decision, row.reason, row.incident_id = decision, reason, incident
             change.data.update(event=event.id, kind=event.kind, transition=event.transition, rule=reason)
 
-    def take_command(self, command: Command, now_ms: int) -> bool:
-        """Store a command for the next watermark; false when it was already known.
+    def take_command(self, command: Command, now_ms: int, role: str = UNPROVEN) -> bool:
+        """Store a command for the next watermark, with what who gave it may; false when it was already known.
 
         Raises:
             ContractError: it can't be kept as it is.
@@ -96,7 +102,7 @@ class Inbox(Store):
                 return False
         with self._changing("command.received", model=command.model, subject=command.id, time_ms=now_ms) as change:
             change.actor = person(command.by)
-            data = plain(command)
+            data = plain(command) | {"role": role, "taken_wall_ms": self.wall_ms()}
             change.session.add(
                 CommandRow(
                     id=command.id,
@@ -118,10 +124,7 @@ class Inbox(Store):
         if states:
             query = query.where(CommandRow.state.in_(states))
         with self._reading() as session:
-            return [
-                Order(row.number, msgspec.convert(row.data, Command), row.state, row.reason, row.applied_ms)
-                for row in session.scalars(query)
-            ]
+            return [order_of(row) for row in session.scalars(query)]
 
     def settle_command(self, command: Command, state: CommandState, reason: str, now_ms: int, **numbers: Any) -> None:
         """Note that a command was applied or rejected, and why."""
@@ -137,6 +140,12 @@ class Inbox(Store):
     def _events(self, query: Any) -> list[DriftEvent]:
         with self._reading() as session:
             return [msgspec.convert(row.data, DriftEvent) for row in session.scalars(query)]
+
+
+def order_of(row: CommandRow) -> Order:
+    """Read an order from its row; one of before there were roles came over the topic."""
+    command, role = msgspec.convert(row.data, Command), str(row.data.get("role", UNPROVEN))
+    return Order(row.number, command, row.state, row.reason, row.applied_ms, role, row.data.get("taken_wall_ms"))
 
 
 def settle_command(session: Any, command_id: str, state: CommandState, reason: str, now_ms: int) -> None:

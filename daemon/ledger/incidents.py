@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from daemon.access.roles import UNPROVEN
 from daemon.errors import IllegalMoveError, LedgerError
 from daemon.ledger.actors import DAEMON, person, planner
 from daemon.ledger.canonical import plain
@@ -36,9 +37,20 @@ class Incidents(Store):
         return incident
 
     def open_for_command(
-        self, command: Command, cause: str, champion: str, challenger: str, now_ms: int, *, forced: bool = False
+        self,
+        command: Command,
+        cause: str,
+        champion: str,
+        challenger: str,
+        now_ms: int,
+        *,
+        role: str = UNPROVEN,
+        details: dict[str, Any] | None = None,
     ) -> Incident:
-        """Open an incident that a command asks for, and settle the command; `forced` leaves nothing to a judge."""
+        """Open an incident that a command asks for, and settle the command; `details` say what is asked for.
+
+        What who asked may goes with the incident, for its plan runs as theirs.
+        """
         incident = _opened(
             command.model,
             cause,
@@ -48,13 +60,14 @@ class Incidents(Store):
             reason=f"command {command.kind}",
             now_ms=now_ms,
             challenger=challenger,
-            details={"forced": True} if forced else {},
+            details={**(details or {}), "requester_role": role},
         )
         with self._changing("incident.opened", model=command.model, subject=incident.id, time_ms=now_ms) as change:
             change.actor, change.incident = person(command.by), incident.id
             change.session.add(_row(incident))
             settle_command(change.session, command.id, "applied", f"opened {incident.id}", now_ms)
             change.data.update(cause=cause, command=command.id, by=command.by, champion=champion, challenger=challenger)
+            change.data.update(plain(incident.details))
         return incident
 
     def move(self, incident: Incident, move: Move, now_ms: int, command: Command | None = None) -> Incident:
@@ -77,7 +90,7 @@ class Incidents(Store):
                 settle_command(change.session, command.id, "applied", move.reason, now_ms)
             change.actor, change.incident = _actor(move, command, approver), incident.id
             change.data.update(_told(incident, move))
-            return _incident(row)
+            return incident_of(row)
 
     def incident(self, incident: str) -> Incident:
         """Read one incident.
@@ -89,7 +102,7 @@ class Incidents(Store):
             row = session.get(IncidentRow, incident)
             if row is None:
                 raise LedgerError(f"no incident {incident!r}")
-            return _incident(row)
+            return incident_of(row)
 
     def incidents(self, model: str | None = None, *, only_open: bool = False) -> list[Incident]:
         """Read incidents in order of opening, of one model or of all."""
@@ -99,7 +112,7 @@ class Incidents(Store):
         if only_open:
             query = query.where(IncidentRow.state.not_in(ENDS))
         with self._reading() as session:
-            return [_incident(row) for row in session.scalars(query)]
+            return [incident_of(row) for row in session.scalars(query)]
 
     def _write_along(self, session: Session, row: IncidentRow, move: Move, now_ms: int) -> str:
         """Write what belongs to a move; return whose approval it used up, if any."""
@@ -217,7 +230,8 @@ def _row(incident: Incident) -> IncidentRow:
     return IncidentRow(**fields | {"details": plain(incident.details)})
 
 
-def _incident(row: IncidentRow) -> Incident:
+def incident_of(row: IncidentRow) -> Incident:
+    """Read an incident from its row."""
     return Incident(
         id=IncidentId(row.id), model=row.model, cause=row.cause, state=row.state, opened_ms=row.opened_ms,  # type: ignore[arg-type]
         moved_ms=row.moved_ms, waits_until_ms=row.waits_until_ms, requester=row.requester, champion=row.champion,

@@ -17,13 +17,14 @@ from daemon.ledger.ids import incident_in
 from daemon.ledger.inbox import Inbox
 from daemon.ledger.incidents import Incidents
 from daemon.ledger.memory import Memory
+from daemon.ledger.pages import Pages
 from daemon.ledger.steps import Steps
 from daemon.ledger.store import Observer, unobserved
 from streams.runtime.clock import SystemClock, WallClock
 
 
-class Ledger(Inbox, Incidents, Steps, Memory, Calls, Goals):
-    """Events, incidents, plans, steps, approvals, lessons, budgets, calls, goals, commands and the audit of all of it."""
+class Ledger(Inbox, Incidents, Steps, Memory, Calls, Goals, Pages):
+    """Events, incidents, plans, steps, approvals, experiments, lessons, budgets, calls, goals, commands, and the audit of all."""
 
     def head(self) -> Head:
         """Return the audit's newest number and hash."""

@@ -58,7 +58,7 @@ class Memory(Store):
         """Read what people said of a plan, in order of saying."""
         query = select(ApprovalRow).where(ApprovalRow.plan_digest == plan_digest).order_by(ApprovalRow.given_ms, ApprovalRow.id)
         with self._reading() as session:
-            return [_approval(row) for row in session.scalars(query)]
+            return [approval_of(row) for row in session.scalars(query)]
 
     def experiments(self, model: str, configuration: str) -> list[Experiment]:
         """Read what came of the same configuration before, oldest first."""
@@ -74,18 +74,7 @@ class Memory(Store):
         query = select(LessonRow).where(LessonRow.model == model).order_by(LessonRow.time_ms.desc(), LessonRow.incident_id.desc())
         with self._reading() as session:
             rows = list(session.scalars(query.limit(limit)))
-        return [
-            Lesson(
-                cause=row.cause,
-                action=row.action,
-                outcome=cast("State", row.outcome),
-                text=row.text,
-                numbers=row.numbers,
-                time_ms=row.time_ms,
-                incident=row.incident_id,
-            )
-            for row in reversed(rows)
-        ]
+        return [lesson_of(row) for row in reversed(rows)]
 
     def spent(self, model: str, kind: str, since_ms: int) -> float:
         """Add up what was spent of one kind at or after an event time."""
@@ -122,7 +111,8 @@ def add_spends(session: Session, incident: str, model: str, spends: tuple[Spend,
     )
 
 
-def _approval(row: ApprovalRow) -> Approval:
+def approval_of(row: ApprovalRow) -> Approval:
+    """Read an approval from its row."""
     return Approval(
         id=row.id,
         plan_digest=row.plan_digest,
@@ -130,4 +120,17 @@ def _approval(row: ApprovalRow) -> Approval:
         decision=cast("Literal['approve', 'refuse']", row.decision),
         state=cast("Literal['given', 'used', 'void']", row.state),
         expires_wall_ms=row.expires_wall_ms,
+    )
+
+
+def lesson_of(row: LessonRow) -> Lesson:
+    """Read a lesson from its row."""
+    return Lesson(
+        cause=row.cause,
+        action=row.action,
+        outcome=cast("State", row.outcome),
+        text=row.text,
+        numbers=row.numbers,
+        time_ms=row.time_ms,
+        incident=row.incident_id,
     )

@@ -213,3 +213,25 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     proposed_ms: int
     approved_ms: int | None = None
     retired_ms: int | None = None
+
+
+class PlannedWork(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan, where its incident is with it, and what people said of it; an `altered` plan isn't what its digest says."""
+
+    digest: str
+    altered: bool
+    state: State
+    plan: Plan
+    approvals: tuple[Approval, ...]
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment with its place: its number in order of beginning, and the incident in which it was tried."""
+
+    number: int
+    model: str
+    incident: str
+    action: str
+    configuration: str
+    outcome: str
+    time_ms: int

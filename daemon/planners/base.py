@@ -27,6 +27,8 @@ FORCED: Action = "promote_submitted"
 TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
 # What ends, if the judge agrees, in another champion.
 REPLACES: frozenset[Action] = TRAINS | {"restore_archived"}
+# What somebody may ask for by name; the policy planner, the guardrails and another person say whether it is done.
+ASKED: frozenset[Action] = REPLACES | {"rollback"}
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,22 +12,21 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 import msgspec
 
 from daemon.ledger.canonical import plain
+from daemon.ledger.records import Reason
 from daemon.planners.base import Action, Proposal, WhyNot
 from daemon.planning.guardrails import RULES, SITE_RULE
 
 POLICY: Final = "policy"
 """The planner that is always asked, and whose proposal is taken where no other's is."""
 
+REQUESTER: Final = "requester"
+"""Who proposes what somebody asks for by name; no planner is called that."""
+
 Objection = Literal[
     "malformed_proposal", "not_weighed", "not_possible", "expected_harm", "nothing_to_weigh", "no_plan_fits", "repeat",
 ]  # fmt: skip
 REASONS: Final = frozenset(
-    {
-        "",
-        *get_args(WhyNot),
-        *get_args(Objection),
-        *(f"guardrail_{rule}" for rule in (*RULES, SITE_RULE) if rule != "no_repeat"),
-    }
+    {"", *get_args(WhyNot), *get_args(Objection), *(f"guardrail_{rule}" for rule in (*RULES, SITE_RULE) if rule != "no_repeat")}
 )
 """Why another planner's proposal isn't taken; empty where it is. A closed set, for people who count."""
 
@@ -74,6 +73,12 @@ def completed(proposal: Proposal, policy: Proposal) -> Proposal:
     """
     since_ms = policy.train_since_ms if proposal.train_since_ms is None else proposal.train_since_ms
     return msgspec.structs.replace(proposal, train_since_ms=since_ms, challenger=proposal.challenger or policy.challenger)
+
+
+def wish(action: Action, policy: Proposal) -> Proposal:
+    """Return what somebody asks for as a proposal, seen as the policy planner sees it."""
+    reasons = (Reason(text=f"somebody asks for {action}"), *policy.reasons)[:MOST_REASONS]
+    return completed(msgspec.structs.replace(policy, action=action, reasons=reasons), policy)
 
 
 def ruled_out(rule: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
+from daemon.access.roles import objection
 from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
 from daemon.planners.base import FORCED, TRAINS
 from daemon.planning.config import PlanningConfig
@@ -19,8 +20,8 @@ from streams.windows.facts import columns_of, own_columns
 
 MONTH_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
-SITE_RULE = "site_rule"
-"""What rulings of the site's own rules begin with; the rule's id follows."""
+SITE_RULE: Final = "site_rule"
+"""What rulings of a site's own rules are called, before the rule's id."""
 _NOT_AGAINST = frozenset({"closed", "running", INCONCLUSIVE})
 
 
@@ -30,7 +31,8 @@ class Facts(NamedTuple):
     `promoted_ms` are the times of all promotions, `training_minutes` what was spent in the last 30 days, `tried` what came
     of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, as far as the
     ledger knows, `reads` the bundle that a training begins from or that is restored, and `declared` the schema that the config
-    declares now; `cause` is the likeliest cause.
+    declares now; `cause` is the likeliest cause, `requester_role` what who asked for the plan may (None: nobody
+    did, an event did).
     """
 
     now_ms: int
@@ -43,6 +45,7 @@ class Facts(NamedTuple):
     reads: Manifest | None = None
     declared: ModelSchema | None = None
     cause: str = ""
+    requester_role: str | None = None
 
 
 class Ruling(NamedTuple):
@@ -109,6 +112,13 @@ def _well_formed(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
 def _known_skills(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
     unknown = sorted({step.skill for step in plan.steps} - facts.known_skills)
     return f"unknown skills: {len(unknown)}" if unknown else ""
+
+
+def _requester_may(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
+    """A plan runs as who asked for it: what he may not, it may not."""
+    if facts.requester_role is None:
+        return ""
+    return objection(facts.requester_role, "force" if plan.action == FORCED else "judge")
 
 
 def _not_expired(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
@@ -212,6 +222,7 @@ def _column(source: str, name: str, *schemas: ModelSchema) -> Column | None:
 RULES: dict[str, Rule] = {
     "plan_schema": _well_formed,
     "known_skills": _known_skills,
+    "requester": _requester_may,
     "plan_expiry": _not_expired,
     "same_champion": _same_champion,
     "no_repeat": _no_repeat,

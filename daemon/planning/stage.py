@@ -12,10 +12,11 @@ import msgspec
 
 from daemon.errors import PlanRefusedError
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.records import Approval, Incident, Move, Plan, Reason, Spend, State
+from daemon.ledger.records import Incident, Move, Plan, Reason, Spend, State
 from daemon.places import Places
-from daemon.planners.base import FORCED, TRAINS, Diagnosis, NoProposalError, Planner, Proposal, Situation
-from daemon.planning.arbiter import POLICY, REASONS, Choice, arbitrate, completed, objection, ruled_out
+from daemon.planners.base import FORCED, TRAINS, Action, Diagnosis, NoProposalError, Planner, Proposal, Situation
+from daemon.planning.approvals import Approvals
+from daemon.planning.arbiter import POLICY, REASONS, REQUESTER, Choice, arbitrate, completed, objection, ruled_out, wish
 from daemon.planning.compose import Basis, compose, configuration_of, restoring
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Load, Machine, Placement, choose
@@ -32,7 +33,6 @@ from daemon.planning.guardrails import (
     promotion_room_ms,
 )
 from streams.contracts.bundle import Manifest
-from streams.contracts.records import Command
 from streams.runtime.logging import Log
 from streams.runtime.plugins import load_kind
 
@@ -60,6 +60,9 @@ class Planning:
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
         machine: reports what a training could have; without it nothing is said of where one should run.
+
+    Attributes:
+        approvals: what people say of its plans.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Planning:
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
         self._read_machine = machine
         self._machine: Machine | None = None
+        self.approvals = Approvals(ledger, config)
 
     async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
@@ -128,9 +132,9 @@ class Planning:
         told = {"rulings": [ruling._asdict() for ruling in rulings]}
         if self._config.autonomy == "observe":
             return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
-        wanted = needs_approval(plan, facts, self._config)
-        if asks or wanted or self._config.autonomy == "propose":
-            named = f"{SITE_RULE}: {wanted}" if wanted else "autonomy_propose"
+        wanted, is_asked = needs_approval(plan, facts, self._config), "asked" in incident.details
+        if asks or wanted or is_asked or self._config.autonomy == "propose":
+            named = f"{SITE_RULE}: {wanted}" if wanted else "asked_for" if is_asked else "autonomy_propose"
             reason = "a person is asked what to do" if asks else f"{plan.action} needs a person's approval"
             return Move(
                 to="awaiting_approval", reason=reason, rule="planner_asks" if asks else named, waits_until_ms=plan.expires_ms,
@@ -143,18 +147,17 @@ class Planning:
         plan = self._plan(incident)
         if now_ms >= plan.expires_ms:
             return Move(to="expired", reason="nobody approved the plan in time", rule="plan_expiry")
-        for approval in self._ledger.approvals(plan.digest):
-            if not self._counts(approval, plan):
-                continue
-            if approval.decision == "refuse":
-                return Move(to="refused", reason="a person refused the plan", rule="approval", approval=approval.id)
-            if plan.action == "ask_person":
-                return Move(to="no_action", reason="a person takes care of it", rule="person_took_over", approval=approval.id)
-            if self._is_busy(incident):
-                return None
-            rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
-            return self._refusal(rulings) or self._run(plan, "approval", {}, now_ms, approval.id)
-        return self._reminder(incident, plan, now_ms)
+        approval = self.approvals.counting(plan)
+        if approval is None:
+            return self._reminder(incident, plan, now_ms)
+        if approval.decision == "refuse":
+            return Move(to="refused", reason="a person refused the plan", rule="approval", approval=approval.id)
+        if plan.action == "ask_person":
+            return Move(to="no_action", reason="a person takes care of it", rule="person_took_over", approval=approval.id)
+        if self._is_busy(incident):
+            return None
+        rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
+        return self._refusal(rulings) or self._run(plan, "approval", {}, now_ms, approval.id)
 
     def _reminder(self, incident: Incident, plan: Plan, now_ms: int) -> Move | None:
         """Remind people once that a plan waits for them, before it expires."""
@@ -166,24 +169,6 @@ class Planning:
             to="awaiting_approval", reason=f"{plan.action} still waits for a person, and expires soon", rule="approval_reminder",
             details={"reminded_ms": now_ms}, waits_until_ms=plan.expires_ms,
         )  # fmt: skip
-
-    def objection_to(self, command: Command) -> str:
-        """Return why an approval or refusal can't be accepted, the empty string when it can."""
-        digest = str(command.arguments.get("plan_digest", ""))
-        waiting = [one for one in self._ledger.incidents(command.model, only_open=True) if one.state == "awaiting_approval"]
-        if digest not in {incident.plan_digest for incident in waiting}:
-            return "no plan of that digest waits for approval"
-        plan = self._ledger.plan(digest)
-        if command.by in {plan.proposer, plan.requester}:
-            return "who proposed or asked for a plan can't approve it"
-        if any(approval.by == command.by for approval in self._ledger.approvals(digest)):
-            return "this person has spoken on the plan before"
-        return ""
-
-    def accept(self, command: Command, now_ms: int) -> None:
-        """Store a person's word on a plan."""
-        expires = self._ledger.wall_ms() + self._config.approval_expiry.ms
-        self._ledger.give_approval(command, str(command.arguments["plan_digest"]), expires, now_ms)
 
     def frozen(self, now_ms: int) -> str:
         """Say why nothing may be deployed now; empty when it may."""
@@ -227,10 +212,6 @@ class Planning:
         told = {"rulings": [ruling._asdict() for ruling in rulings]}
         return Move(to=to, reason=first.reason, rule=first.rule, details=told)
 
-    def _counts(self, approval: Approval, plan: Plan) -> bool:
-        fresh = approval.state == "given" and self._ledger.wall_ms() < approval.expires_wall_ms
-        return fresh and approval.by not in {plan.proposer, plan.requester}
-
     def _is_busy(self, incident: Incident) -> bool:
         others = self._ledger.incidents(self._places.model, only_open=True)
         return any(other.id != incident.id and other.state in _HOLDS_SLOTS for other in others)
@@ -247,6 +228,9 @@ class Planning:
         policy = await self._policy.propose(situation)
         # So that the same can be decided on again, by whatever planner.
         known = {"situation": situation}
+        if incident.details.get("asked"):
+            choice = self._weigh_wish(incident, policy, champion, now_ms)
+            return choice._replace(details=choice.details | known)
         if self._other is None:
             return Choice(policy, POLICY, known)
         heard, reason = await self._hear_other(self._other, situation, policy)
@@ -256,6 +240,12 @@ class Planning:
             log.warning("PlanOverruled", incident=incident.id, planner=self._config.planner, reason=reason)
         choice = arbitrate(policy, self._config.planner, heard, reason)
         return choice._replace(details=choice.details | known)
+
+    def _weigh_wish(self, incident: Incident, policy: Proposal, champion: str, now_ms: int) -> Choice:
+        """Weigh what somebody asks for by name like another planner's proposal: it is taken where nothing speaks against it."""
+        wished = wish(cast("Action", incident.details["asked"]), policy)
+        reason = objection(wished, policy, self._config.tolerated_points) or self._ruled_out(wished, incident, champion, now_ms)
+        return arbitrate(policy, REQUESTER, wished, reason)
 
     async def _hear_other(self, planner: Planner, situation: Situation, policy: Proposal) -> tuple[Proposal | None, str]:
         """Return what another planner proposes, as far as it can be read, and what speaks against it."""
@@ -328,6 +318,7 @@ class Planning:
             reads=_read_from(plan, self._places),
             declared=self._places.schema,
             cause=likely.cause if likely is not None else "",
+            requester_role=incident.details.get("requester_role"),
         )
 
     def _tried(self, champion: str, now_ms: int) -> tuple[str, ...]:

@@ -16,15 +16,16 @@ What = Literal["open", "fold", "ignore"]
 DATA = "data_quality"
 SERVING = "serving"
 CHALLENGE = "challenge"
+REQUEST = "request"
 # Causes whose repair may train a model; a model has at most one such incident at a time. A change of the labels is one, since it
 # puts scores off whether or not the loss tells of it.
 TRAINING = frozenset(
-    {"feature_drift", "score_drift", "label_drift", "loss_drift", "performance", "performance_estimate", CHALLENGE}
+    {"feature_drift", "score_drift", "label_drift", "loss_drift", "performance", "performance_estimate", CHALLENGE, REQUEST}
 )
 # What is said of the inputs alone: one diagnosis speaks for both, since it looks at all inputs and at the score. It doesn't look
 # at the share of labels, so what it says of the inputs calms no change of those.
 SHIFT = frozenset({"feature_drift", "score_drift", "performance_estimate"})
-_KNOWN = TRAINING | {DATA, SERVING}
+_KNOWN = (TRAINING - {CHALLENGE, REQUEST}) | {DATA, SERVING}
 
 
 class Told(NamedTuple):

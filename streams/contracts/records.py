@@ -162,8 +162,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: Literal[
-        "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_goal", "approve_goal",
-        "retire_goal",
+        "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_plan", "propose_goal",
+        "approve_goal", "retire_goal",
     ]  # fmt: skip
     model: str
     by: str

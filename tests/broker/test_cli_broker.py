@@ -8,13 +8,12 @@ import msgspec
 import pytest
 
 from daemon.cli import main
-from streams.contracts.records import Canary, Command, Deployment, Slot, WorkerReport
+from streams.contracts.records import Canary, Deployment, Slot, WorkerReport
 from streams.contracts.topics import TABLE, topic_name
 from streams.runtime.signing import key_in
 from streams.transport.admin import ensure_topics
 from streams.transport.broker import EmbeddedBroker
 from streams.transport.deployments import deployment_output
-from streams.transport.follower import Follower
 from streams.transport.publisher import Publisher
 from streams.transport.records import Output
 
@@ -23,29 +22,6 @@ data_dir: {folder}
 broker: {{bootstrap: "{bootstrap}"}}
 models: [{{name: parcels, schema: {{columns: [{{name: weight, kind: number}}]}}}}]
 """
-
-
-async def commands(bootstrap: str) -> list[Command]:
-    follower = Follower(bootstrap, [topic_name("commands")])
-    try:
-        return [msgspec.json.decode(record.value or b"", type=Command) for record in await follower.start()]
-    finally:
-        await follower.stop()
-
-
-async def test_an_order_reaches_the_commands_topic(broker: EmbeddedBroker, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    bootstrap = broker.bootstrap
-    await ensure_topics(bootstrap, {topic_name("commands"): TABLE["commands"]}, 1)
-    config = tmp_path / "driftwake.yaml"
-    config.write_text(CONFIG.format(folder=tmp_path / "data", bootstrap=bootstrap))
-    before = {command.id for command in await commands(bootstrap)}
-    for kind in ("freeze", "unfreeze", "rollback"):
-        assert await asyncio.to_thread(main, [kind, "parcels", "--config", str(config)]) == 0
-    sent = [command for command in await commands(bootstrap) if command.id not in before]
-    assert [command.kind for command in sent] == ["freeze", "unfreeze", "rollback"]
-    assert {command.model for command in sent} == {"parcels"}
-    assert all(command.by for command in sent)
-    assert sent[-1].id in capsys.readouterr().out
 
 
 async def test_slots_say_which_partitions_are_not_ready(
@@ -81,10 +57,10 @@ async def test_slots_say_which_partitions_are_not_ready(
     assert "2 of 2" in shown
 
 
-async def test_an_order_to_a_broker_that_is_gone_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+async def test_slots_of_a_broker_that_is_gone_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     config = tmp_path / "driftwake.yaml"
     config.write_text(CONFIG.format(folder=tmp_path / "data", bootstrap="127.0.0.1:9"))
-    assert await asyncio.to_thread(main, ["freeze", "parcels", "--config", str(config)]) == 1
+    assert await asyncio.to_thread(main, ["slots", "parcels", "--config", str(config)]) == 1
     assert "127.0.0.1:9" in capsys.readouterr().err
 
 

@@ -37,7 +37,8 @@ def _order(kind: str, name: str = "", /, **arguments: Any) -> Act:
     def act(loop: Loop, ledger: Ledger, control: Control) -> None:
         trial = bundle(control.places.registry / MODEL, "trial")
         told = {key: trial if value == "trial" else value for key, value in arguments.items()}
-        loop.on_command(Command(id=f"{kind}-{name}", kind=kind, model=MODEL, by="ann", arguments=told))  # type: ignore[arg-type]
+        command = Command(id=f"{kind}-{name}", kind=kind, model=MODEL, by="ann", arguments=told)  # type: ignore[arg-type]
+        loop.on_command(command, "admin")
 
     return act
 

@@ -16,7 +16,7 @@ from streams.contracts.schema import ModelSchema
 MOST: Final = 20
 """Most entries of any list."""
 
-OPENERS: Final = frozenset({*KINDS, "challenge"})
+OPENERS: Final = frozenset({*KINDS, "challenge", "request"})
 CAUSES: Final = frozenset({*get_args(Cause), *(cause for shares in RECOVERY.values() for cause in shares), "unknown"})
 ACTIONS: Final = frozenset({*get_args(Action), "none"})
 # The names of `skills/_kit/causes.py: explain`; a test holds the two together.

@@ -1,4 +1,3 @@
-import getpass
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from daemon.commands import asking, ordering
+from daemon.api.commands import Asked
+from daemon.commands import asking
 from daemon.commands.configuring import load_config
 from daemon.commands.errors import BadInputError
+from daemon.commands.reaching import FromLedger
 from daemon.goals.objective import Objective
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import Goal
@@ -29,10 +30,15 @@ def spoken(config: Path) -> Path:
 
 
 @pytest.fixture
-def outbox(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
-    """Commands that were sent, instead of a broker."""
-    sent: list[Command] = []
-    monkeypatch.setattr(ordering, "send", lambda settings, command: sent.append(command))
+def outbox(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Orders that were given, where no daemon runs that would take them."""
+    sent: list[Asked] = []
+
+    def order(source: FromLedger, asked: Asked) -> str:
+        sent.append(asked)
+        return "cmd-1"
+
+    monkeypatch.setattr(FromLedger, "order", order)
     return sent
 
 
@@ -54,24 +60,25 @@ def keep(spoken: Path) -> Callable[[str], Goal]:
     return keep
 
 
-def test_what_is_asked_is_read_back_and_proposed(run: Run, spoken: Path, outbox: list[Command]):
+def test_what_is_asked_is_read_back_and_proposed(run: Run, spoken: Path, outbox: list[Asked]):
     answer = run("ask", SENTENCE, "--config", str(spoken))
     assert answer.code == 0, answer.err
     assert 'recall is to be at least 0.8 (80 %). Only requests count where depot is "lyon" or "nice".' in answer.out
     (command,) = outbox
-    assert (command.kind, command.model, command.by) == ("propose_goal", "parcels", getpass.getuser())
+    assert (command.kind, command.model) == ("propose_goal", "parcels")
+    assert "driftwake audit show --subject cmd-1" in answer.out
     assert command.arguments["sentence"] == SENTENCE
     assert f"Digest {command.arguments['digest']}" in answer.out
     shown = answer.out.partition("As YAML\n")[2].partition("\n\n")[0]
     assert yaml.safe_load(shown) == command.arguments["objective"]
 
 
-def test_a_dry_run_proposes_nothing(run: Run, spoken: Path, outbox: list[Command]):
+def test_a_dry_run_proposes_nothing(run: Run, spoken: Path, outbox: list[Asked]):
     assert run("ask", SENTENCE, "--dry-run", "--config", str(spoken)).code == 0
     assert outbox == []
 
 
-def test_what_is_not_understood_says_which_words_and_shows_a_form(run: Run, spoken: Path, outbox: list[Command]):
+def test_what_is_not_understood_says_which_words_and_shows_a_form(run: Run, spoken: Path, outbox: list[Asked]):
     answer = run("ask", "keep recall at least 80 % for tall parcels", "--config", str(spoken))
     assert (answer.code, answer.out, outbox) == (2, "", [])
     assert "unknown_words: 'for tall parcels' means nothing here" in answer.err
@@ -81,7 +88,7 @@ def test_what_is_not_understood_says_which_words_and_shows_a_form(run: Run, spok
     }  # fmt: skip
 
 
-def test_json_says_the_same(run: Run, spoken: Path, outbox: list[Command]):
+def test_json_says_the_same(run: Run, spoken: Path, outbox: list[Asked]):
     answer = run("ask", SENTENCE, "--json", "--config", str(spoken))
     told = json.loads(answer.out)
     assert (answer.code, told["understood"], told["digest"]) == (0, True, outbox[0].arguments["digest"])
@@ -90,7 +97,7 @@ def test_json_says_the_same(run: Run, spoken: Path, outbox: list[Command]):
     assert (answer.code, told["understood"], [one["code"] for one in told["findings"]]) == (2, False, ["no_aim"])
 
 
-def test_a_filled_in_form_does_as_well(run: Run, spoken: Path, tmp_path: Path, outbox: list[Command]):
+def test_a_filled_in_form_does_as_well(run: Run, spoken: Path, tmp_path: Path, outbox: list[Asked]):
     form = tmp_path / "goal.yaml"
     form.write_text("model: parcels\naim: hold\nmetric: recall\ndirection: higher\nfloor: 0.8\ncohort: {depot: [nice, lyon]}\n")
     assert run("ask", "--yaml-file", str(form), "--config", str(spoken)).code == 0
@@ -123,9 +130,11 @@ def test_a_hostile_sentence_shows_no_control_character(run: Run, spoken: Path):
     assert "\x1b" not in answer.err + answer.out
 
 
-def test_without_a_broker_the_goal_is_shown_and_not_proposed(run: Run, spoken: Path):
+def test_without_a_daemon_the_goal_is_shown_and_not_proposed(run: Run, spoken: Path):
     answer = run("ask", SENTENCE, "--config", str(spoken))
     assert answer.code == 1
+    assert "recall is to be at least 0.8" in answer.out
+    assert "no daemon runs with" in answer.err
     assert "start `driftwake up` first" in answer.err
 
 
@@ -145,7 +154,7 @@ def test_goals_are_listed_and_read_back(run: Run, spoken: Path, keep: Callable[[
 
 
 def test_a_goal_is_approved_or_retired_by_its_whole_digest(
-    run: Run, spoken: Path, outbox: list[Command], keep: Callable[[str], Goal]
+    run: Run, spoken: Path, outbox: list[Asked], keep: Callable[[str], Goal]
 ):
     goal = keep("ann")
     for word, kind in (("approve", "approve_goal"), ("retire", "retire_goal")):
@@ -158,4 +167,4 @@ def test_a_goal_is_approved_or_retired_by_its_whole_digest(
 def test_no_goal_of_that_digest_is_bad_input(spoken: Path, keep: Callable[[str], Goal], digest: str):
     keep("ann")
     with pytest.raises(BadInputError, match="names 0 goals"):
-        asking.about(load_config(spoken).settings, digest, "approve_goal", "proposed")
+        asking.about(FromLedger(load_config(spoken).settings).goals(None), digest, "approve_goal", "proposed")

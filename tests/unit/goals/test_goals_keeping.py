@@ -48,7 +48,7 @@ class Desk:
             await self.control.world.publish(self.control.first_deployment())
         self.sent += 1
         command = Command(id=f"c{self.sent}", kind=kind, model=MODEL, by=by, arguments=arguments)  # type: ignore[arg-type]
-        assert self.loop.on_command(command)
+        assert self.loop.on_command(command, "approver")
         await self.loop.on_watermark(START + self.sent * DAY)
         order = next(one for one in self.ledger.commands(MODEL) if one.command.id == command.id)
         return order.state, order.reason
@@ -74,9 +74,10 @@ async def test_a_goal_goes_its_way(desk: Desk):
     (goal,) = desk.ledger.goals(MODEL, "retired")
     assert (goal.approved_by, goal.retired_by, goal.retired_ms) == ("bob", "cyd", START + 3 * DAY)
     assert desk.ledger.goals(MODEL, "approved") == desk.ledger.goals("another") == []
-    told = [(one.kind, one.data["by"], one.data["digest"]) for one in desk.ledger.trail(goal.id)]
+    told = [(one.kind, one.actor, one.data["by"], one.data["digest"]) for one in desk.ledger.trail(goal.id)]
     assert told == [
-        ("goal.proposed", "ann", WANTED.digest), ("goal.approved", "bob", WANTED.digest), ("goal.retired", "cyd", WANTED.digest),
+        ("goal.proposed", "person:ann", "ann", WANTED.digest), ("goal.approved", "person:bob", "bob", WANTED.digest),
+        ("goal.retired", "person:cyd", "cyd", WANTED.digest),
     ]  # fmt: skip
     assert desk.ledger.trail(goal.id)[0].data["objective"] == written(WANTED)
     assert desk.ledger.verify() is None

@@ -34,7 +34,7 @@ async def test_a_question_waits_for_a_person_who_takes_it_over(tmp_path: Path) -
         (incident,) = ledger.incidents()
         assert (incident.state, incident.details["action"]) == ("awaiting_approval", "ask_person")
         assert incident.waits_until_ms == START + 3 * DAY
-        made.on_command(command("approve", plan_digest=incident.plan_digest))
+        made.on_command(command("approve", plan_digest=incident.plan_digest), "approver")
         await go(2, 2)
         assert ledger.incidents()[0].state == "no_action"
         assert rules_of(ledger, incident)[-1] == "person_took_over"
@@ -60,7 +60,7 @@ async def test_a_question_ends_also_otherwise(
         made.on_event(event(START))
         await go(0, 0)
         for kind in orders:
-            made.on_command(command(kind, plan_digest=ledger.incidents()[0].plan_digest))
+            made.on_command(command(kind, plan_digest=ledger.incidents()[0].plan_digest), "approver")
         await go(1, 4)
         (incident,) = ledger.incidents()
         assert (incident.state, rules_of(ledger, incident)[-1]) == ends
@@ -78,7 +78,7 @@ async def test_people_are_reminded_once_before_a_plan_expires(tmp_path: Path) ->
             await go(5, 6)
             assert rules_of(ledger, incident)[-2:] == ["autonomy_propose", "approval_reminder"]
             assert ledger.incidents()[0].waits_until_ms == START + 7 * DAY
-            made.on_command(command("approve", plan_digest=incident.plan_digest))
+            made.on_command(command("approve", plan_digest=incident.plan_digest), "approver")
             await go(6, 6)
             assert ledger.incidents()[0].state == "shadowing"
     reminders = [one for one in said if one["event"] == "ApprovalReminded"]
@@ -95,7 +95,7 @@ async def test_a_site_s_rule_asks_first_or_denies_whatever_the_autonomy(tmp_path
         await go(0, 0)
         (incident,) = ledger.incidents()
         assert (incident.state, rules_of(ledger, incident)[-1]) == ("awaiting_approval", "site_rule: ask-first")
-        made.on_command(command("approve", plan_digest=incident.plan_digest))
+        made.on_command(command("approve", plan_digest=incident.plan_digest), "approver")
         await go(1, 1)
         assert ledger.incidents()[0].state == "shadowing"
     other = Control(tmp_path / "two")
@@ -199,7 +199,7 @@ async def test_a_plan_that_was_altered_after_its_approval_is_not_run(tmp_path: P
     with open_ledger(tmp_path / "ledger.sqlite") as ledger:
         incident = await waiting(control, ledger)
         made = control.loop(ledger, autonomy="propose")
-        made.on_command(command("approve", plan_digest=incident.plan_digest))
+        made.on_command(command("approve", plan_digest=incident.plan_digest), "approver")
         engine = create_engine(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
         with engine.begin() as connection:
             connection.execute(text("UPDATE plan SET data = replace(data, 'propose_windows', 'compare_models')"))
@@ -230,10 +230,10 @@ async def test_who_proposed_or_asked_for_a_plan_can_t_approve_it(tmp_path: Path)
         await go(0, 0)
         digest = ledger.incidents()[0].plan_digest
         for number, by in enumerate(("ann", "policy")):
-            made.on_command(command("approve", str(number), by=by, plan_digest=digest))
+            made.on_command(command("approve", str(number), by=by, plan_digest=digest), "approver")
         await go(1, 1)
         assert ledger.incidents()[0].state == "awaiting_approval"
         assert [order.state for order in ledger.commands(MODEL)] == ["applied", "rejected", "rejected"]
-        made.on_command(command("approve", "other", by="bob", plan_digest=digest))
+        made.on_command(command("approve", "other", by="bob", plan_digest=digest), "approver")
         await go(2, 2)
         assert ledger.incidents()[0].state == "shadowing"

@@ -126,11 +126,11 @@ async def test_a_proposal_waits_for_another_person_once(tmp_path: Path) -> None:
         await go(0, 1)
         (incident,) = ledger.incidents()
         assert incident.state == "awaiting_approval"
-        made.on_command(command("approve", "self", by="policy", plan_digest=incident.plan_digest))
-        made.on_command(command("approve", "other", plan_digest="0" * 64))
+        made.on_command(command("approve", "self", by="policy", plan_digest=incident.plan_digest), "approver")
+        made.on_command(command("approve", "other", plan_digest="0" * 64), "approver")
         await go(2, 2)
         assert ledger.incident(incident.id).state == "awaiting_approval"
-        made.on_command(command("approve", "good", plan_digest=incident.plan_digest))
+        made.on_command(command("approve", "good", plan_digest=incident.plan_digest), "approver")
         await go(3, 3)
         assert ledger.incident(incident.id).state == "shadowing"
         assert [approval.state for approval in ledger.approvals(str(incident.plan_digest))] == ["used"]
@@ -144,7 +144,7 @@ async def test_a_proposal_is_refused_or_expires(tmp_path: Path) -> None:
     async with running(other, autonomy="propose") as (ledger, made, go):
         made.on_event(event(START))
         await go(0, 0)
-        made.on_command(command("refuse", plan_digest=ledger.incidents()[0].plan_digest))
+        made.on_command(command("refuse", plan_digest=ledger.incidents()[0].plan_digest), "approver")
         await go(1, 1)
         assert ledger.incidents()[0].state == "refused"
 
@@ -158,7 +158,7 @@ async def test_a_freeze_holds_the_swap_back_until_it_is_lifted(tmp_path: Path) -
         await go(3, 12)
         assert ledger.incidents()[0].state == "promoting"
         assert slots(control)["champion"] == control.champion
-        made.on_command(command("unfreeze"))
+        made.on_command(command("unfreeze"), "approver")
         await go(13, 14)
         assert ledger.incidents()[0].state == "probation"
         assert slots(control)["champion"] == control.challenger
@@ -266,8 +266,8 @@ async def test_a_forced_bundle_serves_unjudged_and_is_rolled_back_when_it_is_wor
     control = Control(tmp_path, live_champion=comparison(-0.05))
     forced = bundle(control.places.registry / MODEL, "forced")
     async with running(control, promotions_per_30d=0) as (ledger, made, go):
-        made.on_command(command("challenge", "unexplained", digest=forced, force=" "))
-        made.on_command(command("challenge", digest=forced, force="the fix of the outage"))
+        made.on_command(command("challenge", "unexplained", digest=forced, force=" "), "admin")
+        made.on_command(command("challenge", digest=forced, force="the fix of the outage"), "admin")
         await go(0, 0)
         (incident,) = ledger.incidents()
         assert (incident.state, incident.requester) == ("probation", "ann")
@@ -289,7 +289,7 @@ async def test_a_forced_bundle_that_serving_refuses_never_serves(tmp_path: Path)
     forced = bundle(control.places.registry / MODEL, "forced")
     control.world = FileWorld(tmp_path / "deployments.jsonl", MODEL, refuses={forced: "not an ONNX model"})
     async with running(control) as (ledger, made, go):
-        made.on_command(command("challenge", digest=forced, force="hurry"))
+        made.on_command(command("challenge", digest=forced, force="hurry"), "admin")
         await go(0, 0)
         assert (ledger.incidents()[0].state, slots(control)) == ("refused", {"champion": control.champion})
         assert "not an ONNX model" in ledger.incidents()[0].reason
@@ -304,7 +304,7 @@ async def test_a_kill_switch_and_a_missing_approval_stop_a_forced_bundle_too(
     control = Control(tmp_path)
     forced = bundle(control.places.registry / MODEL, "forced")
     async with running(control, **settings) as (ledger, made, go):
-        made.on_command(command("challenge", digest=forced, force="hurry"))
+        made.on_command(command("challenge", digest=forced, force="hurry"), "admin")
         await go(0, 0)
         assert (ledger.incidents()[0].state, slots(control)) == (state, {"champion": control.champion})
 

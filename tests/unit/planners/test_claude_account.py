@@ -48,6 +48,7 @@ async def test_a_call_costs_what_its_usage_says(tmp_path: Path) -> None:
         assert world.ledger.dollars_spent(NAME, 0) == pytest.approx(2 * PAID)
         kinds = [record.kind for record in world.ledger.trail(world.situation.incident)]
         assert kinds[-4:] == ["llm.reserved", "llm.settled"] * 2
+        assert world.ledger.trail()[-1].incident == world.situation.incident
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ async def test_doing_nothing_is_a_plan_that_is_taken_too(control: Control, ledge
         (proposal("rollback"), {}, "not_possible"),
         (proposal("alert_upstream"), {"tolerated_points": 0.0}, "expected_harm"),
         (proposal(), {"training_minutes_per_30d": 1}, "guardrail_training_budget"),
-        (proposal(), {"rules": (SiteRule(id="never", effect="deny", actions=("retrain",)),)}, "guardrail_site_rule"),
+        (proposal(), {"rules": (SiteRule(id="no-retrain", effect="deny", actions=("retrain",)),)}, "guardrail_site_rule"),
     ],
 )
 async def test_whatever_is_wrong_with_it_the_policy_plan_stands(

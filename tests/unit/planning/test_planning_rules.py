@@ -190,5 +190,18 @@ def test_asking_somebody_is_allowed_whenever_it_is(control: Control) -> None:
 
 
 def test_the_rules_are_asked_in_their_order() -> None:
-    assert list(RULES)[:6] == ["plan_schema", "known_skills", "plan_expiry", "same_champion", "no_repeat", "freeze"]
-    assert list(RULES)[6:] == ["tagged_columns", "grants", "promotion_budget", "training_budget"]
+    assert list(RULES)[:4] == ["plan_schema", "known_skills", "requester", "plan_expiry"]
+    assert list(RULES)[4:7] == ["same_champion", "no_repeat", "freeze"]
+    assert list(RULES)[7:] == ["tagged_columns", "grants", "promotion_budget", "training_budget"]
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "expected"),
+    [
+        (None, "retrain", []), ("viewer", "retrain", ["requester"]), ("operator", "retrain", []), ("", "retrain", ["requester"]),
+        ("operator", "promote_submitted", ["requester"]), ("approver", "promote_submitted", ["requester"]),
+        ("admin", "promote_submitted", []), (None, "promote_submitted", []),
+    ],
+)  # fmt: skip
+def test_a_plan_runs_as_who_asked_for_it(control: Control, role: str | None, action: str, expected: list[str]) -> None:
+    assert broken(plan_of(control, action), facts(requester_role=role)) == expected

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,9 +49,14 @@ def test_suspicion_and_all_clear_never_open_but_fold() -> None:
 
 
 def test_one_training_incident_a_model() -> None:
-    for kind in TRAINING - {"challenge"}:
+    for kind in TRAINING - {"challenge", "request"}:
         for other in TRAINING:
             assert decide(kind, incident(other)) == "fold"
+
+
+@pytest.mark.parametrize("kind", ["challenge", "request", "nonsense"])
+def test_no_event_stands_for_what_only_people_order(kind: str) -> None:
+    assert decide(kind) == "ignore"
 
 
 def test_an_event_about_another_bundle_is_only_noted() -> None:
