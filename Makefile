@@ -67,9 +67,9 @@ SEEDS ?= 0-0
 faults: $(READY)
 	$(BIN)/python -m pytest tests/faults --fault-seeds $(SEEDS)
 
-# What planners make of simulated incidents, against its bars; another planner: make bench-planner PLANNERS=kind (one that
-# needs a ledger, as claude does, has none here)
-PLANNERS ?= policy
+# What planners make of simulated incidents, against its bars: policy, and Claude beside it, whose part a seeded fuzzer plays (no model is
+# asked). One alone, or another: make bench-planner PLANNERS="policy"
+PLANNERS ?= policy claude
 bench-planner: $(READY)
 	$(BIN)/python -m tests.bench.planner $(addprefix --planner ,$(PLANNERS))
 

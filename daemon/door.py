@@ -12,6 +12,7 @@ from streams.contracts.errors import ContractError
 from streams.contracts.events import decode_event
 from streams.contracts.records import Command
 from streams.runtime.logging import Log
+from streams.runtime.text import safe, unquoted
 from streams.runtime.watermark import read_watermark
 
 MONITORING = "monitoring/"
@@ -59,10 +60,11 @@ class Door:
             event = decode_event(value or b"", headers)
             is_new = event.model in self._loops and self._loops[event.model].on_event(event)
         except ContractError as error:
-            log.warning("EventRefused", reason=str(error))
+            log.warning("EventRefused", reason=unquoted(str(error)))
             return
         if is_new:
-            log.info("EventReceived", id=event.id, kind=event.kind, transition=event.transition, model=event.model)
+            said = {"id": safe(event.id), "kind": safe(event.kind)}
+            log.info("EventReceived", **said, transition=event.transition, model=event.model)
 
     def take_command(self, value: bytes | None) -> None:
         """Take a command from the topic, where nobody proves who he is."""
@@ -71,7 +73,7 @@ class Door:
             if command.model in self._loops:
                 self.order(command, "viewer" if command.kind in PROVEN_ONLY else self._topic_role)
         except (ContractError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            log.warning("CommandRefused", reason=str(error))
+            log.warning("CommandRefused", reason=unquoted(str(error)))
 
     def order(self, command: Command, role: Role) -> bool:
         """Take a command for one of the models, with what who gave it may; false when it was known.

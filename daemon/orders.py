@@ -22,10 +22,12 @@ from daemon.reflecting.reflect import reflect
 from daemon.triaging.triage import CHALLENGE, REQUEST, TRAINING
 from streams.contracts.records import CANARY, CHAMPION, Command
 from streams.runtime.logging import Log
+from streams.runtime.text import safe
 
 log = Log("daemon.orders")
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_ABOUT_GOALS = frozenset({"propose_goal", "approve_goal", "retire_goal"})
 
 
 class Orders:
@@ -70,7 +72,7 @@ class Orders:
             except (PlanRefusedError, SwapFailedError, GoalRefusedError) as error:
                 self._reject(command, str(error), now_ms)
             else:
-                log.info("CommandApplied", command=command.id, kind=command.kind, model=command.model)
+                log.info("CommandApplied", command=safe(command.id), kind=command.kind, model=command.model)
 
     async def _apply(self, order: Order, now_ms: int) -> None:
         command = order.command
@@ -177,7 +179,9 @@ class Orders:
 
     def _reject(self, command: Command, reason: str, now_ms: int) -> None:
         self._ledger.settle_command(command, "rejected", reason, now_ms)
-        log.warning("CommandRefused", command=command.id, kind=command.kind, model=command.model, reason=reason)
+        # What is wrong with a goal may be told in its own words: the audit, which has the whole command, has the reason too.
+        told = {} if command.kind in _ABOUT_GOALS else {"reason": reason}
+        log.warning("CommandRefused", command=safe(command.id), kind=command.kind, model=command.model, **told)
 
 
 def objection_to(order: Order) -> str:

@@ -1,13 +1,15 @@
 """Run one skill: `python -m skills NAME --input FILE --output FILE --work DIR`.
 
 The input is JSON with the skill's arguments. The output appears by an atomic rename: `{"ok": true, "result": ...}` with exit
-status 0, or `{"ok": false, "error": {"kind": ..., "message": ...}}` with exit status 1. A run that dies leaves no output.
+status 0, or `{"ok": false, "error": {"kind": ..., "message": ...}}` with exit status 1. A run that dies leaves no output. What a
+library said of an error nobody foresaw is on standard error alone: it may repeat values of the data.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = carry_out(find(asked.name), _read(asked.input), asked.work)
     except SkillError as error:
+        if error.__cause__ is not None:
+            traceback.print_exception(error)
         write_atomically(asked.output, encode_answer(None, error))
         return 1
     write_atomically(asked.output, encode_answer(result, None))

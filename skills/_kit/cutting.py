@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from skills._kit.frames import Booleans, codes, column_of, floats
-from skills._kit.slices import safe
 from streams.contracts.bundle import Profile
 from streams.contracts.schema import Column, ModelSchema
 from streams.contracts.slices import Condition, Slice
+from streams.runtime.text import safe
 
 MOST_COLUMNS = 6
 MOST_PARTS = 4

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import re
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +10,10 @@ import pyarrow as pa
 
 from skills._kit.frames import Booleans, codes, column_of, floats
 from streams.contracts.schema import ModelSchema
+from streams.runtime.text import safe
 
 LEAST_ROWS = 200
 MOST_SLICES = 30
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-
-
 MOST_RANGES = 4
 
 
@@ -65,8 +61,3 @@ def ranges_of(schema: ModelSchema, table: pa.Table, least_rows: int = LEAST_ROWS
                 name = f"{column.name}={values[rows].min():.4g}..{values[rows].max():.4g}"
                 found.append(Slice(name, column.name, rows))
     return found[:most]
-
-
-def safe(value: str) -> str:
-    """Return a value that pages and prompts may show: itself when plain, else a digest. Data are written by strangers."""
-    return value if _PLAIN.fullmatch(value) else "#" + hashlib.sha256(value.encode()).hexdigest()[:8]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from streams.contracts.bundle import CategoryProfile
 from streams.contracts.summaries import CategoryCounts
 from streams.detectors.base import Sketch
+from streams.runtime.text import safe
 from streams.statistics.distances import jensen_shannon, psi
 
 Counts = npt.NDArray[np.int64]
@@ -53,12 +54,12 @@ def two_samples(profile: CategoryProfile, rows: int, now: CategoryCounts) -> Cou
 def sketch_shares(profile: CategoryProfile, many: Sequence[CategoryCounts]) -> Sketch:
     """Describe a column before and after by the shares of the categories that moved most, and what the change costs by itself.
 
-    What was counted also says how far apart the two mixes are.
+    What was counted also says how far apart the two mixes are. Categories are data: one that isn't plain is shown by a digest.
     """
     known = sum(sum(counts.counts.values()) + counts.unseen for counts in many)
     after = {name: sum(counts.counts.get(name, 0) for counts in many) / max(known, 1) for name in profile.shares}
     moved = sorted(after, key=lambda name: (-abs(after[name] - profile.shares[name]), name))[:_SHOWN]
-    sketch = Sketch({name: profile.shares[name] for name in moved}, {name: after[name] for name in moved})
+    sketch = Sketch({safe(name): profile.shares[name] for name in moved}, {safe(name): after[name] for name in moved})
     if known:
         here, there = (np.array([*shares.values(), max(1 - sum(shares.values()), 0.0)]) for shares in (after, profile.shares))
         sketch.after["psi"], sketch.after["jensen_shannon"] = psi(here, there), jensen_shannon(here, there)

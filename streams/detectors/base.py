@@ -166,7 +166,7 @@ class Signal(NamedTuple):
     reference, as far as nothing better is known of the signal: its error makes long stretches less sure. Where it is 0 there is
     no reference, and nothing is said before the level that is usual was learnt. `skewness` is that of what a row adds to the
     level. Signals that watch the same have parts of the false alarms in proportion to their `weight`: what changes most often is
-    found soonest for it.
+    found soonest for it. `said` is how events call the aspect where that holds a text of the data; empty: as it is.
     """
 
     kind: str
@@ -180,6 +180,7 @@ class Signal(NamedTuple):
     rises_only: bool = False
     skewness: float = 0.0
     weight: float = 1.0
+    said: str = ""
 
     @property
     def name(self) -> str:

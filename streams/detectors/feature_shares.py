@@ -12,6 +12,7 @@ from streams.contracts.summaries import CategoryCounts
 from streams.detectors._contrasts import share_level
 from streams.detectors._tables import sketch_shares
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, floor_of, nothing
+from streams.runtime.text import safe
 
 OTHERS = "others"
 _MOST = 30
@@ -42,6 +43,7 @@ class FeatureShares(Stateless):
                 floor_of(setup.profile, column.name, setup.floors.share),
                 setup.profile.rows,
                 share=share,
+                said=f"share of {safe(category)}",
             )
             for column in self._columns
             for category, share in zip((*column.followed, OTHERS), column.shares, strict=True)

@@ -233,7 +233,7 @@ class _Watch:
         sketch = self._panel.sketch(index, [view for view in self._views if view.start_ms >= since_ms])
         return Evidence(
             watched=signal.watched,
-            method=signal.aspect,
+            method=signal.said or signal.aspect,
             p_value=min(self._tail.chance(float(looked.improbability[index])), 1.0),
             effect=float(looked.effect[index]),
             effect_unit=signal.unit,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
 from streams.runtime.documents import Place, path_text
@@ -27,7 +27,8 @@ def findings_of(section: type[BaseModel], error: ValidationError, origins: Mappi
 
 
 def _sentence(section: type[BaseModel], details: ErrorDetails) -> str:
-    kind, place, given = details["type"], details["loc"], details["input"]
+    kind, place = details["type"], details["loc"]
+    given = "what was given" if _is_secret(section, place) else _shown(details["input"])
     context = details.get("ctx", {})
     if kind == "missing":
         return f"is required; add it{_reason(section, place)}"
@@ -35,13 +36,13 @@ def _sentence(section: type[BaseModel], details: ErrorDetails) -> str:
         return f"there is no such setting; {_did_you_mean(str(place[-1]), _known(section, place[:-1]))}"
     if kind in {"literal_error", "enum"}:
         known = re.findall(r"'([^']*)'", str(context.get("expected", "")))
-        return f"must be {context.get('expected')}, not {_shown(given)}; {_did_you_mean(str(given), known)}".removesuffix("; ")
+        return f"must be {context.get('expected')}, not {given}; {_did_you_mean(str(details['input']), known)}".removesuffix("; ")
     if kind == "too_short":
         return f"needs at least {context.get('min_length')} of them; add what is missing"
     if kind in {"value_error", "assertion_error"}:
         return str(context.get("error", details["msg"]))
     message = details["msg"][0].lower() + details["msg"][1:]
-    return f"{message.removeprefix('input ').replace('should', 'must')}, not {_shown(given)}"
+    return f"{message.removeprefix('input ').replace('should', 'must')}, not {given}"
 
 
 def _did_you_mean(given: str, known: list[str]) -> str:
@@ -54,6 +55,14 @@ def _did_you_mean(given: str, known: list[str]) -> str:
 def _shown(value: object) -> str:
     text = masked(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _is_secret(section: type[BaseModel], place: Place) -> bool:
+    """Say whether what stands at a place is nobody's to see, right or wrong."""
+    model = _model_at(section, place[:-1])
+    fields = {field.alias or name: field for name, field in model.model_fields.items()} if model is not None else {}
+    field = fields.get(str(place[-1])) if place else None
+    return field is not None and SecretStr in {field.annotation, *get_args(field.annotation)}
 
 
 def _known(section: type[BaseModel], place: Place) -> list[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, TextIO, get_args
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
 
 from streams.runtime.text import cleaned
@@ -39,6 +41,8 @@ FILE_BYTES = 20_000_000
 FILES = 5
 REPEAT_SECONDS = 10.0
 _MOST_REMEMBERED = 1_000
+# Without the values of variables: rows, records and keys are among them.
+_TRACEBACKS = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
 
 class Log:
@@ -157,7 +161,7 @@ def _formatter(process: str, render: list[Processor]) -> logging.Formatter:
 def _file_handler(file: Path) -> logging.Handler:
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8")
     handler.setFormatter(
-        _formatter(file.stem, [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(default=str)])
+        _formatter(file.stem, [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)])
     )
     return handler
 

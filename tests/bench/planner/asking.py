@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import msgspec
 
-from daemon.errors import PlanRefusedError
-from daemon.ledger.ids import IncidentId
-from daemon.ledger.records import Incident as LedgerIncident
-from daemon.ledger.records import Lesson, Plan, State
-from daemon.places import Places
+from daemon.ledger.records import Lesson, State
 from daemon.planners.base import (
-    REPLACES,
-    TRAINS,
     Archived,
     Cause,
     Change,
@@ -26,19 +20,11 @@ from daemon.planners.base import (
     Proposal,
     Situation,
 )
-from daemon.planning.compose import Basis, compose
-from daemon.planning.config import PlanningConfig
-from daemon.planning.device import Load, Machine, Placement, choose
-from daemon.planning.guardrails import MONTH_MS, Facts, check
 from skills._kit.causes import weigh
-from streams.runtime.plugins import kinds_of
+from tests.bench.planner.guarding import placement_of, rulings
 from tests.bench.planner.incident import Incident
-from tests.bench.planner.incident import Machine as Reported
 
 NOW_MS = 20_000 * 86_400_000
-MODEL = "bench"
-CHAMPION = "c" * 64
-ROUNDS = 300
 ALMOST_EVERYTHING = 0.97
 
 
@@ -107,12 +93,15 @@ async def ask(incident: Incident, planner: Planner) -> Answered:
     situation = situation_of(incident)
     begun = time.perf_counter()
     proposal = await planner.propose(situation)
-    seconds = time.perf_counter() - begun
+    return answered(incident, situation, proposal, time.perf_counter() - begun)
+
+
+def answered(incident: Incident, situation: Situation, proposal: Proposal, seconds: float = 0.0) -> Answered:
+    """Say what an answer is worth to know of: what was told, what the guardrails say of it, and where it would train."""
     causes = sorted(situation.diagnosis.causes, key=lambda one: (-one.probability, one.cause))
-    placement = _placement(incident.machine) if incident.machine is not None and proposal.action in TRAINS else None
-    rulings = _rulings(incident, situation, proposal, placement)
+    placement = placement_of(incident, proposal)
     device = None if placement is None else placement.device
-    return Answered(proposal, tuple(one.cause for one in causes), rulings, device, seconds)
+    return Answered(proposal, tuple(one.cause for one in causes), rulings(incident, situation, proposal), device, seconds)
 
 
 def _causes(incident: Incident) -> tuple[Cause, ...]:
@@ -135,45 +124,3 @@ def _lesson(incident: Incident, place: int) -> Lesson:
 
 def _digest(place: int) -> str:
     return f"{place + 1:064x}"
-
-
-def _placement(machine: Reported) -> Placement:
-    reported = Machine(float(machine.memory_mb), None if machine.gpu_memory_mb is None else float(machine.gpu_memory_mb))
-    return choose(Load(machine.rows, machine.columns, ROUNDS), reported)
-
-
-def _rulings(incident: Incident, situation: Situation, proposal: Proposal, device: Placement | None) -> tuple[str, ...]:
-    """Compose the plan and name the guardrails that would refuse it; none for what needs no plan."""
-    if proposal.action in {"no_action", "wait_for_labels", "alert_upstream"}:
-        return ()
-    plan = _plan(situation, proposal, device)
-    if plan is None:
-        return ("plan_schema",)
-    facts = Facts(
-        now_ms=NOW_MS, known_skills=frozenset(kinds_of("skills")), frozen_by="ann" if situation.is_frozen else None,
-        promoted_ms=() if situation.may_promote else (NOW_MS - MONTH_MS // 2,), training_minutes=0.0, tried=(),
-        champion=CHAMPION, cause=incident.opened_by,
-    )  # fmt: skip
-    refused = [ruling.rule for ruling in check(plan, facts, PlanningConfig()) if not ruling.allowed]
-    repeats = is_repeat(incident, proposal)
-    return (*refused, *(["no_repeat"] if repeats else []))
-
-
-def is_repeat(incident: Incident, proposal: Proposal) -> bool:
-    """Whether a proposal is to try the same again."""
-    is_same = proposal.train_since_ms is None
-    return proposal.action in REPLACES and is_same and proposal.action in incident.standing.tried
-
-
-def _plan(situation: Situation, proposal: Proposal, device: Placement | None) -> Plan | None:
-    opened = LedgerIncident(
-        id=IncidentId("inc"), model=MODEL, cause=situation.incident_cause, state="diagnosed", opened_ms=NOW_MS, moved_ms=NOW_MS,
-        requester="driftwake", champion=CHAMPION, challenger="d" * 64 if situation.submitted else "",
-    )  # fmt: skip
-    diagnosis = situation.diagnosis
-    delay_ms = int(diagnosis.label_state.delay_ms_p90 or 0)
-    basis = Basis(NOW_MS, opened, CHAMPION, (), delay_ms, change=diagnosis.change, device=device)
-    try:
-        return compose(proposal, basis, Places(MODEL, "lake", cast("Any", "registry"), 60_000), PlanningConfig())
-    except PlanRefusedError:
-        return None

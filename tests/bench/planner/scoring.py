@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from daemon.planners.base import TRAINS
-from tests.bench.planner.asking import Answered, is_repeat
+from daemon.planners.base import FORCED, TRAINS
+from tests.bench.planner.asking import Answered
+from tests.bench.planner.guarding import is_repeat
 from tests.bench.planner.incident import Incident, Truth
 
 Grade = Literal["best", "acceptable", "neither", "forbidden"]
@@ -17,10 +18,11 @@ FEWEST_INCIDENTS = 24
 
 
 class Cost(NamedTuple):
-    """What an answer cost, where a language model gave it."""
+    """What an answer cost, where a language model gave it: tokens of any kind, money, and calls."""
 
     tokens: int = 0
     usd: float = 0.0
+    calls: int = 0
 
 
 class Score(NamedTuple):
@@ -83,7 +85,7 @@ def missed_bars(scores: Sequence[Score]) -> list[Missed]:
 
 def _grade(truth: Truth, answered: Answered) -> Grade:
     action = answered.proposal.action
-    if action in truth.forbidden:
+    if action in truth.forbidden or action == FORCED:
         return "forbidden"
     if action in TRAINS and not _trains_rightly(truth, answered):
         return "neither"

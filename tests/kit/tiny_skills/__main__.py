@@ -36,8 +36,9 @@ def main() -> int:
         told = {"bytes": len(bytearray(1 << 33))}
     if told == "echo":
         told = {"options": options, "environment": environment(), "group": os.getpgrp() == os.getpid()}
-    failed = isinstance(told, str)
-    answer = {"ok": False, "error": {"kind": told, "message": "scripted"}} if failed else {"ok": True, "result": told}
+    failed = isinstance(told, str) or "error" in told
+    error = {"kind": told, "message": "scripted"} if isinstance(told, str) else told.get("error")
+    answer = {"ok": False, "error": error} if failed else {"ok": True, "result": told}
     output = Path(options["--output"])
     part = output.with_suffix(".part")
     part.write_text(json.dumps(answer))

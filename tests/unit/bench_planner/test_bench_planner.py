@@ -129,7 +129,7 @@ def test_each_bar_is_missed_by_its_own_fault():
 
 
 def test_the_command_ends_with_its_verdict(tmp_path: Path):
-    assert main(["--json", str(tmp_path / "scores.json")]) == 0
+    assert main(["--planner", "policy", "--json", str(tmp_path / "scores.json")]) == 0
     (run,) = msgspec.json.decode((tmp_path / "scores.json").read_bytes())
     assert run["planner"] == "policy"
     assert len(run["scores"]) == len(ALL)

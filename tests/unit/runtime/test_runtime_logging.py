@@ -82,3 +82,18 @@ def test_the_logging_of_before_comes_back(tmp_path: Path):
         Log("x").info("StageStarted")
     assert (logging.getLogger().handlers[:], logging.getLogger().level) == before
     assert lines(tmp_path / "worker.jsonl") == []
+
+
+def test_a_traceback_holds_no_value_of_a_variable(tmp_path: Path):
+    def stumble(rows: list[str]) -> None:
+        raise RuntimeError(f"{len(rows)} rows")
+
+    with logging_to(tmp_path, "worker", console=io.StringIO()):
+        try:
+            stumble(["ann@example.org"])
+        except RuntimeError as error:
+            Log("x").error("StageFailed", error=error)
+            logging.getLogger("library").exception("failed")
+    file = (tmp_path / "worker.jsonl").read_text()
+    assert file.count("stumble") == 2
+    assert "ann@example.org" not in file

@@ -13,10 +13,11 @@ from skills._kit.frames import floats
 from skills._kit.profiles import category_profile, number_profile
 from skills._kit.scoring import score_table
 from skills._kit.shifts import category_shift, number_shift
-from skills._kit.slices import ranges_of, safe, slices_of
+from skills._kit.slices import ranges_of, slices_of
 from streams.contracts.schema import Column, ModelSchema
 from streams.inference.session import load
 from streams.inference.store import BundleStore
+from streams.runtime.text import safe
 from streams.statistics.distances import psi
 from tests.kit.served import Served, diagnosed, late, served_in
 from tests.kit.shops import DAY_MS, HOUR_MS, MODEL, SCHEMA, orders, serve
