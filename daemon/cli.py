@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.commands import audits, features, goals, orders, quarantine, tokens, views
+from daemon.commands import audits, features, goals, memory, orders, quarantine, tokens, views
 from daemon.commands.errors import BadInputError
 from daemon.commands.options import (
     BAD_INPUT,
@@ -219,6 +219,7 @@ app.add_typer(views.app)
 app.add_typer(orders.app)
 app.add_typer(audits.app, name="audit")
 app.add_typer(goals.app)
+app.add_typer(memory.app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(features.app, name="features")
 app.add_typer(tokens.app, name="token")

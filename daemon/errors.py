@@ -7,6 +7,7 @@ DaemonError
 ├── NoProposalError      expected: a planner has nothing to propose; likewise (`daemon/planners/base.py`)
 ├── PlanRefusedError     expected: a plan makes no sense or breaks a rule; the incident closes with the reason
 ├── GoalRefusedError     expected: a goal makes no sense for its model, or its proposer would approve it
+├── PlaybookRefusedError expected: a playbook isn't there, has nothing to approve, or nobody may approve it who wants to
 ├── RunFailedError       a step failed for good; the incident closes as failed, with the class of the failure
 │   └── RunLostError     the process died without an answer; it is run again once
 ├── SwapFailedError      the data plane didn't do what a deployment says in time: roll back or try again later
@@ -42,6 +43,10 @@ class PlanRefusedError(DaemonError):
 
 class GoalRefusedError(DaemonError):
     """A goal makes no sense for its model, isn't there, or can't be approved by who wants to."""
+
+
+class PlaybookRefusedError(DaemonError):
+    """A playbook isn't there, is in no state for what is asked, or can't be approved by who wants to."""
 
 
 class RunFailedError(DaemonError):

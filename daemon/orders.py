@@ -10,7 +10,7 @@ import re
 from daemon.access.roles import objection, permission_of
 from daemon.deploying.slots import OURS
 from daemon.deploying.swap import Deploying
-from daemon.errors import GoalRefusedError, PlanRefusedError, SwapFailedError
+from daemon.errors import GoalRefusedError, PlanRefusedError, PlaybookRefusedError, SwapFailedError
 from daemon.goals.keeping import Keeping
 from daemon.ledger.inbox import Order
 from daemon.ledger.ledger import Ledger
@@ -69,7 +69,7 @@ class Orders:
                 continue
             try:
                 await self._apply(order, now_ms)
-            except (PlanRefusedError, SwapFailedError, GoalRefusedError) as error:
+            except (PlanRefusedError, SwapFailedError, GoalRefusedError, PlaybookRefusedError) as error:
                 self._reject(command, str(error), now_ms)
             else:
                 log.info("CommandApplied", command=safe(command.id), kind=command.kind, model=command.model)
@@ -93,6 +93,8 @@ class Orders:
                 self._decide(order, now_ms)
             case "propose_goal" | "approve_goal" | "retire_goal":
                 self._goals.apply(command, now_ms)
+            case "approve_playbook" | "retire_playbook":
+                self._planning.playbooks.apply(command, now_ms)
 
     async def _challenge(self, command: Command, role: str, now_ms: int) -> None:
         """Open an incident in which the submitted bundle is judged, or forced past the judge; nothing is trained.

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, cast, get_args
 Role = Literal["viewer", "operator", "approver", "admin"]
 Permission = Literal[
     "read", "freeze", "rollback", "judge", "shadow", "canary", "propose_plan", "propose_goal", "approve", "refuse", "unfreeze",
-    "approve_goal", "retire_goal", "force", "tokens",
+    "approve_goal", "retire_goal", "approve_playbook", "retire_playbook", "force", "tokens",
 ]  # fmt: skip
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -35,6 +35,8 @@ LEAST: Final[dict[Permission, Role]] = {
     "unfreeze": "approver",
     "approve_goal": "approver",
     "retire_goal": "approver",
+    "approve_playbook": "approver",
+    "retire_playbook": "approver",
     # What goes around the judge, and who may do all this.
     "force": "admin",
     "tokens": "admin",
@@ -43,7 +45,7 @@ LEAST: Final[dict[Permission, Role]] = {
 _NAMED_ALIKE: Final = frozenset(
     {
         "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_plan", "propose_goal", "approve_goal",
-        "retire_goal",
+        "retire_goal", "approve_playbook", "retire_playbook",
     }
 )  # fmt: skip
 

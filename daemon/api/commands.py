@@ -81,6 +81,18 @@ class GoalArguments(Arguments, frozen=True, kw_only=True):
     digest: Digest
 
 
+class PlaybookArguments(Arguments, frozen=True, kw_only=True):
+    """Which playbook is approved, by its recipe's digest."""
+
+    digest: Digest
+
+
+class RetirePlaybookArguments(PlaybookArguments, frozen=True, kw_only=True):
+    """Which playbook is retired, and why."""
+
+    reason: Why
+
+
 ARGUMENTS: Final[dict[str, type[Arguments]]] = {
     "challenge": ChallengeArguments,
     "shadow": ShadowArguments,
@@ -94,6 +106,8 @@ ARGUMENTS: Final[dict[str, type[Arguments]]] = {
     "propose_goal": ProposeGoalArguments,
     "approve_goal": GoalArguments,
     "retire_goal": GoalArguments,
+    "approve_playbook": PlaybookArguments,
+    "retire_playbook": RetirePlaybookArguments,
 }
 
 

@@ -31,6 +31,7 @@ from daemon.commands.deployed import SlotsStatus
 from daemon.commands.errors import BadInputError
 from daemon.commands.explaining import story_of
 from daemon.commands.looking import known_model, matching, status_of
+from daemon.commands.remembering import lessons_of
 from daemon.errors import DaemonError
 from daemon.goals.vocabulary import Vocabulary
 from daemon.ledger.audit import Only
@@ -125,6 +126,8 @@ class Routes:
             "/v1/plans/{digest}": self.plan,
             "/v1/experiments": self.experiments,
             "/v1/lessons": self.lessons,
+            "/v1/claims": self.claims,
+            "/v1/playbooks": self.playbooks,
             "/v1/goals": self.goals,
             "/v1/audit": self.audit,
             "/v1/audit/links": self.links,
@@ -204,6 +207,17 @@ class Routes:
         cut = Cut(self._scope(who, model), after, limit)
         found = await self._desk.room.ask(lambda ledger: ledger.lesson_page(cut))
         return _page(found, limit, lambda one: one.incident)
+
+    async def claims(self, who: Caller, *, model: Text = None) -> Response:
+        """Say which actions have helped against which causes, and how sure that is."""
+        models = self._scope(who, model)
+        return _told(await self._desk.room.ask(lambda ledger: lessons_of(self._desk.settings, ledger, models)))
+
+    async def playbooks(self, who: Caller, *, model: Text = None) -> Response:
+        """List playbooks, those that changed last at the end."""
+        models = self._scope(who, model)
+        found = await self._desk.room.ask(lambda ledger: ledger.playbooks())
+        return _told([one for one in found if models is None or one.recipe.model in models])
 
     async def goals(
         self, who: Caller, *, model: Text = None, state: GoalState | None = None, after: Text = None, limit: Limit = 100

@@ -14,6 +14,7 @@ from daemon.access.address import read_address
 from daemon.access.secret import LOCAL_FILE, is_token, read_secret
 from daemon.api.commands import Asked
 from daemon.api.wire import Ordered, Page, TokenLine, Verified
+from daemon.claims import Claim
 from daemon.commands import auditing, deciding, looking
 from daemon.commands.calling import Caller, UnreachableError, part
 from daemon.commands.configuring import load_config
@@ -21,10 +22,11 @@ from daemon.commands.deciding import Again
 from daemon.commands.deployed import SlotsStatus, slots_of
 from daemon.commands.explaining import Story, story_of
 from daemon.commands.looking import Status
+from daemon.commands.remembering import lessons_of
 from daemon.errors import DaemonError
 from daemon.ledger.audit import AuditRecord, Only
 from daemon.ledger.ledger import Ledger
-from daemon.ledger.records import Goal, Incident
+from daemon.ledger.records import Goal, Incident, Playbook
 from daemon.settings import DaemonSettings
 from streams.runtime.config import environment
 
@@ -65,6 +67,14 @@ class Source(Protocol):
 
     def goals(self, model: str | None) -> list[Goal]:
         """List goals in order of proposal."""
+        ...
+
+    def claims(self, model: str | None) -> list[Claim]:
+        """Say what incidents have taught."""
+        ...
+
+    def playbooks(self, model: str | None) -> list[Playbook]:
+        """List playbooks, those that changed last at the end."""
         ...
 
     def audit(self, only: Only, after: int, limit: int) -> list[AuditRecord]:
@@ -118,6 +128,14 @@ class FromDaemon:
     def goals(self, model: str | None) -> list[Goal]:
         """List goals in order of proposal."""
         return list(self._all("/v1/goals", Page[Goal], model=model))
+
+    def claims(self, model: str | None) -> list[Claim]:
+        """Say what incidents have taught."""
+        return self._caller.get("/v1/claims", list[Claim], model=model)
+
+    def playbooks(self, model: str | None) -> list[Playbook]:
+        """List playbooks, those that changed last at the end."""
+        return self._caller.get("/v1/playbooks", list[Playbook], model=model)
 
     def audit(self, only: Only, after: int, limit: int) -> list[AuditRecord]:
         """Read audit records in order."""
@@ -185,6 +203,17 @@ class FromLedger:
         """List goals in order of proposal."""
         with self._ledger() as ledger:
             return ledger.goals(looking.known_model(self._settings, model) if model is not None else None)
+
+    def claims(self, model: str | None) -> list[Claim]:
+        """Say what incidents have taught."""
+        models = None if model is None else (looking.known_model(self._settings, model),)
+        with self._ledger() as ledger:
+            return lessons_of(self._settings, ledger, models)
+
+    def playbooks(self, model: str | None) -> list[Playbook]:
+        """List playbooks, those that changed last at the end."""
+        with self._ledger() as ledger:
+            return ledger.playbooks(looking.known_model(self._settings, model) if model is not None else None)
 
     def audit(self, only: Only, after: int, limit: int) -> list[AuditRecord]:
         """Read audit records in order."""

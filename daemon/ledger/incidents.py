@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from daemon.access.roles import UNPROVEN
@@ -14,7 +14,8 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId, PlanDigest, digest_of, incident_id, step_id
 from daemon.ledger.inbox import settle_command
 from daemon.ledger.memory import add_spends, use_approval
-from daemon.ledger.records import ENDS, INCONCLUSIVE, MOVES, Incident, Move, Plan
+from daemon.ledger.playbooks import suspend_playbooks
+from daemon.ledger.records import ENDS, INCONCLUSIVE, MOVES, Incident, Move, Plan, has_broken
 from daemon.ledger.store import Store
 from daemon.ledger.tables import EventRow, ExperimentRow, IncidentRow, LessonRow, PlanRow, StepRow
 from streams.contracts.events import DriftEvent
@@ -86,6 +87,8 @@ class Incidents(Store):
             row.details = {**row.details, **plain(move.details)}
             row.challenger = row.challenger if move.challenger is None else move.challenger
             approver = self._write_along(change.session, row, move, now_ms)
+            if has_broken(row.state, row.details):
+                change.also += suspend_playbooks(change.session, row, now_ms)
             if command is not None:
                 settle_command(change.session, command.id, "applied", move.reason, now_ms)
             change.actor, change.incident = _actor(move, command, approver), incident.id
@@ -113,6 +116,12 @@ class Incidents(Store):
             query = query.where(IncidentRow.state.not_in(ENDS))
         with self._reading() as session:
             return [incident_of(row) for row in session.scalars(query)]
+
+    def ended(self, model: str) -> int:
+        """Count a model's incidents that are over."""
+        query = select(func.count()).where(IncidentRow.model == model, IncidentRow.state.in_(ENDS))
+        with self._reading() as session:
+            return session.scalar(query) or 0
 
     def _write_along(self, session: Session, row: IncidentRow, move: Move, now_ms: int) -> str:
         """Write what belongs to a move; return whose approval it used up, if any."""

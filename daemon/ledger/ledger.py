@@ -18,13 +18,14 @@ from daemon.ledger.inbox import Inbox
 from daemon.ledger.incidents import Incidents
 from daemon.ledger.memory import Memory
 from daemon.ledger.pages import Pages
+from daemon.ledger.playbooks import Playbooks
 from daemon.ledger.steps import Steps
 from daemon.ledger.store import Observer, unobserved
 from streams.runtime.clock import SystemClock, WallClock
 
 
-class Ledger(Inbox, Incidents, Steps, Memory, Calls, Goals, Pages):
-    """Events, incidents, plans, steps, approvals, experiments, lessons, budgets, calls, goals, commands, and the audit of all."""
+class Ledger(Inbox, Incidents, Steps, Memory, Playbooks, Calls, Goals, Pages):
+    """Events, incidents, plans, steps, approvals, experiments, lessons, playbooks, budgets, calls, goals, commands, and the audit."""
 
     def head(self) -> Head:
         """Return the audit's newest number and hash."""

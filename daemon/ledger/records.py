@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -15,6 +16,8 @@ State = Literal[
 Autonomy = Literal["observe", "propose", "act"]
 
 ENDS: frozenset[State] = frozenset({"closed", "no_action", "refused", "rolled_back", "failed", "expired"})
+# A plan that ran and ended so did not do what it was for.
+_BROKEN: frozenset[State] = frozenset({"refused", "failed", "rolled_back"})
 
 # From each state where an incident may go. A move to itself is a wait that learned something (later time, one more try).
 MOVES: dict[State, frozenset[State]] = {
@@ -55,6 +58,11 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
         return self.state in ENDS
+
+
+def has_broken(state: str, details: Mapping[str, Any]) -> bool:
+    """Whether an incident's plan ran, and was refused by what judged it, failed or was rolled back."""
+    return state in _BROKEN and "started_ms" in details
 
 
 class PlanStep(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +116,10 @@ class Spend(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["training_minutes", "promotion"]
     amount: float
+
+
+UNKNOWN = "unknown"
+"""The cause of what nobody has diagnosed."""
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,3 +247,46 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     configuration: str
     outcome: str
     time_ms: int
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What plans have in common that do the same about the same cause: what a playbook allows, and is found by.
+
+    `rows` says what a training or a comparison takes: the rows that the config says, or those since a change. `settings` are
+    those of the config that shape a plan. Who proposed it, the champion and its windows don't belong to it.
+    """
+
+    model: str
+    cause: str
+    action: str
+    rows: Literal["as_configured", "since_change"]
+    settings: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Its address; a playbook's approval is bound to it."""
+        return digest_of(self)
+
+
+PlaybookState = Literal["proposed", "approved", "suspended", "retired"]
+
+
+class Playbook(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe whose plans have turned out well, and whether they may run without being asked for. There is one a recipe.
+
+    `supported_by` are the incidents that it was proposed for; `reason` says why it is in its state, since `changed_ms` (event
+    time). An approval ends at `expires_wall_ms`. What was before is in the audit.
+    """
+
+    digest: str
+    recipe: Recipe
+    state: PlaybookState
+    supported_by: tuple[str, ...]
+    reason: str
+    changed_ms: int
+    approved_by: str = ""
+    expires_wall_ms: int | None = None
+
+    def is_in_force(self, wall_ms: int) -> bool:
+        """Whether it is approved, and the approval hasn't expired, at a time of the wall clock."""
+        return self.state == "approved" and self.expires_wall_ms is not None and wall_ms < self.expires_wall_ms

@@ -29,14 +29,26 @@ class Transition(NamedTuple):
 Observer = Callable[[Transition], None]
 
 
+class Note(NamedTuple):
+    """What a change does beside what it is for, as a record of the audit of its own: the daemon does it."""
+
+    kind: str
+    subject: str
+    data: dict[str, Any]
+
+
 @dataclass
 class Change:
-    """An open transaction. The rest becomes its audit record: `data`, who acts, and the incident that it belongs to."""
+    """An open transaction. The rest becomes its audit record: `data`, who acts, and the incident that it belongs to.
+
+    A record for each of `also` follows it.
+    """
 
     session: Session
     data: dict[str, Any] = field(default_factory=dict)
     actor: str = DAEMON
     incident: str = ""
+    also: list[Note] = field(default_factory=list)
 
 
 def unobserved(transition: Transition) -> None:
@@ -88,6 +100,9 @@ class Store:
             wall = self._wall.now().isoformat(timespec="milliseconds")
             entry = Entry(time_ms, wall, kind, change.actor, model, subject, change.incident, change.data)
             audit.append(session, entry, self._key)
+            for note in change.also:
+                beside = entry._replace(kind=note.kind, actor=DAEMON, subject=note.subject, data=note.data)
+                audit.append(session, beside, self._key)
         self._observer(Transition(kind, subject, str(change.data.get("step") or change.data.get("to") or "")))
 
     def wall_ms(self) -> int:

@@ -46,7 +46,7 @@ class Table(DeclarativeBase):
     """Base of all tables."""
 
     metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map = {int: BigInteger, str: Words, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy reads it as it is
+    type_annotation_map = {int: BigInteger, str: Words, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 - SQLAlchemy reads it so
 
 
 class EventRow(Table):
@@ -232,6 +232,25 @@ class GoalRow(Table):
     approved_ms: Mapped[int | None]
     retired_ms: Mapped[int | None]
     __table_args__ = (Index("ix_goal_model_state", "model", "state"),)
+
+
+class PlaybookRow(Table):
+    """What plans did well and may do again without being asked for, by the digest of its recipe.
+
+    It is `proposed`, `approved`, `suspended` or `retired`, since `changed_ms` in event time; an approval ends by the wall clock.
+    """
+
+    __tablename__ = "playbook"
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    model: Mapped[str]
+    recipe: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    supported_by: Mapped[list[str]]
+    reason: Mapped[str]
+    changed_ms: Mapped[int]
+    approved_by: Mapped[str]
+    expires_wall_ms: Mapped[int | None]
+    __table_args__ = (Index("ix_playbook_model_state", "model", "state"),)
 
 
 class AuditRow(Table):

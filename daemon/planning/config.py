@@ -83,6 +83,16 @@ class PlanningConfig(Section):
     """How far below doing nothing, in points of quality, the policy planner may see what another planner proposes; what it sees
     further below is expected to do harm, and isn't done."""
 
+    playbook_successes: int = Field(default=3, ge=1)
+    """After how many plans of the same cause, action and settings in a row whose champion passed its probation, a playbook is
+    proposed. A plan that ran and was refused, failed or was rolled back breaks the row."""
+
+    playbook_expiry: Duration = Duration.of("180d")
+    """Wall-clock time after which the approval of a playbook is void, and it must be given again."""
+
+    playbook_probability: float = Field(default=0.8, ge=0, le=1)
+    """How probable the diagnosis must find a playbook's cause for its plans to run without being asked for."""
+
     rules: tuple[SiteRule, ...] = ()
     """The site's own rules: what is denied and what needs an approval, by action, cause, requester, weekday and hour."""
 

@@ -32,6 +32,8 @@ from daemon.planning.guardrails import (
     needs_approval,
     promotion_room_ms,
 )
+from daemon.planning.playbooks import Playbooks
+from daemon.planning.recipes import recipe_of
 from streams.contracts.bundle import Manifest
 from streams.runtime.logging import Log
 from streams.runtime.plugins import load_kind
@@ -91,6 +93,7 @@ class Planning:
         self._read_machine = machine
         self._machine: Machine | None = None
         self.approvals = Approvals(ledger, config)
+        self.playbooks = Playbooks(ledger, places.model, config)
 
     async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
         """Choose what to do about a diagnosed incident."""
@@ -113,9 +116,10 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=choice.proposer)
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
+        recipe = recipe_of(proposal, _diagnosis(incident).likely, self._places.model, self._config)
         return Move(
-            to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, details=thought,
-            challenger=_restored(proposal),
+            to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, challenger=_restored(proposal),
+            details=thought | ({} if recipe is None else {"recipe": recipe}),
         )  # fmt: skip
 
     def permit(self, incident: Incident, now_ms: int) -> Move | None:
@@ -133,14 +137,17 @@ class Planning:
         if self._config.autonomy == "observe":
             return Move(to="no_action", reason=f"would {plan.action}; autonomy is observe", rule="autonomy_observe", details=told)
         wanted, is_asked = needs_approval(plan, facts, self._config), "asked" in incident.details
-        if asks or wanted or is_asked or self._config.autonomy == "propose":
+        playbook = self.playbooks.covering(incident, _diagnosis(incident).likely) if self._config.autonomy == "propose" else None
+        if asks or wanted or is_asked or (self._config.autonomy == "propose" and playbook is None):
             named = f"{SITE_RULE}: {wanted}" if wanted else "asked_for" if is_asked else "autonomy_propose"
             reason = "a person is asked what to do" if asks else f"{plan.action} needs a person's approval"
             return Move(
                 to="awaiting_approval", reason=reason, rule="planner_asks" if asks else named, waits_until_ms=plan.expires_ms,
                 details=told,
             )  # fmt: skip
-        return self._run(plan, "autonomy_act", told, now_ms)
+        if playbook is None:
+            return self._run(plan, "autonomy_act", told, now_ms)
+        return self._run(plan, f"playbook: {playbook.digest[:12]}", told | {"playbook": playbook.digest}, now_ms)
 
     def hear(self, incident: Incident, now_ms: int) -> Move | None:
         """Look for a person's word on a plan that waits for it."""

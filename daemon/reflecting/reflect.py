@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from daemon.ledger.records import Incident, Lesson, Move
+from daemon.ledger.records import INCONCLUSIVE, UNKNOWN, Incident, Lesson, Move, has_broken
 from daemon.likeness import signature
 from streams.contracts.features import duration_text
 
@@ -21,6 +21,7 @@ def reflect(incident: Incident, move: Move, now_ms: int) -> Move:
     cause, probability = _likely(details)
     numbers = {"cause_probability": probability, "lasted_ms": float(now_ms - incident.opened_ms)} | _measured(details)
     numbers |= signature((str(one["cause"]), float(one.get("probability", 0.0))) for one in _causes(details))
+    numbers["speaks_for"] = _speaks_for(move, details)
     said = [
         f"{cause} ({probability:.2f}) after {incident.cause}",
         f"{action} ended as {move.to} by rule {move.rule.split(':')[0]}",
@@ -34,6 +35,18 @@ def reflect(incident: Incident, move: Move, now_ms: int) -> Move:
     return msgspec.structs.replace(move, lesson=lesson)
 
 
+def _speaks_for(move: Move, details: dict[str, Any]) -> float:
+    """Return 1 where the action helped, -1 where it ran and didn't, 0 where nothing was learnt of it.
+
+    So it is of what nobody let run or had the time for, and of what couldn't be judged.
+    """
+    if move.rule.endswith(f"_{INCONCLUSIVE}"):
+        return 0.0
+    if has_broken(move.to, details):
+        return -1.0
+    return float(move.to == "closed")
+
+
 def _causes(details: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = details.get("diagnosis", {}).get("causes", [])
     return found
@@ -41,7 +54,7 @@ def _causes(details: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _likely(details: dict[str, Any]) -> tuple[str, float]:
     best = max(_causes(details), key=lambda one: float(one.get("probability", 0.0)), default=None)
-    return ("unknown", 0.0) if best is None else (str(best["cause"]), float(best["probability"]))
+    return (UNKNOWN, 0.0) if best is None else (str(best["cause"]), float(best["probability"]))
 
 
 def _measured(details: dict[str, Any]) -> dict[str, float]:

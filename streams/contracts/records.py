@@ -163,7 +163,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: Literal[
         "challenge", "shadow", "canary", "rollback", "freeze", "unfreeze", "approve", "refuse", "propose_plan", "propose_goal",
-        "approve_goal", "retire_goal",
+        "approve_goal", "retire_goal", "approve_playbook", "retire_playbook",
     ]  # fmt: skip
     model: str
     by: str

@@ -27,12 +27,12 @@ EventName = Literal[
     "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored", "DeploymentPublished",
     "DoorOpened", "EndsUnknown", "EventReceived", "EventRefused", "FactSkipped", "FilesMerged", "IncidentMoved",
     "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MaintenanceFailed", "MetricsServed",
-    "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerFailed", "ProcessDied", "ProcessKilled",
-    "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed", "ReferenceUnreadable", "RegistryFailed",
-    "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed", "SnapshotFailed", "SnapshotUnusable",
-    "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned", "TaskNotAssigned",
-    "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "TokensRead", "TokensRefused", "VersionsExpired",
-    "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
+    "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerFailed", "PlaybookProposed", "ProcessDied",
+    "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed", "ReferenceUnreadable",
+    "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed", "SnapshotFailed",
+    "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned",
+    "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "TokensRead", "TokensRefused",
+    "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

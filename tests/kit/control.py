@@ -41,11 +41,16 @@ WINDOW = {"type": "window", "aggregate": "count", "source": "requests", "by": ["
 _SCHEMA = ModelSchema(columns=(Column(name="a", kind="number"),))
 
 
-def bundle(store: Path, name: str) -> str:
-    """Put a bundle that holds nothing but a manifest into a store; return its digest."""
-    manifest = Manifest(
+def manifest_of(name: str) -> Manifest:
+    """The manifest of a bundle that holds nothing else."""
+    return Manifest(
         model=MODEL, schema=_SCHEMA, golden=Golden(columns=[], windows=[], time_ms=[], scores=[]), lineage={"name": name}
     )
+
+
+def bundle(store: Path, name: str) -> str:
+    """Put a bundle that holds nothing but a manifest into a store; return its digest."""
+    manifest = manifest_of(name)
     folder = store / manifest.digest
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST_FILE).write_bytes(encode_manifest(manifest))

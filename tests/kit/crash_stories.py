@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from daemon.ledger.ledger import Ledger
 from daemon.loop import Loop
 from streams.contracts.records import Command
-from tests.kit.control import DAY, MODEL, START, Control, bundle, comparison, event
+from tests.kit.control import DAY, MODEL, START, Control, bundle, comparison, event, manifest_of
 
 Act = Callable[[Loop, Ledger, Control], None]
 
@@ -27,8 +27,14 @@ class Story(NamedTuple):
     days: int = 30
 
 
-def _event(loop: Loop, ledger: Ledger, control: Control) -> None:
-    loop.on_event(event(START + DAY))
+def _event_on(day: int) -> Act:
+    def act(loop: Loop, ledger: Ledger, control: Control) -> None:
+        loop.on_event(event(START + day * DAY))
+
+    return act
+
+
+_event = _event_on(1)
 
 
 def _order(kind: str, name: str = "", /, **arguments: Any) -> Act:
@@ -43,15 +49,35 @@ def _order(kind: str, name: str = "", /, **arguments: Any) -> Act:
     return act
 
 
-def _approve(loop: Loop, ledger: Ledger, control: Control) -> None:
-    (incident,) = ledger.incidents()
-    _order("approve", plan_digest=incident.plan_digest)(loop, ledger, control)
+def _speak(kind: str) -> Act:
+    """Approve or refuse the only plan that there is."""
+
+    def act(loop: Loop, ledger: Ledger, control: Control) -> None:
+        (incident,) = ledger.incidents()
+        _order(kind, plan_digest=incident.plan_digest)(loop, ledger, control)
+
+    return act
+
+
+def _approve_playbook(loop: Loop, ledger: Ledger, control: Control) -> None:
+    (playbook,) = ledger.playbooks()
+    _order("approve_playbook", digest=playbook.digest)(loop, ledger, control)
 
 
 _WORSE = comparison(-0.05)
 _UNLABELLED = {
     "causes": [{"cause": "concept_change", "probability": 0.9}], "label_state": {"coverage": 0.1, "rows": 9},
 }  # fmt: skip
+
+_BUG = {"causes": [{"cause": "serving_bug", "probability": 0.9}], "label_state": {"coverage": 0.9, "rows": 9_000}}
+_BACK = {
+    "causes": [{"cause": "recurring_regime", "probability": 0.9}],
+    "label_state": {"coverage": 0.9, "delay_ms_p50": 1.0, "delay_ms_p90": 2.0, "rows": 9_000},
+    "performance": {"reference": 0.95, "recent": 0.50, "low": 0.46, "high": 0.54},
+    "change": {"since_ms": START + 2 * DAY, "rows": 900},
+    "archived": [{"digest": manifest_of("champion").digest, "value": 0.32, "low": 0.3, "high": 0.34, "rows": 450}],
+}
+_BRISK = {"promotions_per_30d": 9, "judging": {"shadow": "1d", "probation": "1d"}}
 
 STORIES = {
     "promoted": Story({1: _event}, ("closed",)),
@@ -60,7 +86,7 @@ STORIES = {
     "failed": Story({1: _event}, ("failed",), {"train_xgboost": "diverged"}, days=4),
     "expired": Story({1: _event}, ("expired",), planning={"autonomy": "propose"}, days=10),
     "waited": Story({1: _event}, ("no_action",), {"diagnose_drift": _UNLABELLED}, days=14),
-    "approved": Story({1: _event, 3: _approve}, ("closed",), planning={"autonomy": "propose"}),
+    "approved": Story({1: _event, 3: _speak("approve")}, ("closed",), planning={"autonomy": "propose"}),
     "ordered": Story(
         {
             1: _order("shadow", "in", name="monthly", digest="trial"),
@@ -75,5 +101,29 @@ STORIES = {
         },
         ("rolled_back",),
         days=12,
+    ),
+    "taken_over": Story({1: _event, 2: _speak("approve")}, ("no_action",), {"diagnose_drift": _BUG}, days=4),
+    "turned_down": Story({1: _event, 2: _speak("refuse")}, ("refused",), {"diagnose_drift": _BUG}, days=4),
+    # Somebody's bundle takes over, and the champion that it replaced turns out to be right again.
+    "restored": Story(
+        {1: _order("challenge", digest="trial", force="the fix of the outage"), 11: _event_on(11)},
+        ("closed", "closed"),
+        {"diagnose_drift": _BACK},
+        _BRISK,
+        days=15,
+    ),
+    # What went well once is approved as a playbook, runs without being asked for, and is suspended by who rolls it back.
+    "trusted": Story(
+        {
+            1: _event,
+            2: _speak("approve"),
+            6: _approve_playbook,
+            7: _order("rollback", "home"),
+            13: _event_on(13),
+            16: _order("rollback"),
+        },
+        ("closed", "rolled_back"),
+        planning=_BRISK | {"autonomy": "propose", "playbook_successes": 1},
+        days=18,
     ),
 }

@@ -33,6 +33,7 @@ COMPARED = {
     "approval": ("id", "plan_digest", "by", "state"),
     "experiment": ("fingerprint", "outcome"),
     "lesson": ("incident_id", "text", "numbers"),
+    "playbook": ("digest", "recipe", "state", "supported_by", "reason", "changed_ms", "approved_by"),
     "budget_entry": ("incident_id", "kind", "amount", "time_ms"),
 }
 
@@ -179,3 +180,4 @@ def test_between_them_the_stories_come_by_everything(tmp_path: Path) -> None:
         assert any(f".{part}" in key for key in steps), part
     states = {boundary.removeprefix("before ").split()[0] for stage in stages for boundary in stage.boundaries}
     assert {"step.leased", "step.reserved", "step.done", "step.failed", "answered", "published", "approval.given"} <= states
+    assert {"playbook.proposed", "playbook.approved", "playbook.suspended"} <= states
