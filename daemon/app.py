@@ -140,7 +140,7 @@ def loop_of(
         most_waits=model.triaging.most_waits,
         has_windows=not is_observed,
         policy=_planner(POLICY, model, ledger),
-        planner=_planner(model.planning.planner, model, ledger),
+        planner=_planner(model.planning_config().planner, model, ledger),
         machine=lambda: read_machine(float(skills.memory_mb)),
     )
     deploying = Deploying(
@@ -174,7 +174,7 @@ def loop_of(
 def _planner(kind: str, model: GovernedModelSettings, ledger: Ledger) -> Planner:
     """Make a planner; its settings are the model's section of its name, where there is one."""
     office = Office(model.name, ledger, model.schema_contract(), SystemClock())
-    return cast("Planner", load_kind("daemon.planners", kind).build(getattr(model, kind, None), office))
+    return cast("Planner", load_kind("daemon.planners", kind).build(model.planner_section(kind), office))
 
 
 def _announcer(model: GovernedModelSettings, ledger: Ledger, bundles: Path, signer: Signer) -> Announcer | None:

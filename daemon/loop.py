@@ -47,8 +47,7 @@ class Loop:
     """Drives one model's incidents. Its methods are called by one task at a time."""
 
     def __init__(self, places: Places, ledger: Ledger, world: World, stages: Stages, clock: EventClock) -> None:
-        self._places, self._ledger, self._world, self._clock = places, ledger, world, clock
-        self._do = stages
+        self._places, self._ledger, self._world, self._clock, self._do = places, ledger, world, clock, stages
         self._ways: dict[str, Callable[[Incident, int], Awaitable[Move | None]]] = {
             "open": self._understand, "diagnosed": self._plan, "planned": self._permit, "awaiting_approval": self._hear,
             "running": self._work, "judged": self._shadow, "shadowing": self._compare, "promoting": self._promote,
@@ -66,9 +65,11 @@ class Loop:
     async def on_watermark(self, now_ms: int) -> None:
         """Do all that can be done at this event time, then report it: a replay's source waits for that."""
         self._clock.advance(now_ms)
-        if await self._world.deployment() is None:
-            await self._world.report(now_ms, self._ledger.head())
-            return
+        if await self._world.deployment() is not None:
+            await self._advance_all(now_ms)
+        await self._world.report(now_ms, self._ledger.head())
+
+    async def _advance_all(self, now_ms: int) -> None:
         await self._do.deploying.settle(now_ms)
         await self._do.orders.apply(now_ms)
         self._do.triaging.triage(await self._do.deploying.champion(), now_ms)
@@ -76,7 +77,6 @@ class Loop:
             await self._advance(incident)
         self._do.planning.playbooks.follow(now_ms)
         await self._do.registry.follow(await self._world.deployment(), now_ms)
-        await self._world.report(now_ms, self._ledger.head())
 
     async def _advance(self, incident: Incident) -> None:
         while not incident.is_over:
@@ -92,10 +92,9 @@ class Loop:
     async def _next(self, incident: Incident, now_ms: int) -> Move | None:
         try:
             move = await self._ways[incident.state](incident, now_ms)
-        except RunFailedError as error:
-            move = Move(to="failed", reason=str(error), rule=f"run_failed: {error.failure}")
-        except (SwapFailedError, PlanRefusedError) as error:
-            move = Move(to="failed", reason=str(error), rule=type(error).__name__)
+        except (RunFailedError, SwapFailedError, PlanRefusedError) as error:
+            rule = f"run_failed: {error.failure}" if isinstance(error, RunFailedError) else type(error).__name__
+            move = Move(to="failed", reason=str(error), rule=rule)
         if move is None or move.to not in ENDS:
             return move
         await self._do.deploying.tidy(incident, now_ms)
@@ -111,10 +110,10 @@ class Loop:
         return await self._do.planning.decide(incident, await self._do.deploying.champion(), now_ms)
 
     async def _permit(self, incident: Incident, now_ms: int) -> Move | None:
-        return self._do.planning.permit(incident, now_ms)
+        return self._do.planning.permit(incident, await self._do.deploying.champion(), now_ms)
 
     async def _hear(self, incident: Incident, now_ms: int) -> Move | None:
-        return self._do.planning.hear(incident, now_ms)
+        return self._do.planning.hear(incident, await self._do.deploying.champion(), now_ms)
 
     async def _work(self, incident: Incident, now_ms: int) -> Move | None:
         plan = self._ledger.plan(incident.plan_digest or "")

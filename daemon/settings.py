@@ -60,7 +60,18 @@ class GovernedModelSettings(ModelSettings):
 
     def planning_config(self) -> PlanningConfig:
         """Return planning's settings, with the shadow's length as judging has it."""
-        return self.planning.model_copy(update={"shadow": self.judging.shadow})
+        planner = self.repeatable_planner if self.replay else self.planning.planner
+        return self.planning.model_copy(update={"shadow": self.judging.shadow, "planner": planner})
+
+    @property
+    def repeatable_planner(self) -> str:
+        """The planner where the same is decided once more: no language model is asked, which costs money and answers differently."""
+        return "policy" if self.planning.planner == "claude" else self.planning.planner
+
+    def planner_section(self, kind: str) -> Section | None:
+        """Return the settings of a kind of planner; one of another distribution has none here."""
+        sections: dict[str, Section] = {"policy": self.policy, "claude": self.claude}
+        return sections.get(kind)
 
     def deploying_config(self) -> DeployingConfig:
         """Return deploying's settings, with the model's partitions."""

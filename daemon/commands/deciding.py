@@ -51,7 +51,7 @@ def decide_again(settings: DaemonSettings, ledger: Ledger, incident: Incident, p
     plan = ledger.plan(incident.plan_digest) if incident.plan_digest else None
     situation = _situation(incident)
     model = next(one for one in settings.models if one.name == known_model(settings, incident.model))
-    kind = planner or model.planning.planner
+    kind = planner or model.repeatable_planner
     proposal = ask(kind, model, situation)
     recorded = _recorded(incident, plan)
     replayed = Choice(
@@ -79,7 +79,7 @@ def ask(kind: str, model: GovernedModelSettings, situation: Situation) -> Propos
         BadInputError: there is no such planner, or it has nothing to propose.
     """
     try:
-        planner = cast("Planner", load_kind("daemon.planners", kind).build(getattr(model, kind, None)))
+        planner = cast("Planner", load_kind("daemon.planners", kind).build(model.planner_section(kind)))
         return asyncio.run(planner.propose(situation))
     except PluginError as error:
         raise BadInputError(f"--planner {kind}: {error}") from error

@@ -29,10 +29,9 @@ class Facts(NamedTuple):
     """What the rules look at.
 
     `promoted_ms` are the times of all promotions, `training_minutes` what was spent in the last 30 days, `tried` what came
-    of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, as far as the
-    ledger knows, `reads` the bundle that a training begins from or that is restored, and `declared` the schema that the config
-    declares now; `cause` is the likeliest cause, `requester_role` what who asked for the plan may (None: nobody
-    did, an event did).
+    of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, `reads` the
+    bundle that a training begins from or that is restored, `declared` the schema that the config declares now. `cause` is the
+    likeliest cause, `requester_role` what who asked for the plan may (None: nobody did, an event did).
     """
 
     now_ms: int

@@ -122,13 +122,13 @@ class Planning:
             details=thought | ({} if recipe is None else {"recipe": recipe}),
         )  # fmt: skip
 
-    def permit(self, incident: Incident, now_ms: int) -> Move | None:
+    def permit(self, incident: Incident, champion: str, now_ms: int) -> Move | None:
         """Ask the guardrails, then the model's autonomy; None while another incident holds the slots."""
         plan = self._plan(incident)
         asks = plan.action == "ask_person"
         if now_ms < plan.expires_ms and not asks and self._is_busy(incident):
             return None
-        facts = self._facts(plan, incident, now_ms)
+        facts = self._facts(plan, incident, champion, now_ms)
         rulings = check(plan, facts, self._config)
         refused = self._refusal(rulings)
         if refused is not None:
@@ -149,12 +149,13 @@ class Planning:
             return self._run(plan, "autonomy_act", told, now_ms)
         return self._run(plan, f"playbook: {playbook.digest[:12]}", told | {"playbook": playbook.digest}, now_ms)
 
-    def hear(self, incident: Incident, now_ms: int) -> Move | None:
+    def hear(self, incident: Incident, champion: str, now_ms: int) -> Move | None:
         """Look for a person's word on a plan that waits for it."""
         plan = self._plan(incident)
-        if now_ms >= plan.expires_ms:
-            return Move(to="expired", reason="nobody approved the plan in time", rule="plan_expiry")
         approval = self.approvals.counting(plan)
+        if now_ms >= plan.expires_ms:
+            why = "nobody approved the plan in time" if approval is None else "another incident held the slots for too long"
+            return Move(to="expired", reason=why, rule="plan_expiry")
         if approval is None:
             return self._reminder(incident, plan, now_ms)
         if approval.decision == "refuse":
@@ -163,7 +164,7 @@ class Planning:
             return Move(to="no_action", reason="a person takes care of it", rule="person_took_over", approval=approval.id)
         if self._is_busy(incident):
             return None
-        rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
+        rulings = check(plan, self._facts(plan, incident, champion, now_ms), self._config)
         return self._refusal(rulings) or self._run(plan, "approval", {}, now_ms, approval.id)
 
     def _reminder(self, incident: Incident, plan: Plan, now_ms: int) -> Move | None:
@@ -279,7 +280,7 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=self._config.planner)
         except PlanRefusedError:
             return "no_plan_fits"
-        rulings = check(plan, self._facts(plan, incident, now_ms), self._config)
+        rulings = check(plan, self._facts(plan, incident, champion, now_ms), self._config)
         return next((ruled_out(ruling.rule) for ruling in rulings if not ruling.allowed), "")
 
     def _compose(self, proposal: Proposal, incident: Incident, champion: str, now_ms: int, *, proposer: str) -> Plan:
@@ -311,9 +312,9 @@ class Planning:
         reason = Reason(text="a person forces the submitted bundle: it serves unjudged, and is compared with the one it replaces")
         return Proposal(action=FORCED, reasons=(reason,), utilities={FORCED: 0.0, "no_action": 0.0})
 
-    def _facts(self, plan: Plan, incident: Incident, now_ms: int) -> Facts:
+    def _facts(self, plan: Plan, incident: Incident, champion: str, now_ms: int) -> Facts:
         model = self._places.model
-        deployed, likely = self._ledger.deployments(model, "done"), _diagnosis(incident).likely
+        likely = _diagnosis(incident).likely
         return Facts(
             now_ms=now_ms,
             known_skills=self._known_skills,
@@ -321,7 +322,7 @@ class Planning:
             promoted_ms=self._ledger.spent_at(model, "promotion"),
             training_minutes=self._ledger.spent(model, "training_minutes", now_ms - MONTH_MS),
             tried=self._ledger.experiments(model, plan.configuration) if plan.configuration else (),
-            champion=deployed[-1].payload.get("champion") if deployed else None,
+            champion=champion,
             reads=_read_from(plan, self._places),
             declared=self._places.schema,
             cause=likely.cause if likely is not None else "",

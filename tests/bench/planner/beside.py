@@ -71,7 +71,7 @@ class Beside(Planning):
     def _compose(self, proposal: Proposal, incident: LedgerIncident, champion: str, now_ms: int, *, proposer: str) -> Plan:
         return plan_of(*self._about, proposal)
 
-    def _facts(self, plan: Plan, incident: LedgerIncident, now_ms: int) -> Facts:
+    def _facts(self, plan: Plan, incident: LedgerIncident, champion: str, now_ms: int) -> Facts:
         return facts_of(*self._about, plan)
 
 
