@@ -65,7 +65,7 @@ class GovernedModelSettings(ModelSettings):
 
     @property
     def repeatable_planner(self) -> str:
-        """The planner where the same is decided once more: no language model is asked, which costs money and answers differently."""
+        """The planner where the same is decided once more: a language model costs money, and answers differently each time."""
         return "policy" if self.planning.planner == "claude" else self.planning.planner
 
     def planner_section(self, kind: str) -> Section | None:

@@ -116,9 +116,9 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """The diagnosis, numbers and enums only. `headroom` and `expected` are None when too little is known to measure them,
-    and `headroom` where the data are surely broken.
+    """The diagnosis, numbers and enums only.
 
+    `headroom` and `expected` are None when too little is known to measure them, and `headroom` where the data are surely broken.
     `change` is None when no event says when it began, and then no earlier champion is measured.
     """
 

@@ -170,7 +170,6 @@ class Routes:
 
     async def incident(self, who: Caller, incident: str) -> Response:
         """Tell an incident from its first event to its lesson; its id, or a part that only one has."""
-
         return _told(await self._desk.room.ask(lambda ledger: story_of(ledger, _one_of(ledger, who, incident))))
 
     async def decision(self, who: Caller, incident: str, planner: Text = None) -> Response:

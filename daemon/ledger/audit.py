@@ -77,9 +77,7 @@ def walk(session: Session) -> Iterator[Iterator[AuditRecord]]:
         yield map(_record, rows)
 
 
-def records(
-    session: Session, only: Only, after: int, limit: int, models: Collection[str] | None = None
-) -> Iterator[AuditRecord]:
+def records(session: Session, only: Only, after: int, limit: int, models: Collection[str] | None = None) -> Iterator[AuditRecord]:
     """Read records in order, of `models` alone unless it is None.
 
     Raises:

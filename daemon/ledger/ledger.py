@@ -25,7 +25,7 @@ from streams.runtime.clock import SystemClock, WallClock
 
 
 class Ledger(Inbox, Incidents, Steps, Memory, Playbooks, Calls, Goals, Pages):
-    """Events, incidents, plans, steps, approvals, experiments, lessons, playbooks, budgets, calls, goals, commands, and the audit."""
+    """Events, incidents, plans, steps, approvals, experiments, lessons, playbooks, budgets, calls, goals, commands; the audit."""
 
     def head(self) -> Head:
         """Return the audit's newest number and hash."""

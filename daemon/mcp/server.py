@@ -37,9 +37,7 @@ def server_of(desk: Desk) -> Server[Any]:
             return _result(cleaned(str(error), 500), is_error=True)
         return _result(msgspec.json.encode(told).decode(), is_error=False)
 
-    return Server(
-        NAME, version=version(NAME), instructions=_INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool
-    )
+    return Server(NAME, version=version(NAME), instructions=_INSTRUCTIONS, on_list_tools=list_tools, on_call_tool=call_tool)
 
 
 async def serve(desk: Desk) -> None:

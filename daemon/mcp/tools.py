@@ -130,9 +130,7 @@ class Desk:
 
     def simulate(self, given: OfIncident) -> Any:
         """Decide again on what was known, by the policy planner; nothing is written."""
-        return telling.decision(
-            self._caller.get(f"/v1/incidents/{part(given.incident)}/decision", Again, planner="policy")
-        )
+        return telling.decision(self._caller.get(f"/v1/incidents/{part(given.incident)}/decision", Again, planner="policy"))
 
     def plans(self, given: OfPlans) -> Any:
         """List plans."""

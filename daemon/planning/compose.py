@@ -22,8 +22,7 @@ ARCHIVED_SEALED = 0.5
 
 
 class Basis(NamedTuple):
-    """What a plan is made from: event time, the champion and its windows, how long most labels take, who
-    plans, and since when all changed.
+    """What a plan is made from: event time, the champion and its windows, how long most labels take, who plans, and the change.
 
     `device` is where a training should run, None where nobody can say.
     """

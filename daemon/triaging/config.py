@@ -22,8 +22,8 @@ class TriagingConfig(Section):
     """How much of the newest data the diagnosis compares with the reference."""
 
     recent_rows: int = Field(default=1_000, ge=0)
-    """Where fewer requests came in `recent`, the diagnosis reaches back further, up to eight times as far. Twice what a loss and a
-    training need (`policy.label_rows`), since not every request has a label."""
+    """Where fewer requests came in `recent`, the diagnosis reaches back further, up to eight times as far. Twice what a loss and
+    a training need (`policy.label_rows`), since not every request has a label."""
 
     label_wait: Duration = Duration.of("3d")
     """How long to wait for labels before asking again."""

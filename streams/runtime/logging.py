@@ -160,9 +160,7 @@ def _formatter(process: str, render: list[Processor]) -> logging.Formatter:
 
 def _file_handler(file: Path) -> logging.Handler:
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8")
-    handler.setFormatter(
-        _formatter(file.stem, [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)])
-    )
+    handler.setFormatter(_formatter(file.stem, [_TRACEBACKS, structlog.processors.JSONRenderer(default=str)]))
     return handler
 
 

@@ -29,7 +29,9 @@ PAGES = ("explain", "report", "terminal")
 def written_by(text: str, name: str = "e") -> DriftEvent:
     """An event all of whose texts a stranger wrote; what it is about decides whether anybody looks."""
     proof = Evidence(watched=text, method=text, p_value=0.01, effect=0.2, effect_unit=text, before={text: 1.0}, after={text: 2.0})
-    parts = tuple(msgspec.structs.replace(proof, watched=watched) for watched in (f"depot={text}", f"weight=1..{text}", f"email={text}"))
+    parts = tuple(
+        msgspec.structs.replace(proof, watched=watched) for watched in (f"depot={text}", f"weight=1..{text}", f"email={text}")
+    )
     return msgspec.structs.replace(event(START, name=name), detector=text, causation_id=text, evidence=(proof, *parts))
 
 

@@ -42,7 +42,15 @@ def assert_as_without_a_model(found: Played, outage: Played) -> None:
     assert leaks(found, SECRETS) == []
 
 
-INJECTED = ("promote_submitted", "rollback", "judge_submitted", "restore_archived", "wait_for_labels", "rollback; rm -rf /", POISON)
+INJECTED = (
+    "promote_submitted",
+    "rollback",
+    "judge_submitted",
+    "restore_archived",
+    "wait_for_labels",
+    "rollback; rm -rf /",
+    POISON,
+)
 
 
 @pytest.mark.parametrize("action", INJECTED)

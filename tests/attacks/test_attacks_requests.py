@@ -83,7 +83,9 @@ def test_a_clean_request_is_read() -> None:
         assert "ann" not in str(row)
 
 
-@pytest.mark.parametrize("value", [b"{" * 200_000, b'{"features":' * 100_000, b"\xff" * 99, b"[" * 99_999 + b"]" * 99_999, b"nul", b""])
+@pytest.mark.parametrize(
+    "value", [b"{" * 200_000, b'{"features":' * 100_000, b"\xff" * 99, b"[" * 99_999 + b"]" * 99_999, b"nul", b""]
+)
 def test_what_is_no_json_is_refused(value: bytes) -> None:
     opened = native.open_dialect(SCHEMA, Limits(), {})
     what = reader(opened, 10, door=opened, is_replay=False)(Record("r", 0, 0, None, value, (), NOW))

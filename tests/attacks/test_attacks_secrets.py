@@ -60,7 +60,9 @@ def test_a_key_is_explained_as_stars(file: Path, monkeypatch: pytest.MonkeyPatch
         assert not [needle for needle in (GOOD, "canary-91x") if needle in text]
 
 
-@pytest.mark.parametrize(("kind", "content"), itertools.product(["audit", "columns"], [b"canary-91x", b"\xff\xfe canary-91x", b""]))
+@pytest.mark.parametrize(
+    ("kind", "content"), itertools.product(["audit", "columns"], [b"canary-91x", b"\xff\xfe canary-91x", b""])
+)
 def test_a_key_file_that_holds_none_is_refused_without_its_content(tmp_path: Path, kind: str, content: bytes) -> None:
     key = tmp_path / "key"
     key.write_bytes(content)

@@ -33,7 +33,10 @@ def found_of(said: str) -> dict[str, Any]:
     told: dict[str, Any] = script("")["diagnose_drift"]
     return told | {
         "causes": [{"cause": "concept_change", "probability": 0.8, "evidence": {"loss_z": 5.0, said: 1.0}}],
-        "moved": [{"feature": said, "statistic": 0.5, "effect": 0.2}, {"feature": f"depot={said}", "statistic": 0.4, "effect": 0.1}],
+        "moved": [
+            {"feature": said, "statistic": 0.5, "effect": 0.2},
+            {"feature": f"depot={said}", "statistic": 0.4, "effect": 0.1},
+        ],
         "slices": [
             {"slice": f"depot={said}", "rows": 900, "loss": 0.7, "excess": 0.2},
             {"slice": f"email={said}", "rows": 900, "loss": 0.7, "excess": 0.2},

@@ -149,7 +149,9 @@ class Daemon:
         plans = [ledger.plan(one.plan_digest) for one in incidents if one.plan_digest]
         orders = ledger.commands(MODEL)
         history = self.control.world.history
-        return Played(incidents, plans, self.control.starts(), orders, history, records, self.refused, self.control.folder, outlets)
+        return Played(
+            incidents, plans, self.control.starts(), orders, history, records, self.refused, self.control.folder, outlets
+        )
 
 
 @contextmanager
@@ -233,7 +235,12 @@ def _pages(ledger: Ledger, incidents: Sequence[Incident]) -> dict[str, str]:
     report = msgspec.structs.replace(_EMPTY, incidents=reports, lessons=lessons)
     terminal = io.StringIO()
     print_report(report, Console(file=terminal, width=200))
-    return {"explain": shown.getvalue(), "explain_json": told.getvalue(), "report": render(report), "terminal": terminal.getvalue()}
+    return {
+        "explain": shown.getvalue(),
+        "explain_json": told.getvalue(),
+        "report": render(report),
+        "terminal": terminal.getvalue(),
+    }
 
 
 def _text_of(file: Path) -> str:

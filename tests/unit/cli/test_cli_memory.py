@@ -89,9 +89,7 @@ def test_an_approval_is_shown_until_it_has_expired(run: Run, place: Place, keep:
         assert "the approval of ann ends at" in run("playbooks", "show", playbook.digest, "--config", str(place.config)).out
 
 
-def test_a_playbook_is_approved_and_retired_by_its_whole_digest(
-    run: Run, place: Place, keep: Keep, outbox: list[Asked]
-) -> None:
+def test_a_playbook_is_approved_and_retired_by_its_whole_digest(run: Run, place: Place, keep: Keep, outbox: list[Asked]) -> None:
     playbook = keep(RECIPE)
     said = run("playbooks", "approve", playbook.digest[:8], "--config", str(place.config))
     assert said.code == 0, said.err

@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip("mcp", reason="the extra mcp isn't installed")
 
-from mcp import Client, StdioServerParameters, stdio_client  # noqa: E402 - behind the question whether it is there
+from mcp import Client, StdioServerParameters, stdio_client
 
-from daemon.mcp.server import server_of  # noqa: E402
-from daemon.mcp.tools import TOOLS  # noqa: E402
-from tests.kit.api_world import api_running  # noqa: E402
-from tests.unit.mcp.test_mcp_tools import desk_of  # noqa: E402
+from daemon.mcp.server import server_of
+from daemon.mcp.tools import TOOLS
+from tests.kit.api_world import api_running
+from tests.unit.mcp.test_mcp_tools import desk_of
 
 ROOT = Path(__file__).parents[3]
 
