@@ -58,11 +58,11 @@ def objection(proposal: Proposal, policy: Proposal, tolerated_points: float) -> 
     """
     if not _is_well_formed(proposal):
         return "malformed_proposal"
-    if proposal.utilities.get(proposal.action) is None or "no_action" not in proposal.utilities:
-        return "not_weighed"
     expected = policy.utilities.get(proposal.action)
     if expected is None:
         return "not_possible"
+    if proposal.utilities.get(proposal.action) is None or "no_action" not in proposal.utilities:
+        return "not_weighed"
     return "expected_harm" if expected < -tolerated_points else ""
 
 
