@@ -9,7 +9,7 @@ import msgspec
 
 from daemon.access.roles import objection
 from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
-from daemon.planners.base import FORCED, TRAINS
+from daemon.planners.base import FORCED, REPLACES, TRAINS
 from daemon.planning.config import PlanningConfig
 from daemon.planning.rules import SAFE, SiteRule, Wanted, matching
 from streams.contracts.bundle import Manifest
@@ -185,7 +185,7 @@ def _granted_to_requester(plan: Plan, facts: Facts, config: PlanningConfig) -> s
 
 def _read_by(plan: Plan, facts: Facts) -> list[Column] | None:
     """Return the columns whose values the new champion reads, as they are declared now, or as they were; None: nobody can say."""
-    if facts.reads is None:
+    if facts.reads is None or plan.action not in REPLACES:
         return []
     own = facts.reads.schema
     now = facts.declared or own

@@ -62,10 +62,10 @@ def test_other_settings_decide_otherwise_and_the_difference_is_shown(run: Run, d
     config = config_of(decided, 99.0)
     answer = run("replay-incident", "inc-", "--config", config)
     assert answer.code == 0
-    assert "differs: search_features_and_retrain was recorded, no_action comes out now" in answer.out
+    assert "differs: search_features_and_retrain was recorded, ask_person comes out now" in answer.out
     told = json.loads(run("replay-incident", "inc-", "--config", config, "--json").out)
     assert (told["recorded"]["action"], told["replayed"]["action"], told["is_same"]) == (
-        "search_features_and_retrain", "no_action", False,
+        "search_features_and_retrain", "ask_person", False,
     )  # fmt: skip
     assert told["recorded"]["utilities"]["retrain"] > 0 > told["replayed"]["utilities"]["retrain"]
     assert (told["recorded"]["planner"], told["decided_ms"]) == ("policy", START)

@@ -61,7 +61,7 @@ async def test_an_action_that_is_asked_for_is_taken_where_nothing_speaks_against
     ("action", "planning", "reason"),
     [
         ("rollback", {}, "not_possible"), ("restore_archived", {}, "not_possible"),
-        ("retrain", {"kill_switch": True}, "guardrail_freeze"),
+        ("retrain", {"kill_switch": True}, "not_possible"),
         ("retrain", {"training_minutes_per_30d": 0}, "guardrail_training_budget"),
     ],
 )  # fmt: skip
