@@ -299,10 +299,9 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case BadInputError():
-            return Problem(HTTPStatus.NOT_FOUND, str(error))
-        case ContractError():
-            return Problem(HTTPStatus.BAD_REQUEST, str(error))
+        case BadInputError() | ContractError():
+            is_missing = isinstance(error, BadInputError)
+            return Problem(HTTPStatus.NOT_FOUND if is_missing else HTTPStatus.BAD_REQUEST, str(error))
         case RequestValidationError():
             details = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
             return Problem(HTTPStatus.BAD_REQUEST, "; ".join(details))

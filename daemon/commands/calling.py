@@ -43,7 +43,7 @@ class Caller:
         self._url = _checked(url)
         self._token = token
 
-    def get(self, path: str, kind: type[Answer], **query: Any) -> Answer:
+    def get(self, path: str, kind: type[Answer], /, **query: Any) -> Answer:
         """Ask for something; a query's None is left out.
 
         Raises:

@@ -22,10 +22,12 @@ from daemon.ledger.records import Incident, PlannedWork, State, Tried
 from daemon.mcp import telling
 from daemon.mcp.telling import Aliases
 from daemon.settings import DaemonSettings
-from streams.contracts.schema import ModelSchema
+from streams.contracts.schema import Column, ModelSchema
 
 MOST: Final = 100
 _SHORT: Final = 200
+# Of a model whose config isn't at hand: a schema has a column, and no other is called like this one.
+_UNKNOWN: Final = ModelSchema(columns=(Column(name="_", kind="number"),))
 
 
 class Form(BaseModel):
@@ -164,7 +166,7 @@ class Desk:
 
     def _schema(self, model: str) -> ModelSchema:
         known = () if self._settings is None else self._settings.models
-        return next((one.schema_contract() for one in known if one.name == model), ModelSchema(columns=()))
+        return next((one.schema_contract() for one in known if one.name == model), _UNKNOWN)
 
 
 # In this order, which clients may keep.

@@ -12,7 +12,7 @@ from streams.contracts.records import Command
 # Written out by hand, so that a change of the table is a change of two files.
 _LOOKING = {"read"}
 _ASKING = {"freeze", "rollback", "judge", "shadow", "canary", "propose_plan", "propose_goal"}
-_DECIDING = {"approve", "refuse", "unfreeze", "approve_goal", "retire_goal"}
+_DECIDING = {"approve", "refuse", "unfreeze", "approve_goal", "retire_goal", "approve_playbook", "retire_playbook"}
 ALLOWED = {
     "viewer": {*_LOOKING},
     "operator": {*_LOOKING, *_ASKING},

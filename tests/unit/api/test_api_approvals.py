@@ -214,8 +214,8 @@ async def test_who_asked_for_a_goal_can_t_approve_it_whatever_the_role(tmp_path:
 
 async def test_goals_come_a_page_at_a_time(tmp_path: Path) -> None:
     async with api_deciding(tmp_path) as place:
-        for number in range(3):
-            wanted = WANTED | {"floor": 0.7 + number / 10}
+        for number, floor in enumerate((0.7, 0.8, 0.9)):
+            wanted = WANTED | {"floor": floor}
             arguments = {"objective": wanted, "digest": read(wanted).digest}
             await place.world.order("operator", "propose_goal", MODEL, **arguments)
             await place.day(number)

@@ -64,7 +64,7 @@ async def test_the_whole_audit_is_exported_by_who_sees_all_of_it(tmp_path: Path,
         asked, read = tmp_path / "asked.jsonl", tmp_path / "read.jsonl"
         export = ("audit", "export", str(asked), *config, "--token-file")
         assert (await run(capsys, *export, str(world.secret("narrow"))))[0] == 1
-        assert list(tmp_path.glob("asked*")) == [], "nothing half written is left"
+        assert not any(path.name.startswith("asked") for path in Path(tmp_path).iterdir()), "nothing half written is left"  # noqa: ASYNC240
         told = await run(capsys, *export, str(world.secret("viewer")))
         head = world.ledger.head()
     assert told == (0, f"{head.number} records; head {head.number}:{head.hash}\n", "")

@@ -28,11 +28,13 @@ ORDERS: dict[str, dict[str, Any]] = {
     "propose_goal": {"objective": WANTED, "digest": read(WANTED).digest, "sentence": "recall at least 80 %"},
     "approve_goal": {"digest": DIGEST},
     "retire_goal": {"digest": DIGEST},
+    "approve_playbook": {"digest": DIGEST},
+    "retire_playbook": {"digest": DIGEST, "reason": "it helped by chance"},
     "challenge, forced": {"digest": DIGEST, "force": "the fix of the outage"},
 }
 LOOKS = (
-    "status", "incidents", "plans", "experiments", "lessons", "goals", "audit", "audit/links", "audit/verify", "commands",
-    "openapi.json",
+    "status", "incidents", "plans", "experiments", "lessons", "goals", "claims", "playbooks", "audit", "audit/links",
+    "audit/verify", "commands", "openapi.json",
 )  # fmt: skip
 
 
@@ -132,6 +134,9 @@ async def test_a_token_for_some_models_sees_nothing_of_others(world: ApiWorld) -
     (incident,) = (await world.call("GET", "/v1/incidents", "viewer")).body["items"]
     (plan,) = (await world.call("GET", "/v1/plans", "viewer")).body["items"]
     command = (await world.order("operator", "freeze")).body["id"]
+    for path in ("claims", "playbooks"):
+        assert (await world.call("GET", f"/v1/{path}", "narrow")).body == []
+        assert (await world.call("GET", f"/v1/{path}?model=parcels", "narrow")).status == 403
     for path in ("incidents", "plans", "experiments", "lessons", "goals", "audit", "commands"):
         assert (await world.call("GET", f"/v1/{path}", "narrow")).body["items"] == []
         refused = await world.call("GET", f"/v1/{path}?model=parcels", "narrow")

@@ -1,4 +1,4 @@
-"""The tools over the protocol itself, by its library's own client: in this process, and as a child on standard input and output."""
+"""The tools over the protocol, by its library's own client: in this process, and as a child on standard input and output."""
 
 from __future__ import annotations
 

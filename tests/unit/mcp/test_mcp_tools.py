@@ -62,7 +62,7 @@ async def test_no_text_of_a_topic_reaches_an_assistant(tmp_path: Path) -> None:
         assert [one["column"] for one in evidence["moved"]] == ["column_001", "weight"]
         assert (evidence["slices"][0]["column"], evidence["slices"][0]["category"]) == ("depot", "cat_001")
         assert evidence["events"][0]["evidence"][0] == {
-            "column": "depot", "category": "cat_001", "p_value": 0.001, "effect": 0.1, "unit": "nats", "rows": 0.0,
+            "column": "depot", "category": "cat_001", "p_value": 0.001, "effect": 0.1, "unit": "other", "rows": 0.0,
         }  # fmt: skip
         assert evidence["causes"][0] == {"cause": "concept_change", "probability": 0.8, "signs": {"loss_z": 4.0}}
         actors = {one["actor"] for one in (await call(desk, "audit", limit=100))["items"]}
