@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from daemon.access.roles import Role
 from daemon.claims import claims_of
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.records import Incident, Playbook
@@ -45,11 +46,11 @@ class Site(NamedTuple):
         for day in range(first, last + 1):
             await self.loop.on_watermark(START + day * DAY)
 
-    async def order(self, kind: str, day: int, by: str = "ann", **arguments: Any) -> tuple[str, str]:
+    async def order(self, kind: str, day: int, by: str = "ann", role: Role = "admin", **arguments: Any) -> tuple[str, str]:
         """Give a command, and return what came of it."""
         name = f"c{len(self.ledger.commands(MODEL))}"
         command = Command(id=name, kind=kind, model=MODEL, by=by, arguments=arguments)  # type: ignore[arg-type]
-        assert self.loop.on_command(command)
+        assert self.loop.on_command(command, role)
         await self.until(day, day)
         (found,) = (one for one in self.ledger.commands(MODEL) if one.command.id == name)
         return found.state, found.reason
