@@ -105,7 +105,7 @@ def test_a_playbook_is_approved_and_retired_by_its_whole_digest(run: Run, place:
 @pytest.mark.parametrize("command", [["show"], ["approve"], ["retire", "--reason", "r"]])
 @pytest.mark.parametrize("digest", ["", "nothing"])
 def test_what_names_no_playbook_is_bad_input(
-    run: Run, place: Place, keep: Keep, outbox: list[Asked], *, command: list[str], digest: str
+    run: Run, keep: Keep, outbox: list[Asked], command: list[str], digest: str, *, place: Place
 ) -> None:
     playbook = keep(RECIPE)
     answer = run("playbooks", *command, digest, "--config", str(place.config))

@@ -90,10 +90,8 @@ async def test_another_s_plan_is_taken_where_nothing_speaks_against_it(control: 
 
 async def test_the_same_action_has_the_same_recipe_whoever_proposes_it(control: Control, ledger: Ledger) -> None:
     incident = diagnosed(ledger, control)
-    moves = [
-        await planning(ledger, control, Other(answer)).decide(incident, control.champion, START)
-        for answer in (NoProposalError("no_key"), proposal("search_features_and_retrain"), proposal())
-    ]
+    answers = (NoProposalError("no_key"), proposal("search_features_and_retrain"), proposal())
+    moves = [await planning(ledger, control, Other(answer)).decide(incident, control.champion, START) for answer in answers]
     assert [move.rule for move in moves] == ["planner_policy", "planner_claude", "planner_claude"]
     policy, same, other = (move.details["recipe"] for move in moves)
     assert policy == same != other
