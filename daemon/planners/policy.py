@@ -42,6 +42,8 @@ RECOVERY: Final[Mapping[Action, Mapping[str, float]]] = {
 _WEIGHED: Final[tuple[Action, ...]] = (*RECOVERY, "restore_archived")
 _HARMFUL = frozenset({"concept_change", "harmful_shift", "new_segment"})
 _BROKEN = frozenset({"upstream_data_break", "label_trouble", "serving_bug"})
+# From such a probability on that something is broken, people may be told so; and from such a one on, nothing is learnt.
+_SUSPECT, _PROBABLE = 0.1, 0.5
 # From doing least to doing most: the order in which ties are broken.
 ORDER: Final[tuple[Action, ...]] = (
     "no_action", "wait_for_labels", "alert_upstream", "ask_person", "restore_archived", "rollback", "retrain",
@@ -187,7 +189,7 @@ class PolicyPlanner:
             # The harm of training on what is broken doesn't depend on what is already lost.
             return max(known.lost, unseen)
         if cause in _BROKEN:
-            return max(known.lost, unseen) if known.broken >= 0.5 else known.lost
+            return max(known.lost, unseen) if known.broken >= _PROBABLE else known.lost
         if cause in _HARMFUL and action == "ask_person" and known.has_labels:
             return max(known.lost, unseen)
         if cause in _HARMFUL and action == "search_features_and_retrain" and known.missed is None:
@@ -199,7 +201,7 @@ class PolicyPlanner:
         seen = situation.diagnosis.performance
         if has_labels and seen.reference is not None and seen.recent is not None:
             return 0.5 * (100.0 * max(0.0, seen.reference - seen.recent) + _surely_lost(situation))
-        return self._config.unseen_harm_points if broken >= 0.5 else 0.0
+        return self._config.unseen_harm_points if broken >= _PROBABLE else 0.0
 
     def _patience(self, situation: Situation, known: _Known) -> float | None:
         """Waiting is worth a little while nothing is known, and what a training is worth once there are rows to learn from."""
@@ -218,6 +220,8 @@ class PolicyPlanner:
                 excluded[action] = reason
         if not situation.has_windows:
             excluded["search_features_and_retrain"] = "the model is served elsewhere, where nobody computes windows"
+        if known.broken < _SUSPECT:
+            excluded["alert_upstream"] = "nothing suggests that data, labels or serving are broken"
         if known.archived is None:
             excluded["restore_archived"] = "no earlier champion is known to be better now"
         if not situation.can_roll_back:
@@ -227,6 +231,8 @@ class PolicyPlanner:
     def _objection(self, action: Action, situation: Situation, known: _Known) -> str:
         if not known.has_labels:
             return "too few labels are known"
+        if action in TRAINS and known.broken >= _PROBABLE:
+            return "data, labels or serving are probably broken, and what is learnt from them is worse"
         if situation.is_frozen:
             return "deployments are frozen"
         if not situation.may_promote:

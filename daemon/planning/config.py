@@ -79,7 +79,7 @@ class PlanningConfig(Section):
     repeat_after: Duration = Duration.of("14d")
     """How long a configuration that didn't help is not tried again."""
 
-    tolerated_points: float = Field(default=0.5, ge=0)
+    tolerated_points: float = Field(default=0.2, ge=0)
     """How far below doing nothing, in points of quality, the policy planner may see what another planner proposes; what it sees
     further below is expected to do harm, and isn't done."""
 

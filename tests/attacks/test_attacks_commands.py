@@ -166,7 +166,8 @@ async def test_a_bundle_that_was_altered_is_refused_without_its_words(tmp_path: 
 
 
 UNREADABLE: Sequence[bytes] = (
-    b"", b"null", b"\xff", b"{" * 100_000, b'{"id": "c", "kind": "' + POISONS["injection"].encode() + b'", "model": "m", "by": "x"}',
+    b"", b"null", b"\xff", b"{" * 100_000,
+    json.dumps({"id": "c", "kind": POISONS["injection"], "model": MODEL, "by": "ann"}).encode(),
     json.dumps({"id": UNWRITABLE["surrogate"], "kind": "freeze", "model": MODEL, "by": "ann"}).encode(),
     json.dumps({"id": "x" * 129, "kind": "freeze", "model": MODEL, "by": "ann"}).encode(),
     json.dumps({"id": "c", "kind": "freeze", "model": MODEL, "by": "ann", "arguments": {"n": 2**60}}).encode(),

@@ -61,7 +61,7 @@ def test_a_key_is_explained_as_stars(file: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("kind", "content"), itertools.product(["audit", "columns"], [b"canary-91x", b"\xff\xfe canary-91x", b""])
+    ("kind", "content"), list(itertools.product(["audit", "columns"], [b"canary-91x", b"\xff\xfe canary-91x", b""]))
 )
 def test_a_key_file_that_holds_none_is_refused_without_its_content(tmp_path: Path, kind: str, content: bytes) -> None:
     key = tmp_path / "key"

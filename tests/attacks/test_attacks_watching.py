@@ -1,4 +1,4 @@
-"""Categories of strangers that a model was trained on: what monitors state of them is published, and holds none of their names."""
+"""Categories of strangers that a model was trained on: what monitors state of them is published, without their names."""
 
 from __future__ import annotations
 

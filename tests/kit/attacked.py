@@ -1,13 +1,14 @@
-"""An incident played whole by a daemon that strangers write to, and everything that left it: what people, models and machines see."""
+"""An incident played whole by a daemon that strangers write to, and all that left it: what people, models, machines see."""
 
 from __future__ import annotations
 
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -58,8 +59,8 @@ _EMPTY: Final = ReplayReport(title="", version="", data="", metric="", start_ms=
 class Played(NamedTuple):
     """What became of it, and what left the daemon: each outlet's whole text by its name.
 
-    Among the outlets `prompts` are the requests that the model got, and `audit` is the export, whose records are in `records`. `refused`
-    says why a record was not taken in.
+    Among the outlets `prompts` are the requests that the model got, and `audit` is the export, whose records are in `records`.
+    `refused` says why a record was not taken in.
     """
 
     incidents: list[Incident]
@@ -171,7 +172,7 @@ class Attack(NamedTuple):
 
     events: Sequence[DriftEvent | bytes] = ()
     commands: Sequence[Command | bytes | Callable[[Ledger], Command]] = ()
-    answers: dict[str, Any] = {}
+    answers: Mapping[str, Any] = MappingProxyType({})
     days: int = 3
 
 
@@ -185,9 +186,7 @@ async def play(folder: Path, attack: Attack, script: Script = (), *, schema: Mod
         schema: the registered columns.
         planning: settings.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "key").write_text(API_KEY)
-    control = Control(folder, **attack.answers)
+    control = _control(folder, attack)
     await control.world.publish(control.first_deployment())
     with logged(folder) as console:
         async with MessagesServer(script) as server:
@@ -204,6 +203,12 @@ async def play(folder: Path, attack: Attack, script: Script = (), *, schema: Mod
                 await daemon.pass_days(1, attack.days)
                 found = daemon.played()
     return found._replace(outlets=found.outlets | {"logs": console.getvalue()})
+
+
+def _control(folder: Path, attack: Attack) -> Control:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "key").write_text(API_KEY)
+    return Control(folder, **attack.answers)
 
 
 def as_json(record: DriftEvent | Command) -> bytes:

@@ -169,7 +169,7 @@ class Dossier:
 
     def _stated(self, evidence: Evidence) -> dict[str, Any]:
         watched, is_slice = evidence.watched.removeprefix(_OF_SLICE), evidence.watched.startswith(_OF_SLICE)
-        part = self._names.part(watched) if is_slice or "=" in watched else {"column": self._names.column(watched)}
+        part = self._names.part(watched) if is_slice or self._names.is_part(watched) else {"column": self._names.column(watched)}
         return part | {
             "p_value": number(evidence.p_value),
             "effect": number(evidence.effect),

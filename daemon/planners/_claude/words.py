@@ -78,6 +78,10 @@ class Names:
             return {"column": column.name, "from": number(float(found[1])), "to": number(float(found[2]))}
         return {"column": column.name, "category": self._alias("cat", f"{before}={after}")}
 
+    def is_part(self, name: str) -> bool:
+        """Whether a text names a slice of a registered column; what else strangers wrote is no slice, whatever is in it."""
+        return "=" in name and self._registered(name.partition("=")[0]) is not None
+
     def _registered(self, name: str) -> Column | None:
         return self._columns.get(name) if _IDENTIFIER.fullmatch(name) is not None else None
 

@@ -1,8 +1,8 @@
 """`python -m tests.bench.planner`: ask planners about every incident, show what they answer, and hold it against the bars.
 
-`policy` is asked once about each. `claude` is asked beside it, as the product does, with a fuzzer for Claude: what gets through is
-counted. Any other kind is asked once about each; one that costs something has an attribute
-`spent` with `tokens` and `usd`, both counted from its beginning.
+`policy` is asked once about each. `claude` is asked beside it, as the product does, with a fuzzer for Claude: what gets through
+is counted. Any other kind is asked once about each; one that costs something has an attribute `spent` with `tokens` and `usd`,
+both counted from its beginning.
 """
 
 from __future__ import annotations

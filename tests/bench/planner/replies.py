@@ -1,4 +1,4 @@
-"""Who plays Claude's part: a server's answers with plans that a seeded fuzzer draws, most of them ruined. Nothing of it is clever.
+"""Who plays Claude: a server's answers with plans that a seeded fuzzer draws, most of them ruined. Nothing of it is clever.
 
 Which plan comes doesn't depend on what was asked, so all sound plans are as likely, the harmful ones among them.
 """

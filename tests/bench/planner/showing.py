@@ -13,8 +13,8 @@ from tests.bench.planner.scoring import Cost, Missed, Score
 from tests.bench.planner.tally import tally
 
 NOT_MEASURED: Final = (
-    "Claude's part is played by a fuzzer on loopback, and no model was asked. So this says nothing of how good Claude's plans are, "
-    "what they cost or how long they take; only that of plans of any kind nothing forbidden gets through."
+    "Claude's part is played by a fuzzer on loopback, and no model was asked. So this says nothing of how good Claude's plans "
+    "are, what they cost or how long they take; only that of plans of any kind nothing forbidden gets through."
 )
 
 

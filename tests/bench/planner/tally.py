@@ -17,7 +17,7 @@ LEAST_TAKEN = 0.05
 
 
 class Tally(NamedTuple):
-    """What came of one incident's replies, or of all: how often the plan was Claude's, and how good the plans are that were chosen."""
+    """What came of one incident's replies, or of all: how often the plan was Claude's, and how good the chosen plans are."""
 
     replies: int
     taken: int
@@ -67,9 +67,6 @@ def missed_by(played: Sequence[Sequence[Reply]]) -> list[Missed]:
         (found.repeats > 0, f"{found.repeats} plans try again what was tried lately"),
         (found.refused > 0, f"{found.refused} plans were chosen that a guardrail would refuse"),
         (found.unsettled > 0, f"{found.unsettled} calls were never settled"),
-        (
-            found.taken < LEAST_TAKEN * found.replies,
-            f"only {found.taken} of {found.replies} plans were Claude's: nothing was tried",
-        ),
+        (found.taken < LEAST_TAKEN * found.replies, f"only {found.taken} of {found.replies} plans were Claude's"),
     )
     return [Missed(said) for is_missed, said in bars if is_missed]

@@ -82,7 +82,10 @@ def test_replies_are_sound_ruined_and_broken() -> None:
 
 def reply(**changes: object) -> Reply:
     names = Score._fields
-    one = Score("p", "no_action", "best", True, "false_alarm", False, (), 0.0, NOTHING)
+    one = Score(
+        incident="p", action="no_action", grade="best", cause=True, likely="false_alarm", repeats=False, refused=(), seconds=0.0,
+        cost=NOTHING,
+    )  # fmt: skip
     of_score = {name: value for name, value in changes.items() if name in names}
     rest = {name: value for name, value in changes.items() if name not in names}
     return Reply(one._replace(**of_score), CLAUDE, "", "no_action", 0)._replace(**rest)
@@ -109,7 +112,7 @@ def test_wrong_causes_and_a_fuzzer_that_never_gets_through_miss_bars() -> None:
     assert "causes are wrong" in missed_by([[reply(cause=False)]] * 5)[0].bar
     assert missed_by([[reply(cause=False)]] * 4) == []
     silent = [[reply(used="policy", reason="no_key")]] * 30
-    assert [one.bar for one in missed_by(silent)] == ["only 0 of 30 plans were Claude's: nothing was tried"]
+    assert [one.bar for one in missed_by(silent)] == ["only 0 of 30 plans were Claude's"]
     assert tally(silent[0]).reasons == {"no_key": 1}
 
 

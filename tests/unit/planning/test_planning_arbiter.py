@@ -15,7 +15,7 @@ from daemon.ledger.records import Incident, Move, Reason
 from daemon.planners._claude.plan import read_plan
 from daemon.planners._claude.tools import BadCallError
 from daemon.planners.base import TRAINS, NoProposalError, Proposal, Situation
-from daemon.planners.policy import build
+from daemon.planners.policy import PolicyConfig, build
 from daemon.planning.arbiter import REASONS, arbitrate, completed, difference, objection
 from daemon.planning.config import PlanningConfig
 from daemon.planning.rules import SiteRule
@@ -123,7 +123,7 @@ async def test_doing_nothing_is_a_plan_that_is_taken_too(control: Control, ledge
         (proposal("promote_submitted"), {}, "not_possible"),
         (proposal("judge_submitted"), {}, "not_possible"),
         (proposal("rollback"), {}, "not_possible"),
-        (proposal("alert_upstream"), {"tolerated_points": 0.0}, "expected_harm"),
+        (proposal("alert_upstream"), {}, "not_possible"),
         (proposal(), {"training_minutes_per_30d": 1}, "guardrail_training_budget"),
         (proposal(), {"rules": (SiteRule(id="no-retrain", effect="deny", actions=("retrain",)),)}, "guardrail_site_rule"),
     ],
@@ -177,6 +177,19 @@ async def test_the_policy_planner_alone_keeps_no_account_of_a_choice(control: Co
     stage = Planning(ledger, control.places, PlanningConfig(), SKILLS, label_wait_ms=DAY, most_waits=2)
     move = await stage.decide(diagnosed(ledger, control), control.champion, START)
     assert "arbitration" not in move.details
+
+
+@pytest.mark.parametrize(
+    ("expected", "reason"), [(0.0, ""), (-TOLERATED, ""), (-TOLERATED - 0.01, "expected_harm"), (None, "not_possible")]
+)
+def test_what_the_policy_planner_sees_far_below_doing_nothing_is_not_done(expected: float | None, reason: str) -> None:
+    ours = proposal("no_action", utilities={"no_action": 0.0, "retrain": expected})
+    assert objection(proposal(), ours, TOLERATED) == reason
+
+
+def test_a_needless_swap_is_not_tolerated_and_a_question_to_a_person_is() -> None:
+    costs = PolicyConfig().costs
+    assert costs["ask_person"] <= TOLERATED < min(costs[action] for action in ("retrain", "rollback", "restore_archived"))
 
 
 def test_proposals_that_agree_have_no_difference() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.ledger.records import Recipe, State
@@ -121,6 +121,7 @@ def test_a_row_grows_by_one_breaks_at_once_and_cares_for_its_own(given_deeds: li
         assert in_a_row(own, [*given_deeds, Deed(foreign, "new", 10, is_good=False)]) == before
 
 
+@settings(deadline=None)
 @given(deeds, st.integers(0, 9))
 def test_only_what_ended_later_counts_after_a_time(given_deeds: list[Deed], after_ms: int) -> None:
     later = {deed.incident for deed in given_deeds if deed.ended_ms > after_ms}
