@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.claims import Claim, claims_of, side_of
@@ -82,6 +82,7 @@ def test_a_lesson_without_a_signature_is_about_its_cause_in_full() -> None:
 histories = st.lists(st.tuples(st.sampled_from((1.0, -1.0, 0.0)), st.floats(0.5, 1.0)), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(histories)
 def test_confidence_is_a_share_and_both_sides_make_a_whole(history: list[tuple[float, float]]) -> None:
     lessons = [lesson(number, side, sure) for number, (side, sure) in enumerate(history)]

@@ -155,6 +155,8 @@ async def test_a_person_s_rollback_suspends_too(tmp_path: Path) -> None:
         assert (await made.order("rollback", 14))[0] == "applied"
         assert made.ledger.incident(incident.id).state == "rolled_back"
         assert made.playbook.state == "suspended"
+        *_, said = made.ledger.trail(made.playbook.digest)
+        assert (said.kind, said.actor, said.incident) == ("playbook.suspended", "driftwake", incident.id)
 
 
 async def test_what_was_earned_before_a_restart_is_proposed_after_it_once(tmp_path: Path) -> None:

@@ -102,12 +102,14 @@ deeds = drawn.map(
 )
 
 
+@settings(deadline=None)
 @given(deeds, st.randoms(use_true_random=False))
 def test_the_order_of_reading_makes_no_row(given_deeds: list[Deed], random: Any) -> None:
     shuffled = random.sample(given_deeds, len(given_deeds))
     assert in_a_row(RECIPES[0], shuffled) == in_a_row(RECIPES[0], given_deeds)
 
 
+@settings(deadline=None)
 @given(deeds)
 def test_a_row_grows_by_one_breaks_at_once_and_cares_for_its_own(given_deeds: list[Deed]) -> None:
     own, same_act, other_act, other_cause = RECIPES
