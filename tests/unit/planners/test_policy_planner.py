@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -30,6 +31,7 @@ CAUSES = (
     "serving_bug",
     "false_alarm",
 )
+BROKEN = ("upstream_data_break", "label_trouble", "serving_bug")
 KNOWN = LabelState(coverage=0.9, rows=5_000)
 BAD = Performance(reference=0.75, recent=0.68, low=0.66, high=0.70)
 
@@ -198,8 +200,17 @@ def test_nothing_is_trained_or_restored_while_labels_are_unknown(causes: dict[st
     labels = LabelState(coverage=coverage, rows=rows)
     decision = build().decide(archived(situation(causes, labels), 0.2))
     is_known = coverage >= PolicyConfig().label_coverage and rows >= PolicyConfig().label_rows
-    assert is_known == all(decision.utilities[action] is not None for action in REPLACES)
+    assert is_known == (decision.utilities["restore_archived"] is not None)
+    is_sound = math.fsum(share for cause, share in causes.items() if cause in BROKEN) < 0.5
+    assert (is_known and is_sound) == all(decision.utilities[action] is not None for action in TRAINS)
     assert is_known or decision.action not in REPLACES
+
+
+def test_people_are_told_of_broken_data_where_something_says_so() -> None:
+    for share, may_be in ((0.09, False), (0.11, True)):
+        decision = build().decide(situation({"upstream_data_break": share, "concept_change": 1 - share}))
+        assert (decision.utilities["alert_upstream"] is not None) == may_be
+        assert ("alert_upstream" in decision.excluded) != may_be
 
 
 lessons = st.lists(
