@@ -62,6 +62,9 @@ def hostile(text: str) -> list[Command]:
         ("propose_goal", {"objective": text, "digest": text, "sentence": text}),
         ("propose_goal", {"objective": objective, "digest": text, "sentence": text}),
         ("propose_goal", {"objective": written(WANTED) | {"cohort": {text: [text]}}, "digest": text, "sentence": text}),
+        ("propose_plan", {"action": text, text: text}),
+        ("approve_playbook", {"digest": text}),
+        ("retire_playbook", {"digest": text}),
         ("approve_goal", {"digest": text}),
         ("retire_goal", {"digest": {text: text}}),
     )
