@@ -41,6 +41,8 @@ FILE_BYTES = 20_000_000
 FILES = 5
 REPEAT_SECONDS = 10.0
 _MOST_REMEMBERED = 1_000
+# At debug they write down whole requests.
+_TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 # Without the values of variables: rows, records and keys are among them.
 _TRACEBACKS = ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
 
@@ -89,6 +91,8 @@ def logging_to(folder: Path | None, process: str, *, level: Level = "info", cons
     before = root.handlers[:], root.level
     root.handlers[:] = handlers
     root.setLevel(level.upper())
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -67,7 +67,7 @@ FORGED: dict[str, dict[str, Any]] = {
     "steps": {"steps": [{"key": "x", "skill": "train_xgboost", "arguments": {"lake": "/"}}]},
     "approval": {"approval": "yes", "approved_by": "ann"},
     "digest": {"challenger": "d" * 64},
-    "deep": {"action": json.loads("[" * 300 + "]" * 300)},
+    "deep": {"excluded": json.loads("[" * 300 + "]" * 300)},
     "evidence": {"reasons": [{"text": "see", "evidence": [POISON]}]},
     "long": {"reasons": [{"text": POISONS["long"], "evidence": []}]},
     "many": {"reasons": [{"text": "r", "evidence": []}] * 1_000},
