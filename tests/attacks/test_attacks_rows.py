@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from skills._kit.frames import floats
 from skills._kit.skill import encode_answer
 from tests.kit.attacked import SECRETS, VARIABLES, Attack, leaks, play, prompts_of
 from tests.kit.control import START, event
@@ -34,11 +35,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Served:
 
 
 def answer_about(served: Served, folder: Path, colour: str) -> dict[str, Any]:
-    """What the diagnosis answers, as its process would write it, when every third late request has a new colour."""
+    """What the diagnosis answers, as its process writes it, when every third late request has a new colour and is mistaken."""
     is_new = late(served) & (np.arange(served.given.table.num_rows) % 3 == 0)
     colours = served.given.table["colour"].to_pylist()
     changed = [colour if new else value for value, new in zip(colours, is_new, strict=True)]
-    found = diagnosed(served, folder, KINDS, colour=changed)
+    labels = floats(served.given.table, "label")
+    found = diagnosed(served, folder, KINDS, colour=changed, label=np.where(is_new, 1 - labels, labels).tolist())
     answer: dict[str, Any] = msgspec.json.decode(encode_answer(found, None))["result"]
     return answer
 
