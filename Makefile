@@ -14,10 +14,12 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	$(BIN)/driftwake demo
 
+# What waits for a broker or for other processes runs by itself, the rest in two processes.
+TIMED := tests/broker tests/faults tests/scenarios
 test: $(READY)
 	bash deploy/system.sh
-	$(BIN)/python -m pytest -m "not full" -n 2 --dist loadfile tests/unit tests/families tests/architecture
-	$(BIN)/python -m pytest -m "not full" tests/broker tests/faults tests/scenarios
+	$(BIN)/python -m pytest -m "not full" -n 2 --dist loadfile $(addprefix --ignore=,$(TIMED))
+	$(BIN)/python -m pytest -m "not full" $(TIMED)
 
 test-full: $(READY)
 	bash deploy/system.sh
