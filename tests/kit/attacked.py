@@ -121,10 +121,10 @@ class Daemon:
             self.refused.append(str(error))
 
     def order(self, command: Command | bytes) -> None:
-        """Take a command in as a record of the topic; one that can't be taken is noted."""
+        """Take a command in as a record of somebody who may do everything; one that can't be taken is noted."""
         value = command if isinstance(command, bytes) else as_json(command)
         try:
-            self.loop.on_command(msgspec.json.decode(value, type=Command))
+            self.loop.on_command(msgspec.json.decode(value, type=Command), "admin")
         except (ContractError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self.refused.append(str(error))
 
