@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from daemon.planners.base import Planner
+from daemon.planners.base import NoProposalError, Planner
 from streams.runtime.logging import logging_to
 from streams.runtime.plugins import load_kind
 from tests.bench.planner.asking import ask
@@ -61,7 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kinds = dict.fromkeys(given.planner or [POLICY, CLAUDE])
     # The policy planner is always asked, and Claude beside it.
     alone = [POLICY, *(kind for kind in kinds if kind not in {POLICY, CLAUDE})] if CLAUDE in kinds else list(kinds)
-    runs = [asyncio.run(play(name, load_kind("daemon.planners", name).build(), incidents)) for name in alone]
+    runs = []
+    for name in alone:
+        try:
+            runs.append(asyncio.run(play(name, load_kind("daemon.planners", name).build(), incidents)))
+        except NoProposalError as error:
+            parser.error(f"{name} has nothing to propose: {error.reason}")
     for run in runs:
         show(screen, run)
     found, missed = [_plain(run) for run in runs], [one for run in runs for one in run.missed]

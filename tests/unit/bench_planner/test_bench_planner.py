@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -9,9 +10,10 @@ import pytest
 import yaml
 
 from daemon.ledger.records import Reason
-from daemon.planners.base import Proposal, Situation
+from daemon.planners.base import NoProposalError, Proposal, Situation
 from daemon.planners.policy import build
 from streams.contracts.errors import ConfigError
+from tests.bench.planner import __main__ as command
 from tests.bench.planner.__main__ import main, play
 from tests.bench.planner.asking import Answered, ask, situation_of
 from tests.bench.planner.incident import ACTIONS, INCIDENTS, Incident, incident_files, load_incident
@@ -134,6 +136,18 @@ def test_the_command_ends_with_its_verdict(tmp_path: Path):
     assert run["planner"] == "policy"
     assert len(run["scores"]) == len(ALL)
     assert run["missed"] == []
+
+
+def test_a_planner_that_has_nothing_to_propose_ends_it(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    class Silent:
+        async def propose(self, situation: Situation) -> Proposal:
+            raise NoProposalError("no_key")
+
+    monkeypatch.setattr(command, "load_kind", lambda family, kind: SimpleNamespace(build=Silent))
+    with pytest.raises(SystemExit) as ended:
+        main(["--planner", "silent"])
+    assert ended.value.code == 2
+    assert "silent has nothing to propose: no_key" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
