@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, Config, Json, OnlyModel, TokenFile, Url, screen, settings_in
-
-if TYPE_CHECKING:
-    from daemon.api.commands import Asked
-    from daemon.commands.reaching import Source
+from daemon.commands.sending import send
 
 app = typer.Typer()
 goals_app = typer.Typer(help="Goals that people asked for: kept, shown and audited; nothing acts on them yet.")
@@ -56,7 +53,7 @@ def ask(
     else:
         asking.show(answer, screen())
     if not dry_run:
-        _send(reached(config, url, token_file), asking.proposal(answer, sentence or ""), as_json=as_json)
+        send(reached(config, url, token_file), asking.proposal(answer, sentence or ""), is_told=not as_json)
 
 
 @goals_app.callback(invoke_without_command=True)
@@ -109,7 +106,7 @@ def goals_approve(digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url =
     from daemon.commands.reaching import reached
 
     source = reached(config, url, token_file)
-    _send(source, asking.about(source.goals(None), digest, "approve_goal", "proposed"))
+    send(source, asking.about(source.goals(None), digest, "approve_goal", "proposed"))
 
 
 @goals_app.command("retire")
@@ -119,15 +116,7 @@ def goals_retire(digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url = 
     from daemon.commands.reaching import reached
 
     source = reached(config, url, token_file)
-    _send(source, asking.about(source.goals(None), digest, "retire_goal", "proposed", "approved"))
-
-
-def _send(source: Source, asked: Asked, *, as_json: bool = False) -> None:
-    command = source.order(asked)
-    if not as_json:
-        screen().line(
-            f"{asked.kind} for {asked.model} is on its way; `driftwake audit show --subject {command}` tells what came of it"
-        )
+    send(source, asking.about(source.goals(None), digest, "retire_goal", "proposed", "approved"))
 
 
 app.add_typer(goals_app, name="goals")

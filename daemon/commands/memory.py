@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from daemon.commands.options import DEFAULT_CONFIG, Config, Json, OnlyModel, TokenFile, Url, screen
-
-if TYPE_CHECKING:
-    from daemon.api.commands import Asked
-    from daemon.commands.reaching import Source
+from daemon.commands.sending import send
 
 app = typer.Typer()
 playbooks_app = typer.Typer(help="Plans that turned out well often enough to run without being asked for, once a person agrees.")
@@ -103,7 +100,7 @@ def playbooks_approve(digest: Digest, config: Config = DEFAULT_CONFIG, *, url: U
     from daemon.commands.reaching import reached
 
     source = reached(config, url, token_file)
-    _send(source, remembering.about(source.playbooks(None), digest, "approve_playbook"))
+    send(source, remembering.about(source.playbooks(None), digest, "approve_playbook"))
 
 
 @playbooks_app.command("retire")
@@ -120,14 +117,7 @@ def playbooks_retire(
     from daemon.commands.reaching import reached
 
     source = reached(config, url, token_file)
-    _send(source, remembering.about(source.playbooks(None), digest, "retire_playbook", reason=reason))
-
-
-def _send(source: Source, asked: Asked) -> None:
-    command = source.order(asked)
-    screen().line(
-        f"{asked.kind} for {asked.model} is on its way; `driftwake audit show --subject {command}` tells what came of it"
-    )
+    send(source, remembering.about(source.playbooks(None), digest, "retire_playbook", reason=reason))
 
 
 app.add_typer(playbooks_app, name="playbooks")

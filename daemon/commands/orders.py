@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from daemon.commands.options import DEFAULT_CONFIG, Config, Model, TokenFile, Url, screen
+from daemon.commands.options import DEFAULT_CONFIG, Config, Model, TokenFile, Url
+from daemon.commands.sending import send
 
 if TYPE_CHECKING:
     from daemon.api.commands import Asked
@@ -126,8 +127,4 @@ def _order(
 
 
 def _send(source: Source, asked: Asked) -> None:
-    command = source.order(asked)
-    screen().line(
-        f"{asked.kind} for {asked.model} is on its way; `driftwake audit show --subject {command}` tells what came of it, "
-        f"`driftwake slots {asked.model}` which partitions have it"
-    )
+    send(source, asked, f"`driftwake slots {asked.model}` which partitions have it")

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.api.commands import Asked
 from daemon.cli import main
+from daemon.commands.reaching import FromLedger
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import State
 from tests.kit.command_line import Answer, Place, Run
@@ -32,6 +34,19 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Answer(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def outbox(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
+    """Orders that were given, where no daemon runs that would take them."""
+    sent: list[Asked] = []
+
+    def order(source: FromLedger, asked: Asked) -> str:
+        sent.append(asked)
+        return "cmd-1"
+
+    monkeypatch.setattr(FromLedger, "order", order)
+    return sent
 
 
 @pytest.fixture

@@ -30,19 +30,6 @@ def spoken(config: Path) -> Path:
 
 
 @pytest.fixture
-def outbox(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """Orders that were given, where no daemon runs that would take them."""
-    sent: list[Asked] = []
-
-    def order(source: FromLedger, asked: Asked) -> str:
-        sent.append(asked)
-        return "cmd-1"
-
-    monkeypatch.setattr(FromLedger, "order", order)
-    return sent
-
-
-@pytest.fixture
 def keep(spoken: Path) -> Callable[[str], Goal]:
     """Put a proposed goal into the ledger."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from daemon.api.commands import Asked
-from daemon.commands.reaching import FromLedger
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import Playbook, Recipe
 from streams.contracts.records import Command
@@ -17,19 +16,6 @@ RECIPE = Recipe(
     settings={"train_ms": 7_776_000_000, "seed": 0},
 )  # fmt: skip
 Keep = Callable[[Recipe], Playbook]
-
-
-@pytest.fixture
-def outbox(monkeypatch: pytest.MonkeyPatch) -> list[Asked]:
-    """Orders that were given, where no daemon runs that would take them."""
-    sent: list[Asked] = []
-
-    def order(source: FromLedger, asked: Asked) -> str:
-        sent.append(asked)
-        return "cmd-1"
-
-    monkeypatch.setattr(FromLedger, "order", order)
-    return sent
 
 
 @pytest.fixture
