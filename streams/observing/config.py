@@ -42,7 +42,7 @@ class ObservingConfig(Section):
     stand here; an answer that names no version is taken for that of the champion of its time."""
 
     webhook: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]{1,2000}$")] | None = None
-    """Is told by POST which bundle ought to be served; see the README. None: nobody is told."""
+    """Is told by POST which bundle ought to be served; see `streams/observing/README.md`. None: nobody is told."""
 
     @field_validator("dialect")
     @classmethod
