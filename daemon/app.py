@@ -288,7 +288,7 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
             )
             for model in settings.models
         ]
-        door = Door(loops, inboxes, settings.topic_role)
+        door = Door(loops, inboxes, settings.topic_role, is_replay=settings.is_replay)
         if not settings.is_replay:
             services.append(api_of(settings, reading, door.order, bootstrap, wall))
         loop.run_until_complete(catch_up(door, bootstrap))

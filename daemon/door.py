@@ -13,9 +13,9 @@ from streams.contracts.events import decode_event
 from streams.contracts.records import Command
 from streams.runtime.logging import Log
 from streams.runtime.text import safe, unquoted
-from streams.runtime.watermark import read_watermark
+from streams.runtime.watermark import SOURCE, read_watermark
 
-MONITORING = "monitoring/"
+MONITORING = "monitoring"
 log = Log("daemon.door")
 
 
@@ -25,10 +25,18 @@ class Inbox:
     def __init__(self) -> None:
         self.watermark_ms = -1
         self.news = asyncio.Event()
+        self._awaited_ms = -1
+
+    def expect(self, watermark_ms: int) -> None:
+        """Note how far a replay's source goes at once: watermarks before that are passed by on the way there.
+
+        Which of them a loop would find, and act at, would depend on the machine's speed.
+        """
+        self._awaited_ms = max(self._awaited_ms, watermark_ms)
 
     def advance(self, watermark_ms: int) -> None:
         """Note a watermark; one that was passed already is delivered again, and no news."""
-        if watermark_ms > self.watermark_ms:
+        if watermark_ms > self.watermark_ms and watermark_ms >= self._awaited_ms:
             self.watermark_ms = watermark_ms
             self.news.set()
 
@@ -40,21 +48,22 @@ class Door:
         loops: by model.
         inboxes: by model.
         topic_role: what commands of the topic may, whoever they say they are of.
+        is_replay: whether a source says how far it goes; live, nobody may.
     """
 
-    def __init__(self, loops: dict[str, Loop], inboxes: dict[str, Inbox], topic_role: Role = UNPROVEN) -> None:
+    def __init__(
+        self, loops: dict[str, Loop], inboxes: dict[str, Inbox], topic_role: Role = UNPROVEN, *, is_replay: bool = False
+    ) -> None:
         self._loops = loops
         self._inboxes = inboxes
         self._topic_role = topic_role
+        self._is_replay = is_replay
 
     def take_event(self, key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
         """Take an event, or the watermark behind all events of its time."""
         watermark = read_watermark(key, headers)
         if watermark is not None:
-            writer, watermark_ms = watermark
-            inbox = self._inboxes.get(writer.removeprefix(MONITORING))
-            if inbox is not None:
-                inbox.advance(watermark_ms)
+            self._take_watermark(*watermark)
             return
         try:
             event = decode_event(value or b"", headers)
@@ -65,6 +74,14 @@ class Door:
         if is_new:
             said = {"id": safe(event.id), "kind": safe(event.kind)}
             log.info("EventReceived", **said, transition=event.transition, model=event.model)
+
+    def _take_watermark(self, writer: str, watermark_ms: int) -> None:
+        stage, _, model = writer.partition("/")
+        inbox = self._inboxes.get(model)
+        if inbox is not None and stage == MONITORING:
+            inbox.advance(watermark_ms)
+        elif inbox is not None and stage == SOURCE and self._is_replay:
+            inbox.expect(watermark_ms)
 
     def take_command(self, value: bytes | None) -> None:
         """Take a command from the topic, where nobody proves who he is."""

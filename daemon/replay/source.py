@@ -72,9 +72,10 @@ def buckets(
 class Lockstep:
     """Releases buckets and waits until the whole system has digested each.
 
-    `reports` follows `driftwake.workers`; `patience_seconds` is how long one bucket may take by the wall, a retraining of the
-    daemon included. `step_ms` must not be longer than the model's skew: a row waits for facts up to the skew before it, so
-    watermarks are also written inside a bucket that is longer. None: buckets aren't.
+    `events_topic` is what the daemon reads: it is told there how far a bucket goes, so that it doesn't act at the watermarks
+    inside of it. `reports` follows `driftwake.workers`; `patience_seconds` is how long one bucket may take by the wall, a
+    retraining of the daemon included. `step_ms` must not be longer than the model's skew: a row waits for facts up to the skew
+    before it, so watermarks are also written inside a bucket that is longer. None: buckets aren't.
 
     Raises:
         ReplayStalledError: a bucket took longer than that.
@@ -89,6 +90,7 @@ class Lockstep:
         model: str,
         requests_topic: str,
         labels_topic: str,
+        events_topic: str,
         sources: Mapping[str, str] = MappingProxyType({}),
         partitions: int,
         step_ms: int | None = None,
@@ -100,6 +102,7 @@ class Lockstep:
         self._keys = {f"{stage}/{model}/0".encode(): stage for stage in ("daemon", "archiving")}
         self._generations = {f"serving/{model}/{partition}".encode(): 0 for partition in range(partitions)}
         self._topics = (requests_topic, labels_topic)
+        self._events, self._model = events_topic, model
         self._sources = sources
         self._partitions = partitions
         self._step_ms = step_ms
@@ -121,6 +124,8 @@ class Lockstep:
         shortly before it, and only a watermark says that there are none.
         """
         await self.advance(bucket.start_ms)
+        key, value, headers = watermark_record(f"{SOURCE}/{self._model}", bucket.end_ms)
+        await self._publisher.send_many([Output(self._events, 0, key, value, headers)])
         written = [list(self._rows(self._topics[0], bucket.requests)), list(self._labels(bucket.labels))]
         written += [list(self._rows(self._sources[name], table)) for name, table in bucket.sources.items()]
         outputs: list[Output] = []

@@ -50,6 +50,7 @@ async def staged(settings: DaemonSettings, config: Path, model: str, bootstrap: 
             model=model,
             requests_topic=given.topic("requests"),
             labels_topic=given.topic("labels"),
+            events_topic=topic_name("events"),
             sources={name: source.topic for name, source in given.sources.items()},
             partitions=given.partitions,
             step_ms=given.skew.ms,

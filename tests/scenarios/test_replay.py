@@ -66,6 +66,7 @@ async def test_a_replay_outlives_its_processes(tmp_path: Path) -> None:
             model=MODEL,
             requests_topic=names["requests"],
             labels_topic=names["labels"],
+            events_topic=topic_name("events"),
             partitions=2,
             patience_seconds=120,
         )

@@ -47,6 +47,7 @@ def lockstep(line: Line, patience_seconds: float = 1.0, step_ms: int | None = No
         model="toys",
         requests_topic="requests",
         labels_topic="labels",
+        events_topic="events",
         sources=sources,
         partitions=2,
         step_ms=step_ms,
@@ -110,6 +111,16 @@ async def released(step_ms: int | None, cut: Bucket, topic: str = "requests") ->
         if output.topic == topic and (watermark is None or output.partition == 0):
             told.append(str(msgspec.json.decode(output.value)["time_ms"]) if watermark is None else f"[{watermark[1]}]")
     return told
+
+
+async def test_the_daemon_is_told_how_far_a_bucket_goes_before_anything_of_it_is_written():
+    assert await released(20, bucket(100, 200, [100, 165], []), "events") == ["[200]"]
+    line = Line([report("daemon", watermark_ms=100), report("daemon", watermark_ms=200)])
+    await lockstep(line, step_ms=20).release(bucket(100, 200, [100, 165], []))
+    since = next(place for place, output in enumerate(line.sent) if output.topic == "events")
+    assert read_watermark(line.sent[since].key, line.sent[since].headers) == ("source/toys", 200)
+    before = [read_watermark(output.key, output.headers) for output in line.sent[:since]]
+    assert before == [("source", 100)] * 4
 
 
 async def test_a_bucket_no_longer_than_a_step_is_written_at_once():
