@@ -193,7 +193,7 @@ def run(request: Input, work: Path) -> Output:
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
-    change = change_of(request.events, recent.outcomes)
+    change = change_of(request.events, recent.outcomes, schema.task)
     archive, delay_ms = Archive(lake, store, request.model, request.now_ms), labels.delay_ms_p90 or 0.0
     archived = gains_of(archive, scorer, request.archived, change, delay_ms=delay_ms, seed=SEED) if change is not None else []
     swap = _swap(request, Place(lake, request.model, seen, profile))

@@ -20,7 +20,8 @@ from streams.runtime.clock import SystemClock
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`train` is a data set of `build_dataset`; facts are read up to `until_ms`, which may not lie in the sealed range.
 
-    `sources` are registered by now, maybe not yet when the champion was trained.
+    `sources` are registered by now, maybe not yet when the champion was trained. From `since_ms` on rows are new to the model:
+    windows are chosen and confirmed on those, None: on all.
     """
 
     lake: str
@@ -31,6 +32,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     until_ms: int
     seed: int = 0
     budget_seconds: float = 120.0
+    since_ms: int | None = None
     sources: tuple[SourceSchema, ...] | None = None
 
 
@@ -86,7 +88,7 @@ def run(request: Input, work: Path) -> Output:
     facts = facts_of(Lake(request.lake), request.model, schema, manifest.skew_ms, since_ms=since_ms, until_ms=request.until_ms)
     known = tuple(window for window in manifest.windows if window.name in train.column_names)
     rate = len(time_ms) / max(request.until_ms - first, 1)
-    question = Question(train, known, facts, rate, request.seed, request.budget_seconds)
+    question = Question(train, known, facts, rate, request.seed, request.budget_seconds, request.since_ms)
     return _answer(search(question, SystemClock()))
 
 

@@ -1,14 +1,18 @@
-"""Which rows a training should learn from: all that the config says, or those since a change that contradict the ones before."""
+"""Which rows a training should learn from, and whether they are there already.
+
+All that the config says, as a rule; where the rows before a change contradict those since, the latter alone.
+"""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from daemon.planners.base import Situation
+from daemon.planners.base import LEARNABLE, Change, Situation
 
 # The newest labels are as far behind as most labels take; a range is split into rows to learn from, to stop early by and to judge
 # on, and each of the first two needs rows whose labels were known when the next began. Below three delays that can't be.
 DELAYS: Final = 3
+DAY_MS: Final = 86_400_000
 
 
 class Rows(NamedTuple):
@@ -28,16 +32,49 @@ def rows_to_learn_from(situation: Situation, least_rows: int, *, contradicts: bo
         contradicts: whether so much was lost that the rows of before teach what is wrong now.
     """
     change, likely = situation.diagnosis.change, situation.diagnosis.likely
-    if not contradicts or change is None or likely is None or likely.cause != "concept_change":
+    if change is None or likely is None or likely.cause not in LEARNABLE:
         return Rows()
-    delay_ms = situation.diagnosis.label_state.delay_ms_p90 or 0.0
-    span_ms = situation.now_ms - delay_ms - change.since_ms
-    if span_ms <= 0:
-        return Rows()
-    if change.rows >= least_rows and span_ms >= DELAYS * delay_ms:
-        return Rows(change.since_ms, why=f"rows before the change contradict the {change.rows} labelled ones since it")
-    # As many will be there after all the waits as come in the same time now.
-    later_ms = span_ms + situation.waits_left * situation.wait_ms
-    if change.rows * later_ms / span_ms >= least_rows and later_ms >= DELAYS * delay_ms:
-        return Rows(are_coming=True, why=f"rows before the change contradict those since it, of which {change.rows} are labelled")
+    since = _Since(change, situation)
+    if contradicts and likely.cause == "concept_change":
+        if since.has(least_rows, DELAYS):
+            return Rows(change.since_ms, why=f"rows before the change contradict the {change.rows} labelled ones since it")
+        if since.will_have(least_rows, DELAYS):
+            why = f"rows before the change contradict those since it, of which {change.rows} are labelled"
+            return Rows(are_coming=True, why=why)
+    # A search and a judge that see little of what is new find nothing in it, and a judge in shadow waits for as long as labels
+    # take anyway.
+    if not since.has(0, 1) and since.will_have(least_rows, 1):
+        return Rows(
+            are_coming=True, why=f"labels of {since.days:.1f} days since the change are known, fewer than they take to come"
+        )
     return Rows()
+
+
+class _Since(NamedTuple):
+    """What is known of a change, and will be."""
+
+    change: Change
+    situation: Situation
+
+    @property
+    def days(self) -> float:
+        """Days since the change whose labels are known."""
+        return max(self._span_ms, 0.0) / DAY_MS
+
+    def has(self, rows: int, delays: int) -> bool:
+        """Whether so many labelled rows lie behind it, over so many times as long as most labels take."""
+        return self._span_ms > 0 and self.change.rows >= rows and self._span_ms >= delays * self._delay_ms
+
+    def will_have(self, rows: int, delays: int) -> bool:
+        """Whether they will after all the waits, if as many come in the same time as do now."""
+        later_ms = self._span_ms + self.situation.waits_left * self.situation.wait_ms
+        coming = self.change.rows * later_ms / self._span_ms if self._span_ms > 0 else 0.0
+        return coming >= rows and later_ms >= delays * self._delay_ms
+
+    @property
+    def _delay_ms(self) -> float:
+        return self.situation.diagnosis.label_state.delay_ms_p90 or 0.0
+
+    @property
+    def _span_ms(self) -> float:
+        return self.situation.now_ms - self._delay_ms - self.change.since_ms

@@ -24,6 +24,9 @@ Action = Literal[
 ]  # fmt: skip
 # A person's alone: no planner may propose it.
 FORCED: Action = "promote_submitted"
+LEARNABLE: frozenset[str] = frozenset({"concept_change", "harmful_shift", "new_segment"})
+"""Causes against which a model may learn: what came since a change is sound, and new to it."""
+
 TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
 # What ends, if the judge agrees, in another champion.
 REPLACES: frozenset[Action] = TRAINS | {"restore_archived"}
@@ -67,10 +70,14 @@ class Headroom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """When the newest confirmed change began, and how many labelled rows were asked since."""
+    """When the newest confirmed change began, how many labelled rows were asked since, and how many are of the rarer class.
+
+    Where there are no classes all are.
+    """
 
     since_ms: int
     rows: int
+    rare: int = 0
 
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from pydantic import Field
 from daemon.ledger.records import Reason
 from daemon.likeness import Similar, signature, similar, times_in_vain
 from daemon.planners._rows import Rows, rows_to_learn_from
-from daemon.planners.base import REPLACES, TRAINS, Action, Archived, Office, Proposal, Situation
+from daemon.planners.base import LEARNABLE, REPLACES, TRAINS, Action, Archived, Office, Proposal, Situation
 from streams.runtime.config import Section
 from streams.runtime.durations import Duration
 
@@ -40,7 +40,6 @@ RECOVERY: Final[Mapping[Action, Mapping[str, float]]] = {
     "rollback": {"bad_swap": 0.9, "serving_bug": 0.3},
 }  # fmt: skip
 _WEIGHED: Final[tuple[Action, ...]] = (*RECOVERY, "restore_archived")
-_HARMFUL = frozenset({"concept_change", "harmful_shift", "new_segment"})
 _BROKEN = frozenset({"upstream_data_break", "label_trouble", "serving_bug"})
 # From such a probability on that something is broken, people may be told so; and from such a one on, nothing is learnt.
 _SUSPECT, _PROBABLE = 0.1, 0.5
@@ -190,9 +189,9 @@ class PolicyPlanner:
             return max(known.lost, unseen)
         if cause in _BROKEN:
             return max(known.lost, unseen) if known.broken >= _PROBABLE else known.lost
-        if cause in _HARMFUL and action == "ask_person" and known.has_labels:
+        if cause in LEARNABLE and action == "ask_person" and known.has_labels:
             return max(known.lost, unseen)
-        if cause in _HARMFUL and action == "search_features_and_retrain" and known.missed is None:
+        if cause in LEARNABLE and action == "search_features_and_retrain" and known.missed is None:
             return known.lost + self._config.missing_feature_points
         return known.lost
 

@@ -9,14 +9,16 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import digest_of
 from daemon.ledger.records import Incident, Plan, PlanStep, Reason
 from daemon.places import Places
-from daemon.planners.base import REPLACES, TRAINS, Action, Change, Proposal
+from daemon.planners.base import LEARNABLE, REPLACES, TRAINS, Action, Change, Proposal
 from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Placement
 from streams.contracts.features import Window
 
-# Of the rows since a change so many are kept for the judge; the others are learnt from.
+# Of the rows since a change so many are kept for the judge; the others are learnt from. With fewer rows than these the judge's
+# part would be too small.
 FRESH_SEALED = 0.4
+FRESH_ROWS, FRESH_RARE = 1_250, 125
 # An archived bundle was chosen by the first half of the rows since the change, so it is judged on the second.
 ARCHIVED_SEALED = 0.5
 
@@ -24,7 +26,7 @@ ARCHIVED_SEALED = 0.5
 class Basis(NamedTuple):
     """What a plan is made from: event time, the champion and its windows, how long most labels take, who plans, and the change.
 
-    `device` is where a training should run, None where nobody can say.
+    `device` is where a training should run, None where nobody can say; `cause` the likeliest one.
     """
 
     now_ms: int
@@ -35,6 +37,15 @@ class Basis(NamedTuple):
     proposer: str = POLICY
     change: Change | None = None
     device: Placement | None = None
+    cause: str = ""
+
+    @property
+    def news(self) -> Change | None:
+        """The change that a challenger must have learnt, None where there is none or too little is known of it."""
+        known = self.change
+        if known is None or known.rows < FRESH_ROWS or known.rare < FRESH_RARE:
+            return None
+        return known if self.cause in LEARNABLE else None
 
 
 class Ranges(NamedTuple):
@@ -82,16 +93,23 @@ def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningCo
 
 
 def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningConfig) -> Ranges:
-    """Return which rows a plan is about: those since the change where the proposal says so, else what the config says."""
+    """Return which rows a plan is about: those since the change where the proposal says so, else what the config says.
+
+    However long the sealed window may be, it leaves rows since the change to learn from: who is judged on what he has never seen
+    is refused, and rightly so.
+    """
     since_ms, share = proposal.train_since_ms if proposal.action in TRAINS else None, FRESH_SEALED
     if proposal.action == "restore_archived" and basis.change is not None:
         since_ms, share = basis.change.since_ms, ARCHIVED_SEALED
+    begins_ms = since_ms or 0
+    if since_ms is None and proposal.action in TRAINS and basis.news is not None:
+        since_ms = basis.news.since_ms
     if since_ms is not None:
         delay_ms = basis.label_delay_ms
         span_ms = until_ms - delay_ms - since_ms
         sealed_ms = min(config.sealed.ms, int(span_ms * share))
         if sealed_ms > 0:
-            train_ms = min(max(config.train.ms, sealed_ms + delay_ms + 1), until_ms - since_ms)
+            train_ms = min(max(config.train.ms, sealed_ms + delay_ms + 1), until_ms - begins_ms)
             return Ranges(until_ms, train_ms, sealed_ms, delay_ms)
     # At most half of the training range is given up for late labels.
     delay_ms = min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
@@ -115,8 +133,11 @@ def _configuration(proposal: Proposal, basis: Basis, config: PlanningConfig) -> 
     if proposal.action not in REPLACES:
         return ""
     whole = configuration_of(proposal.action, basis.champion, basis.windows, config)
-    # Rows since another change are another try.
-    return whole if proposal.train_since_ms is None else digest_of([whole, proposal.train_since_ms])
+    if proposal.train_since_ms is not None:
+        # Rows since another change are another try.
+        return digest_of([whole, proposal.train_since_ms])
+    # And so are twice as many since the same one.
+    return whole if basis.news is None else digest_of([whole, "news", basis.news.rows.bit_length()])
 
 
 def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig, ranges: Ranges) -> tuple[PlanStep, ...]:
@@ -146,6 +167,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
                 arguments=common | places.looked_up() | {
                     "train": _result("data", "train"), "until_ms": ranges.sealed[0], "seed": config.seed,
                     "budget_seconds": config.search_seconds,
+                    "since_ms": None if basis.news is None else basis.news.since_ms,
                 },
             )  # fmt: skip
             found = {"concat": [windows, _result("search", "accepted.*.window")]}

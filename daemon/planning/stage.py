@@ -294,7 +294,8 @@ class Planning:
             raise PlanRefusedError("the challenger has another schema than the champion")
         delay_ms = math.ceil(diagnosis.label_state.delay_ms_p90 or 0)
         device = self._device(manifest) if proposal.action in TRAINS else None
-        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device)
+        cause = diagnosis.likely.cause if diagnosis.likely is not None else ""
+        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device, cause)
         return compose(proposal, basis, self._places, self._config)
 
     def _device(self, manifest: Manifest) -> Placement | None:

@@ -32,10 +32,14 @@ _OF_TRUTH = frozenset({"loss_drift", "performance", "label_drift"})
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
-    """When the newest confirmed change began, and how many labelled rows were asked since."""
+    """When the newest confirmed change began, and how many labelled rows were asked since, how many of them of the rarer class.
+
+    Where there are no classes all rows count as of the rarer one.
+    """
 
     since_ms: int
     rows: int
+    rare: int = 0
 
 
 class ArchivedGain(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +61,13 @@ class Archive(NamedTuple):
     now_ms: int
 
 
-def change_of(events: Sequence[DriftEvent], outcomes: pa.Table) -> Changed | None:
+def change_of(events: Sequence[DriftEvent], outcomes: pa.Table, task: str) -> Changed | None:
     """Say when the newest change began by what is confirmed; None when no event says so.
 
     Args:
         events: to explain.
         outcomes: that became known recently, flagged ones among them.
+        task: of the model.
     """
     began = [(event.kind, event.evidence[0].since_ms) for event in events if event.transition == "confirmed" and event.evidence]
     of_truth = [since_ms for kind, since_ms in began if kind in _OF_TRUTH and since_ms > 0]
@@ -71,7 +76,9 @@ def change_of(events: Sequence[DriftEvent], outcomes: pa.Table) -> Changed | Non
         return None
     rows = unflagged(outcomes)
     asked = rows.filter(pa.array(integers(rows, "time_ms") >= since_ms))
-    return Changed(since_ms=since_ms, rows=pc.count_distinct(asked.column("id")).as_py())
+    number = int(pc.count_distinct(asked.column("id")).as_py())
+    positive = int(pc.count_distinct(asked.filter(pc.greater(asked.column("label"), 0.5)).column("id")).as_py())
+    return Changed(since_ms=since_ms, rows=number, rare=min(positive, number - positive) if task == "binary" else number)
 
 
 def gains_of(

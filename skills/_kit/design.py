@@ -91,3 +91,20 @@ def thinned(labels: Floats, task: str, most_rows: int, generator: np.random.Gene
     index, weight = np.concatenate(taken), np.concatenate(weights)
     order = np.argsort(index)
     return index[order].astype(np.int64), weight[order]
+
+
+def thinned_apart(
+    labels: Floats, new: Booleans, task: str, most_rows: int, generator: np.random.Generator
+) -> tuple[Integers, Floats]:
+    """Choose as `thinned` does, but `new` rows fill half if there are as many, and the others what is left."""
+    if new.all() or not new.any():
+        return thinned(labels, task, most_rows, generator)
+    of_new, of_old = np.flatnonzero(new), np.flatnonzero(~new)
+    most_new = max(most_rows // 2, most_rows - len(of_old))
+    parts = [
+        (rows, *thinned(labels[rows], task, most, generator))
+        for rows, most in ((of_new, most_new), (of_old, most_rows - min(len(of_new), most_new)))
+    ]
+    index, weight = (np.concatenate([rows[kept] for rows, kept, _ in parts]), np.concatenate([weights for *_, weights in parts]))
+    order = np.argsort(index)
+    return index[order].astype(np.int64), weight[order]

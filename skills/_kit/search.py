@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from skills._kit.design import design_of, thinned
+from skills._kit.design import design_of, thinned_apart
 from skills._kit.errors import NoDataError
 from skills._kit.features import Facts
-from skills._kit.frames import Floats, Integers, floats, row_blocks
+from skills._kit.frames import Booleans, Floats, Integers, floats, integers, row_blocks
 from skills._kit.grammar import Candidate, candidates
 from skills._kit.screening import gains, moved, residuals
 from skills._kit.selection import SCREENING_FOLDS, Accepted, Judge, Rejected, Selection, Survivor
@@ -36,7 +36,10 @@ CHECKED_ROWS = 2_000
 
 
 class Question(NamedTuple):
-    """What is searched: rows in order of time with `label`, the windows that the model has already, and all facts."""
+    """What is searched: rows in order of time with `label`, the windows that the model has already, and all facts.
+
+    From `since_ms` on rows are new to the model, and it is on these that windows must gain.
+    """
 
     train: pa.Table
     known: tuple[Window, ...]
@@ -44,6 +47,7 @@ class Question(NamedTuple):
     facts_per_ms: float
     seed: int
     budget_seconds: float
+    since_ms: int | None = None
 
 
 class Found(NamedTuple):
@@ -66,9 +70,10 @@ def search(question: Question, clock: WallClock) -> Found:
     if len(labels) < LEAST_ROWS:
         raise NoDataError(f"{len(labels)} rows are too few to search for windows; at least {LEAST_ROWS} are needed")
     most_rows = int(min(MOST_ROWS, max(LEAST_ROWS, question.budget_seconds * ROWS_PER_SECOND)))
-    index, weights = thinned(labels, schema.task, most_rows, generator)
+    new = _new(question)
+    index, weights = thinned_apart(labels, new, schema.task, most_rows, generator)
     design = design_of(question.train, schema, [window.name for window in question.known], index, weights)
-    judge = Judge(design, question.seed)
+    judge = Judge(design, question.seed, new[index])
     tried = [one for one in _spelled(question) if one.window not in question.known]
     affordable = [one for one in tried if one.state_bytes <= MOST_STATE_BYTES]
     dear = [Rejected(one, "its state would be too large") for one in tried if one.state_bytes > MOST_STATE_BYTES]
@@ -80,6 +85,12 @@ def search(question: Question, clock: WallClock) -> Found:
     selection.run()
     accepted, wrong = _checked(question, selection.accepted, rows)
     return Found(accepted, [*wrong, *selection.rejected, *screened, *dear][:MOST_REJECTED], len(tried))
+
+
+def _new(question: Question) -> Booleans:
+    """Return which rows are new to the model [rows]; none where they are too few to choose by."""
+    new: Booleans = integers(question.train, "time_ms") >= (question.since_ms or 0)
+    return new if new.sum() >= LEAST_ROWS else np.zeros_like(new)
 
 
 def _spelled(question: Question) -> list[Candidate]:

@@ -1,9 +1,11 @@
 """Forward selection of windows: which of the survivors make the retrained model better on later rows, beyond luck.
 
 Rows are cut into six folds in order of time. A model that judges fold k has only seen labels that were known before fold k
-began. Folds 1 to 3 choose; folds 4 and 5, which no choice has seen, confirm by a paired test over blocks of time.
-A round proposes the few candidates with the largest gain over the current model's residuals, retrains with each, and tests
-the best; later tests in a round pay for the earlier ones (Holm). When a round confirms nothing, the search ends.
+began; where only rows since a change are new to the model, these are cut, all before them are learnt from, and a model has seen
+what came before fold k: labels may take longer than the change is old, and each of them is known by now. Folds 1 to 3 choose;
+folds 4 and 5, which no choice has seen, confirm by a paired test over blocks of time. A round proposes the few candidates with
+the largest gain over the current model's residuals, retrains with each, and tests the best; later tests in a round pay for the
+earlier ones (Holm). When a round confirms nothing, the search ends.
 """
 
 from __future__ import annotations
@@ -60,14 +62,25 @@ class Rejected(NamedTuple):
 
 
 class Judge:
-    """Retrains the model with given windows and says each row's loss on folds that it didn't learn from."""
+    """Retrains the model with given windows and says each row's loss on folds that it didn't learn from.
 
-    def __init__(self, design: Design, seed: int) -> None:
+    Args:
+        design: all rows.
+        seed: of the trainings.
+        new: which of them are new to the model [rows]; where none or all are, all are alike.
+    """
+
+    def __init__(self, design: Design, seed: int, new: Booleans | None = None) -> None:
         self.design = design
-        self.fold = row_blocks(len(design.labels), FOLDS)
         self._seed = seed
-        starts = [int(design.time_ms[self.fold == number].min()) for number in range(FOLDS)]
-        self._learning = [design.known_ms < start for start in starts]
+        if new is None or new.all() or not new.any():
+            self.fold = row_blocks(len(design.labels), FOLDS)
+            starts = [int(design.time_ms[self.fold == number].min()) for number in range(FOLDS)]
+            self._learning = [design.known_ms < start for start in starts]
+        else:
+            self.fold = np.zeros(len(design.labels), np.int64)
+            self.fold[new] = row_blocks(int(new.sum()), FOLDS)
+            self._learning = [self.fold < number for number in range(FOLDS)]
         self._base: dict[int, tuple[Singles, Singles]] = {}
         usable = [number for number in range(1, FOLDS) if self._can_learn(number)]
         self.choosing = tuple(number for number in usable if number in CHOOSING)

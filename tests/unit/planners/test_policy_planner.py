@@ -4,11 +4,13 @@ import math
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.ledger.records import Lesson
 from daemon.planners.base import (
+    LEARNABLE,
     REPLACES,
     TRAINS,
     Archived,
@@ -271,7 +273,24 @@ def test_too_few_of_them_are_waited_for_if_they_come_in_time() -> None:
     slow = changed(6, 10, 2, waits_left=2, wait_ms=4 * HOUR)
     assert build().decide(slow).train_since_ms is None
     late = changed(9 * 24, 900, 7 * 24, waits_left=3, wait_ms=72 * HOUR)
-    assert build().decide(late).action in TRAINS, "labels that take a week make three delays too long to wait for"
+    decision = build().decide(late)
+    assert decision.action == "wait_for_labels", "labels that take a week make three delays too long to wait for, but not one"
+    assert any("fewer than they take" in reason.text for reason in decision.reasons)
+
+
+@pytest.mark.parametrize("cause", sorted(LEARNABLE))
+def test_a_training_waits_until_as_much_is_known_of_what_is_new_as_labels_take(cause: str) -> None:
+    for ago, waits, waited in ((8, 3, True), (13, 1, True), (14, 3, False), (8, 1, False), (8, 0, False)):
+        asked = changed(ago * 24, 900 * (ago - 7), 7 * 24, cause=cause, waits_left=waits, wait_ms=72 * HOUR)
+        said = msgspec.structs.replace(asked.diagnosis, performance=Performance(reference=0.9, recent=0.85, low=0.84, high=0.86))
+        decision = build().decide(msgspec.structs.replace(asked, diagnosis=said))
+        assert (decision.action == "wait_for_labels") == waited, (ago, waits)
+        assert (decision.action in TRAINS) != waited
+
+
+def test_what_isn_t_learnt_from_isn_t_waited_for() -> None:
+    asked = changed(8 * 24, 900, 7 * 24, cause="recurring_regime", waits_left=3, wait_ms=72 * HOUR)
+    assert build().decide(asked).action in TRAINS
 
 
 def test_old_rows_stay_where_they_don_t_contradict() -> None:

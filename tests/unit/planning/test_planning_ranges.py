@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,9 +19,9 @@ from tests.unit.planning.plans import NOW, WINDOW, incident, proposal_of
 CONFIG = PlanningConfig()
 
 
-def basis(since_ms: int | None = None, delay_ms: int = 0) -> Basis:
-    change = None if since_ms is None else Change(since_ms=since_ms, rows=900)
-    return Basis(NOW, incident(challenger=""), "c", (WINDOW,), delay_ms, change=change)
+def basis(since_ms: int | None = None, delay_ms: int = 0, rows: int = 900, **given: Any) -> Basis:
+    change = None if since_ms is None else Change(since_ms=since_ms, rows=rows, rare=rows // 10)
+    return Basis(NOW, incident(challenger=""), "c", (WINDOW,), delay_ms, change=change, **given)
 
 
 def test_rows_since_a_change_are_split_into_what_is_learnt_from_and_what_is_judged_on() -> None:
@@ -28,6 +29,41 @@ def test_rows_since_a_change_are_split_into_what_is_learnt_from_and_what_is_judg
     found = ranges_of(proposal_of("retrain", train_since_ms=since_ms), basis(delay_ms=2 * DAY), START, CONFIG)
     assert found == Ranges(START, 10 * DAY, round(3.2 * DAY), 2 * DAY)
     assert found.sealed == (START - round(5.2 * DAY), START - 2 * DAY)
+
+
+def test_the_judge_leaves_rows_since_a_change_to_learn_from() -> None:
+    """Fourteen days sealed, with labels that take seven, would leave none of the ten days since the change."""
+    asked = basis(START - 10 * DAY, 7 * DAY, 2_000, cause="new_segment")
+    found = ranges_of(proposal_of("retrain"), asked, START, CONFIG)
+    assert found == Ranges(START, CONFIG.train.ms, round(1.2 * DAY), 7 * DAY)
+    usual = ranges_of(proposal_of("retrain"), basis(delay_ms=7 * DAY), START, CONFIG)
+    assert usual.sealed_ms == CONFIG.sealed.ms
+    for other in (asked._replace(cause="label_trouble"), basis(START - 10 * DAY, 7 * DAY, 1_249, cause="new_segment")):
+        assert ranges_of(proposal_of("retrain"), other, START, CONFIG) == usual
+    rare = asked._replace(change=Change(since_ms=START - 10 * DAY, rows=2_000, rare=124))
+    assert ranges_of(proposal_of("retrain"), rare, START, CONFIG) == usual, "the judge would have too few of a class"
+    old = basis(START - 60 * DAY, 7 * DAY, 20_000, cause="new_segment")
+    assert ranges_of(proposal_of("retrain"), old, START, CONFIG) == usual
+
+
+def test_a_search_is_told_what_is_new(tmp_path: Path) -> None:
+    places = Control(tmp_path).places
+    for rows, since_ms in ((2_000, START - 10 * DAY), (900, None)):
+        asked = basis(START - 10 * DAY, 0, rows, cause="concept_change")
+        steps = {step.key: step for step in compose(proposal_of("search_features_and_retrain"), asked, places, CONFIG).steps}
+        assert steps["search"].arguments["since_ms"] == since_ms
+
+
+def test_twice_the_rows_since_a_change_are_another_try(tmp_path: Path) -> None:
+    places = Control(tmp_path).places
+
+    def tried(rows: int) -> str:
+        asked = basis(START - 10 * DAY, 0, rows, cause="concept_change")
+        return compose(proposal_of("retrain"), asked, places, CONFIG).configuration
+
+    assert tried(900) == configuration_of("retrain", "c", (WINDOW,), CONFIG)
+    assert tried(2_100) == tried(4_000)
+    assert len({tried(900), tried(2_100), tried(4_200)}) == 3
 
 
 def test_an_archived_bundle_is_judged_on_the_half_that_didn_t_choose_it() -> None:

@@ -27,24 +27,34 @@ def event(kind: str, since_ms: int, transition: str = "confirmed", end_ms: int =
 
 def known(*times: int, flagged: int = 0) -> pa.Table:
     flags = [["odd"]] * flagged + [[]] * (len(times) - flagged)
+    labels = [float(time % 3 == 0) for time in times]
     return pa.table(
-        {"id": [str(time) for time in times], "time_ms": list(times), "flags": pa.array(flags, pa.list_(pa.string()))}
+        {
+            "id": [str(time) for time in times],
+            "time_ms": list(times),
+            "flags": pa.array(flags, pa.list_(pa.string())),
+            "label": labels,
+        }
     )
 
 
 def test_a_change_began_when_the_truth_moved_and_else_when_the_inputs_did():
     inputs, truth = event("feature_drift", 700), event("loss_drift", 500)
     for events, since_ms in (([inputs], 700), ([inputs, truth], 500), ([truth, event("performance", 600)], 600)):
-        found = change_of(events, known(100, 550, 650, 800))
+        found = change_of(events, known(100, 550, 650, 800), "binary")
         assert found is not None
         assert found.since_ms == since_ms
-    assert change_of([event("loss_drift", 0), event("loss_drift", 300, "suspected")], known(100)) is None, "nobody says when"
+    assert change_of([event("loss_drift", 0), event("loss_drift", 300, "suspected")], known(100), "binary") is None, (
+        "nobody says when"
+    )
 
 
 def test_labelled_rows_are_those_since_then_each_once_and_sound():
-    found = change_of([event("loss_drift", 500)], known(900, 100, 550, 550, 650, flagged=1))
-    assert found is not None
-    assert found.rows == 2
+    rows = known(900, 100, 549, 549, 651, 650, 652, flagged=1)
+    for task, rare in (("binary", 2), ("regression", 4)):
+        found = change_of([event("loss_drift", 500)], rows, task)
+        assert found is not None
+        assert (found.rows, found.rare) == (4, rare)
 
 
 def test_what_surely_returned_is_the_best_lower_end():

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from skills._kit.errors import NoDataError
+from skills._kit.frames import floats, integers, with_columns
 from skills._kit.grammar import MOST_CANDIDATES, candidates, groupings
 from skills._kit.screening import binned, gains, moved, residuals
 from skills._kit.search import Found, Question, search
@@ -55,6 +56,31 @@ def test_a_planted_window_is_found(planted: Window, task: Task):
     assert best.gain.low > 0
     assert best.gain.p_value < 0.05
     assert found.tried > 100
+
+
+def test_what_is_new_is_found_in_the_rows_since_although_labels_take_as_long():
+    """Rows of before know nothing of the planted window, and labels come four days later, a fifth of all time."""
+    given = orders(8_000, 1, planted=BURSTS)
+    times, labels = integers(given.table, "time_ms"), floats(given.table, "label").copy()
+    since_ms = int(np.quantile(times, 0.6))
+    before = np.flatnonzero(times < since_ms)
+    labels[before] = labels[np.random.default_rng(0).permutation(before)]
+    table = with_columns(given.table.drop_columns(["label", "known_ms"]), ["label", "known_ms"], [labels, times + 4 * DAY_MS])
+    table = table.set_column(table.column_names.index("known_ms"), "known_ms", pa.array(times + 4 * DAY_MS))
+    rate = table.num_rows / (20 * DAY_MS)
+    found = search(Question(table, (), given.facts, rate, 0, 60, since_ms), Stopwatch())
+    assert [one.candidate.window.by for one in found.accepted[:1]] == [BURSTS.by]
+    assert found.accepted[0].candidate.window.aggregate == "count"
+    unaware = search(Question(table, (), given.facts, rate, 0, 60), Stopwatch())
+    assert [one.candidate.window for one in unaware.accepted if one.candidate.window.aggregate == "count"] == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_is_accepted_on_noise_that_is_new(seed: int):
+    given = orders(4_000, 100 + seed)
+    since_ms = int(np.quantile(integers(given.table, "time_ms"), 0.5))
+    rate = given.table.num_rows / (20 * DAY_MS)
+    assert search(Question(given.table, (), given.facts, rate, seed, 60, since_ms), Stopwatch()).accepted == []
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skills._kit.boosting import fit, predict
+from skills._kit.design import thinned, thinned_apart
 from skills._kit.frames import Floats, Singles
 from skills.train_xgboost import COMMON_PER_RARE, LEAST_THINNED, _fold
 
@@ -73,3 +74,23 @@ def test_other_bins_are_the_same_for_the_rows_watched():
     fold = _fold("binary", matrix[:20_000], labels[:20_000], 0).rows
     later = _fold("binary", matrix[20_000:40_000], labels[20_000:40_000], 0).rows
     assert fit("binary", fold, {"max_bin": 64, "rounds": 5}, 0, later).rounds == 5
+
+
+def test_what_is_new_fills_half_and_weights_make_up_for_the_others():
+    _, labels = rare(1)
+    new = np.arange(ROWS) >= 0.9 * ROWS
+    index, weights = thinned_apart(labels, new, "binary", 10_000, np.random.default_rng(0))
+    assert len(index) == len(weights) == 10_000
+    assert (np.diff(index) > 0).all()
+    assert new[index].sum() == 5_000
+    for part in (new, ~new):
+        assert weights[part[index]].sum() == pytest.approx(part.sum())
+    few = np.arange(ROWS) >= ROWS - 100
+    index, weights = thinned_apart(labels, few, "binary", 10_000, np.random.default_rng(0))
+    assert (len(index), few[index].sum(), weights[few[index]].sum()) == (10_000, 100, 100)
+    for alike in (np.zeros(ROWS, bool), np.ones(ROWS, bool)):
+        one, other = (
+            thinned_apart(labels, alike, "binary", 500, np.random.default_rng(3)),
+            thinned(labels, "binary", 500, np.random.default_rng(3)),
+        )
+        assert all(np.array_equal(*pair) for pair in zip(one, other, strict=True))
