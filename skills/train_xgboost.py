@@ -62,7 +62,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Without a champion, `schema` and `skew_ms` say what its manifest would; `sources` are those that were registered since.
     `parameters` are XGBoost's names and `rounds`, `patience`, `threads`, `device`. `watch` is how the model is going to be
-    watched; without it nothing is learnt of how often chance raises an alarm.
+    watched; without it nothing is learnt of how often chance raises an alarm. From `since_ms` on rows are new to the champion:
+    the model is validated on the later half of them, since one that has seen none says nothing of what it will be worth.
     """
 
     lake: str
@@ -73,6 +74,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     windows: tuple[Window, ...] = ()
     parameters: dict[str, Any] = {}
     seed: int = 0
+    since_ms: int | None = None
     lineage: dict[str, Any] = {}
     schema: ModelSchema | None = None
     skew_ms: int = 0
@@ -206,11 +208,15 @@ def _rows(request: Input, inputs: Inputs, skew_ms: int) -> pa.Table:
 
 
 def _validate(request: Input, inputs: Inputs, table: pa.Table) -> _Judged:
-    """Train on the earlier rows whose labels were known when the later ones began; stop early on the later ones."""
-    begins = round(table.num_rows * (1 - LATER))
+    """Train on the earlier rows whose labels were known when the later ones began; stop early on the later ones.
+
+    Where the later ones are half of what is new, labels may take longer than that: all that are known by now count.
+    """
     time_ms, labels = integers(table, "time_ms"), floats(table, "label")
+    usual = round(table.num_rows * (1 - LATER))
+    begins = max(usual, _half_of_new(time_ms, request.since_ms))
     later = np.arange(table.num_rows) >= begins
-    learning = ~later & (integers(table, "known_ms") < time_ms[begins])
+    learning = ~later if begins > usual else ~later & (integers(table, "known_ms") < time_ms[begins])
     if learning.sum() < LEAST_ROWS / 2:
         raise NoDataError("labels become known too late to validate on the last rows; use a longer range")
     _, matrix = matrix_of(inputs, categories_of(inputs.schema, table, learning), table)
@@ -219,6 +225,13 @@ def _validate(request: Input, inputs: Inputs, table: pa.Table) -> _Judged:
     fitted = fit(task, train, request.parameters, request.seed, watch)
     known_ms = integers(table, "known_ms")
     return _Judged(fitted.rounds, Later(time_ms[later], known_ms[later], labels[later], predict(fitted.booster, matrix[later])))
+
+
+def _half_of_new(time_ms: Integers, since_ms: int | None) -> int:
+    """Return where the later half begins of the rows since then; 0 where nothing is new, everything, or too little to go by."""
+    first = len(time_ms) if since_ms is None else int(np.searchsorted(time_ms, since_ms))
+    number = len(time_ms) - first
+    return first + number // 2 if first and number >= LEAST_ROWS else 0
 
 
 def _fold(task: str, matrix: Singles, labels: Floats, seed: int) -> _Thinned:

@@ -47,6 +47,11 @@ class Basis(NamedTuple):
             return None
         return known if self.cause in LEARNABLE else None
 
+    @property
+    def news_ms(self) -> int | None:
+        """When that began."""
+        return None if self.news is None else self.news.since_ms
+
 
 class Ranges(NamedTuple):
     """Event times of a plan's rows, as lengths: all of them end `delay_ms` before `until_ms`, the last `sealed_ms` are sealed."""
@@ -102,8 +107,8 @@ def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningC
     if proposal.action == "restore_archived" and basis.change is not None:
         since_ms, share = basis.change.since_ms, ARCHIVED_SEALED
     begins_ms = since_ms or 0
-    if since_ms is None and proposal.action in TRAINS and basis.news is not None:
-        since_ms = basis.news.since_ms
+    if since_ms is None and proposal.action in TRAINS:
+        since_ms = basis.news_ms
     if since_ms is not None:
         delay_ms = basis.label_delay_ms
         span_ms = until_ms - delay_ms - since_ms
@@ -167,7 +172,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
                 arguments=common | places.looked_up() | {
                     "train": _result("data", "train"), "until_ms": ranges.sealed[0], "seed": config.seed,
                     "budget_seconds": config.search_seconds,
-                    "since_ms": None if basis.news is None else basis.news.since_ms,
+                    "since_ms": basis.news_ms,
                 },
             )  # fmt: skip
             found = {"concat": [windows, _result("search", "accepted.*.window")]}
@@ -182,7 +187,7 @@ def _train(common: dict[str, Any], windows: Any, basis: Basis, config: PlanningC
     device = {"device": "cpu"} if basis.device is not None and basis.device.device == "cpu" else {}
     arguments = common | {
         "train": _result("data", "train"), "windows": windows, "parameters": device | config.parameters, "seed": config.seed,
-        "lineage": lineage,
+        "since_ms": basis.news_ms, "lineage": lineage,
     }  # fmt: skip
     return PlanStep(key="train", skill="train_xgboost", arguments=arguments, needs=needs)
 

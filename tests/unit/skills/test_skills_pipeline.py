@@ -12,7 +12,7 @@ from skills import build_dataset, compare_models, import_history, train_xgboost
 from skills.__main__ import main
 from skills._kit import export
 from skills._kit.errors import BundleError, DivergedError, InputError, LakeReadError, NoDataError, ParityError, SkillError
-from skills._kit.frames import floats
+from skills._kit.frames import floats, integers, read_table, with_columns, write_table
 from skills._kit.skill import carry_out
 from streams.contracts.features import Window
 from streams.inference.session import load
@@ -186,6 +186,26 @@ def test_training_again_gives_the_same_digest_and_another_seed_another(shop: Sho
     first = trained(shop, tmp_path / "a")
     assert trained(shop, tmp_path / "b").digest == first.digest
     assert trained(shop, tmp_path / "c", seed=1).digest != first.digest
+
+
+def test_what_is_new_is_learnt_before_it_is_validated_on(shop: Shop, tmp_path: Path):
+    """Nothing bursts before the last seventh of the rows, and labels take longer than that to come."""
+    table = read_table(dataset(shop, made(tmp_path / "data"), windows=(BURSTS,)).train)
+    times, counted, rng = integers(table, "time_ms"), floats(table, BURSTS.name).copy(), np.random.default_rng(0)
+    first = round(len(times) * 0.86)
+    labels = (rng.random(len(times)) < 0.1) | (counted > np.quantile(counted, 0.8))
+    counted[:first], labels[:first] = 0, rng.random(first) < 0.1
+    table = table.drop_columns(["label", "known_ms", BURSTS.name]).append_column("known_ms", pa.array(times + 4 * DAY_MS))
+    table = with_columns(table, ["label", BURSTS.name], [labels.astype(np.float64), counted])
+    file = tmp_path / "new.parquet"
+    write_table(table, file)
+    given = {"train": str(file), "windows": (BURSTS,)}
+    unaware = trained(shop, tmp_path / "a", **given).metrics["auc"].value
+    aware = trained(shop, tmp_path / "b", **given, since_ms=int(times[first])).metrics["auc"].value
+    assert unaware < 0.6
+    assert aware > unaware + 0.1
+    for nothing in (None, int(times[-50]), int(times[0]) - 1):
+        assert trained(shop, tmp_path / "c", **given, since_ms=nothing).metrics["auc"].value == unaware
 
 
 def test_a_window_that_the_data_lack_is_computed(shop: Shop, tmp_path: Path):
