@@ -1,9 +1,9 @@
 """Which windows the search may try: one grammar for all data sets, spelled from the schema and the facts alone.
 
 Keys are nothing, each key or category column, and pairs of columns with few values. Outcomes are counted and averaged, requests
-are counted and every numeric column is averaged and summed; records of a registered source are counted, and its numeric columns
-looked up (the last value) and averaged, by keys that the source has too. Order and ties go by what the columns hold, never by
-their names or positions, so renaming or reordering columns gives the same search.
+are counted and every numeric column is averaged, summed, and put in relation to its own average; records of a registered source
+are counted, and its numeric columns looked up (the last value) and averaged, by keys that the source has too. Order and ties go
+by what the columns hold, never by their names or positions, so renaming or reordering columns gives the same search.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def candidates(
     kinds += [_Kind("requests", "count", facts_per_ms)]
     kinds += [kind for source in schema.sources if source.name in looked_up for kind in _kinds_of(source, looked_up[source.name])]
     kinds += [
-        _Kind("requests", aggregate, facts_per_ms, name, digest)
-        for digest, name in sorted(columns)
-        for aggregate in _MEAN_AND_SUM
+        _Kind("requests", aggregate, facts_per_ms, name, digest) for digest, name in sorted(columns) for aggregate in _OF_NUMBERS
     ]
     spelled: dict[Source, list[Candidate]] = {}
     keys = groupings(schema, train)
@@ -107,7 +105,9 @@ def candidates(
     return sorted(in_turn[:MOST_CANDIDATES], key=lambda candidate: candidate.order)
 
 
-_MEAN_AND_SUM: tuple[Aggregate, ...] = ("mean", "sum")
+# What a value is by itself, and what it is beside those before it, are two things, and trees find the second by the first only
+# roughly.
+_OF_NUMBERS: tuple[Aggregate, ...] = ("mean", "sum", "ratio")
 _LOOKED_UP: tuple[Aggregate, ...] = ("last", "mean")
 
 

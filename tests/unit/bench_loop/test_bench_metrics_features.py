@@ -62,3 +62,10 @@ def test_the_gain_is_over_rows_that_all_have():
 def test_the_gain_needs_both_classes():
     assert feature_gain("auc", np.ones(5), np.arange(5.0), np.arange(5.0)) is None
     assert feature_gain("auc", np.full(5, NAN), np.arange(5.0), np.arange(5.0)) is None
+
+
+def test_a_ratio_holds_the_mean_of_the_same_column_over_the_same_facts() -> None:
+    planted = Planted(frozenset(), "mean", "requests", 24 * HOUR, "price")
+    found = [Window(aggregate="ratio", source="requests", column=name, by=(), range_ms=4 * HOUR) for name in ("price", "load")]
+    assert found_feature(planted, found) == found[0]
+    assert found_feature(planted._replace(aggregate="sum"), found) is None

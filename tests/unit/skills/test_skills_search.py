@@ -58,6 +58,20 @@ def test_a_planted_window_is_found(planted: Window, task: Task):
     assert found.tried > 100
 
 
+def test_a_value_is_also_seen_beside_those_before_it():
+    """A price that wanders over days; what counts is whether it lies above its own mean of the last day."""
+    given, rng = orders(4_000, 1), np.random.default_rng(3)
+    times = integers(given.table, "time_ms")
+    price = 50 + 20 * np.sin(times / (1.7 * DAY_MS)) + 15 * np.sin(times / (0.9 * DAY_MS)) + rng.normal(size=len(times)) * 4
+    own = Window(aggregate="ratio", source="requests", column="weight", by=(), range_ms=DAY_MS)
+    table = with_columns(given.table.drop_columns(["weight", "label"]), ["weight"], [price])
+    beside = Orders(given.schema, table.append_column("label", pa.array(np.zeros(len(times))))).facts.columns([own], table)[:, 0]
+    label = np.where(rng.random(len(times)) < 0.1, rng.random(len(times)) < 0.5, beside > 1)
+    best = found_in(Orders(given.schema, with_columns(table, ["label"], [label.astype(np.float64)]))).accepted[0].candidate.window
+    assert (best.aggregate, best.column, best.by) == ("ratio", "weight", ())
+    assert 0.3 <= best.range_ms / own.range_ms <= 3
+
+
 def test_what_is_new_is_found_in_the_rows_since_although_labels_take_as_long():
     """Rows of before know nothing of the planted window, and labels come four days later, a fifth of all time."""
     given = orders(8_000, 1, planted=BURSTS)

@@ -29,7 +29,8 @@ def found_feature(planted: Planted, promoted: Iterable[Window]) -> Window | None
     """Return the window of a promoted bundle that is the planted one, the shortest if there are several; None if none is.
 
     The same key columns (their order doesn't matter; a further key would count something else), the same aggregate of the same
-    column over the same facts, and a range no longer than the planted one's. The delay doesn't matter.
+    column over the same facts, and a range no longer than the planted one's. The delay doesn't matter. A ratio holds the mean
+    that it is made of.
     """
     return min((window for window in promoted if _is_planted(planted, window)), key=lambda window: window.range_ms, default=None)
 
@@ -44,10 +45,13 @@ def feature_gain(metric: Metric, label: Floats, with_it: Floats, without_it: Flo
     return gain if np.isfinite(gain) else None
 
 
+_HELD: dict[Aggregate, Aggregate] = {"ratio": "mean"}
+
+
 def _is_planted(planted: Planted, window: Window) -> bool:
     return (
         frozenset(window.by) == planted.by
-        and window.aggregate == planted.aggregate
+        and planted.aggregate in {window.aggregate, _HELD.get(window.aggregate)}
         and window.column == planted.column
         and window.source == planted.source
         and window.range_ms <= planted.at_most_range_ms
