@@ -133,10 +133,15 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     archived: list[ArchivedGain] = []
 
 
-_OF_INPUTS = frozenset({"data_quality", "feature_drift", "score_drift", "performance_estimate"})
+_OF_INPUTS = frozenset({"data_quality", "values", "feature_drift", "score_drift", "performance_estimate"})
 # What detectors speak of where their events' kind tells of another cause: labels that come late or never are no broken inputs,
-# and what can't be decoded is no bug of serving.
-_SPOKEN_OF = {"labels_coverage": "labels", "labels_delay": "labels", "requests_rejected": "data_quality"}
+# what can't be decoded is no bug of serving, and how many values are missing or strange is measured here.
+_SPOKEN_OF = {
+    "labels_coverage": "labels",
+    "labels_delay": "labels",
+    "requests_rejected": "data_quality",
+    "inputs_quality": "values",
+}
 
 SPEC = Spec(
     summary="Find the cause of drift events",

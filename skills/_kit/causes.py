@@ -27,6 +27,7 @@ UNTRUSTED: frozenset[Cause] = frozenset({"upstream_data_break", "serving_bug", "
 # What no rule speaks for keeps this weight: nothing is impossible.
 _FLOOR = 0.01
 _CONFIRMED = 0.6
+_OF_INPUTS = frozenset({"feature_drift", "score_drift", "data_quality", "values"})
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +44,9 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
     after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
     `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
-    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come. `returned` is by how
-    much an earlier champion is surely better since the change, in the metric, 0 when none is.
+    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come and `values`
+    where it is missing and strange values that they have seen. `returned` is by how much an earlier champion is surely
+    better since the change, in the metric, 0 when none is.
     """
 
     loss_z: float | None
@@ -162,14 +164,17 @@ def ramp(value: float, low: float, high: float) -> float:
 def _broken(signs: Signs) -> float:
     # Categories of a new segment are strange to the reference, and sound.
     new = signs.segment_share * ramp(signs.segment_excess, 0.2, 0.6)
-    seen = max(
-        ramp(signs.missing, 0.05, 0.3),
-        ramp(signs.strange - new, 0.02, 0.2),
-        ramp(abs(signs.scale), 0.5, 1.0),
-        ramp(signs.flagged, 0.02, 0.2),
-        1.0 if signs.dead else 0.0,
+    sizes = (
+        (signs.missing, 0.05, 0.3),
+        (signs.strange - new, 0.02, 0.2),
+        (abs(signs.scale), 0.5, 1.0),
+        (signs.flagged, 0.02, 0.2),
     )
-    return max(seen, _CONFIRMED if "data_quality" in signs.kinds else 0.0)
+    seen = max(1.0 if signs.dead else 0.0, *(ramp(size, low, high) for size, low, high in sizes))
+    # That values are missing or strange beyond chance is no break yet: values that wander leave the range of before, too.
+    some = max(ramp(size, 0.0, low) for size, low, _ in sizes)
+    told = 1.0 if "data_quality" in signs.kinds else some if "values" in signs.kinds else 0.0
+    return max(seen, _CONFIRMED * told)
 
 
 def _harm(signs: Signs) -> float:
@@ -208,4 +213,4 @@ def _swapped(signs: Signs) -> float:
 
 def _only_labels_moved(signs: Signs) -> bool:
     """A new rule looks like this, and so do wrong labels: who can't tell them apart had better not learn from them."""
-    return "label_drift" in signs.kinds and not {"feature_drift", "score_drift", "data_quality"} & set(signs.kinds)
+    return "label_drift" in signs.kinds and not _OF_INPUTS & set(signs.kinds)

@@ -68,6 +68,13 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({"one_class": True}, "label_trouble"),
         ({"delay_ratio": 9.0}, "label_trouble"),
         ({"kinds": ("labels",)}, "label_trouble"),
+        ({"kinds": ("data_quality",)}, "upstream_data_break"),
+        ({"kinds": ("values",)}, "false_alarm"),
+        ({"kinds": ("values",), "strange": 0.02}, "upstream_data_break"),
+        ({"kinds": ("values",), "missing": 0.05}, "upstream_data_break"),
+        ({"strange": 0.02}, "false_alarm"),
+        ({"kinds": ("values",), "strange": 0.004, "psi": 0.5}, "harmless_shift"),
+        ({"kinds": ("values",), "strange": 0.004, "loss_z": 8.0, "loss_change": 0.2, "psi": 0.5}, "harmful_shift"),
         ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
         ({"loss_z": 6.0, "loss_change": 0.2, "segment_share": 0.2, "segment_excess": 0.9}, "new_segment"),
         ({"loss_z": None, "psi": 1.0, "kinds": ("performance",)}, "harmful_shift"),
@@ -177,7 +184,8 @@ def test_a_calm_stream_is_a_false_alarm(served: Served, tmp_path: Path):
 @pytest.mark.parametrize(
     ("detector", "kind", "cause"),
     [
-        ("inputs_quality", "data_quality", "upstream_data_break"),
+        ("inputs_volume", "data_quality", "upstream_data_break"),
+        ("inputs_quality", "data_quality", "false_alarm"),
         ("labels_delay", "data_quality", "label_trouble"),
         ("labels_coverage", "data_quality", "label_trouble"),
         ("parity", "serving", "serving_bug"),
