@@ -19,6 +19,8 @@ from streams.contracts.features import Window
 # part would be too small.
 FRESH_SEALED = 0.4
 FRESH_ROWS, FRESH_RARE = 1_250, 125
+# Late labels move a training back by at most so many times its own length.
+MOST_DELAY = 2
 # An archived bundle was chosen by the first half of the rows since the change, so it is judged on the second.
 ARCHIVED_SEALED = 0.5
 
@@ -114,11 +116,12 @@ def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningC
         span_ms = until_ms - delay_ms - since_ms
         sealed_ms = min(config.sealed.ms, int(span_ms * share))
         if sealed_ms > 0:
-            train_ms = min(max(config.train.ms, sealed_ms + delay_ms + 1), until_ms - begins_ms)
+            train_ms = min(max(config.train.ms, sealed_ms + 1) + delay_ms, until_ms - begins_ms)
             return Ranges(until_ms, train_ms, sealed_ms, delay_ms)
-    # At most half of the training range is given up for late labels.
-    delay_ms = min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
-    return Ranges(until_ms, config.train.ms, config.sealed.ms, delay_ms)
+    # Of rows whose labels are still to come, those that have come are of another kind: none of them is learnt from, unless labels
+    # take so long that rows would be too old.
+    delay_ms = min(basis.label_delay_ms, MOST_DELAY * config.train.ms, max(until_ms - config.train.ms, 0))
+    return Ranges(until_ms, config.train.ms + delay_ms, config.sealed.ms, delay_ms)
 
 
 def configuration_of(action: Action, champion: str, windows: tuple[Window, ...], config: PlanningConfig) -> str:

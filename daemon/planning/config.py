@@ -47,7 +47,7 @@ class PlanningConfig(Section):
     """Event time a training is charged: its bundle may not serve earlier, so the machine's speed changes no result."""
 
     train: Duration = Duration.of("90d")
-    """How far back a training looks."""
+    """How much of the past a training looks at, up to the newest rows whose labels have had time to come."""
 
     sealed: Duration = Duration.of("14d")
     """The newest part of the data, which no search sees and the challenger is judged on."""

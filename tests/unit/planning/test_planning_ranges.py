@@ -35,7 +35,7 @@ def test_the_judge_leaves_rows_since_a_change_to_learn_from() -> None:
     """Fourteen days sealed, with labels that take seven, would leave none of the ten days since the change."""
     asked = basis(START - 10 * DAY, 7 * DAY, 2_000, cause="new_segment")
     found = ranges_of(proposal_of("retrain"), asked, START, CONFIG)
-    assert found == Ranges(START, CONFIG.train.ms, round(1.2 * DAY), 7 * DAY)
+    assert found == Ranges(START, CONFIG.train.ms + 7 * DAY, round(1.2 * DAY), 7 * DAY)
     usual = ranges_of(proposal_of("retrain"), basis(delay_ms=7 * DAY), START, CONFIG)
     assert usual.sealed_ms == CONFIG.sealed.ms
     for other in (asked._replace(cause="label_trouble"), basis(START - 10 * DAY, 7 * DAY, 1_249, cause="new_segment")):

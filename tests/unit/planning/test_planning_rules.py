@@ -67,13 +67,14 @@ def test_a_repair_plan_searches_trains_and_compares_on_a_sealed_window(control: 
     assert plan.budget_ms == 30 * 60_000
 
 
-@pytest.mark.parametrize(("takes", "delay"), [(2, 2), (1_000, 38)])
-def test_late_labels_move_both_ranges_back_by_at_most_half_of_the_range(control: Control, takes: int, delay: int) -> None:
+@pytest.mark.parametrize(("takes", "delay"), [(2, 2), (100, 100), (1_000, 180)])
+def test_late_labels_move_both_ranges_back_by_at_most_twice_the_range(control: Control, takes: int, delay: int) -> None:
     proposal = Proposal(action="search_features_and_retrain", reasons=(Reason(text="because"),), utilities={})
     plan = compose(proposal, Basis(NOW, incident(), "c", (WINDOW,), takes * DAY), control.places, PlanningConfig())
     assert plan.sealed == (START - (14 + delay) * DAY, START - delay * DAY)
     data, search = plan.steps[0].arguments, plan.steps[1].arguments
     assert (data["until_ms"], data["label_delay_ms"]) == (START, delay * DAY), "labels count until now"
+    assert data["train_ms"] == (90 + delay) * DAY, "and as many rows are looked at, however late labels come"
     assert search["until_ms"] == plan.sealed[0]
 
 
