@@ -53,5 +53,9 @@ class JudgingConfig(Section):
     recheck: Duration = Duration.of("3d")
     """How long to wait for more outcomes after an unclear verdict."""
 
+    alarmed_recheck: Duration = Duration.of("1h")
+    """How long to wait after the first unclear comparison that an alarm has called for in probation; then twice as long after the
+    alarm each time."""
+
     seed: int = 0
     """Seed of the bootstrap."""

@@ -85,18 +85,28 @@ class Judging:
         return Move(to=to, reason=verdict.reason, rule=f"shadow_{verdict.outcome}", details={"shadow": verdict})
 
     def weigh_probation(self, incident: Incident, answer: dict[str, Any], now_ms: int) -> Move:
-        """Judge a new champion: keep it, roll it back, or wait for more outcomes."""
-        verdict = weigh_probation(read_evidence(answer), self._live)
+        """Judge a new champion: keep it, roll it back, or wait for more outcomes.
+
+        Before its time is over it is asked only where alarms have told ill of it, and then only harm ends it.
+        """
         since = int(incident.details["promoted_ms"])
+        is_early = now_ms < since + self._config.probation.ms
+        verdict = weigh_probation(read_evidence(answer), self._live, is_early=is_early)
+        if is_early and verdict.outcome != "fail":
+            return self._wait(incident, verdict, now_ms, least_ms=since + self._config.probation.ms - now_ms)
         if verdict.outcome == "inconclusive" and now_ms < since + self._config.longest_probation.ms:
             return self._wait(incident, verdict, now_ms)
         to: State = "rolled_back" if verdict.outcome == "fail" else "closed"
         details = {"probation": verdict}
         return Move(to=to, reason=verdict.reason, rule=f"probation_{verdict.outcome}", details=details)
 
-    def _wait(self, incident: Incident, verdict: Verdict, now_ms: int) -> Move:
-        checks = f"{incident.state}_checks"
+    def _wait(self, incident: Incident, verdict: Verdict, now_ms: int, least_ms: int | None = None) -> Move:
+        checks, wait_ms = f"{incident.state}_checks", self._config.recheck.ms
+        if least_ms is not None:
+            # Twice as long after the alarm each time: so many looks are few, whatever length of time the stream's outcomes take.
+            since_ms = now_ms - int(incident.details.get("alarmed_ms", now_ms))
+            wait_ms = min(max(since_ms, self._config.alarmed_recheck.ms), least_ms)
         return Move(
-            to=incident.state, reason=verdict.reason, rule="wait_for_outcomes", waits_until_ms=now_ms + self._config.recheck.ms,
+            to=incident.state, reason=verdict.reason, rule="wait_for_outcomes", waits_until_ms=now_ms + wait_ms,
             details={incident.state: verdict, checks: incident.details.get(checks, 0) + 1},
         )  # fmt: skip

@@ -11,6 +11,8 @@ from daemon.gates.base import Evidence, Finding, Gate, Limits, Outcome
 
 Phase = Literal["sealed", "shadow", "probation"]
 
+_OFTEN = 3.29 / 1.96
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What was decided in a phase, and what each gate said."""
@@ -52,14 +54,18 @@ def weigh(phase: Phase, evidence: Evidence, gates: Sequence[Gate], limits: Limit
     return Verdict(phase=phase, outcome="pass", reason=f"all {len(findings)} claims hold", findings=findings)
 
 
-def weigh_probation(evidence: Evidence, limits: Limits) -> Verdict:
-    """Ask whether the new champion does harm: `fail` only when it is worse than the previous one beyond chance."""
+def weigh_probation(evidence: Evidence, limits: Limits, *, is_early: bool = False) -> Verdict:
+    """Ask whether the new champion does harm: `fail` only when it is worse than the previous one beyond chance.
+
+    Who looks early looks more often, so what is beyond chance lies further out then: at 99.9 instead of 95 % of a normal
+    distribution.
+    """
     difference = evidence.metric.difference if evidence.metric is not None else None
     numbers = {"rows": float(evidence.rows), "positives": float(evidence.positives)}
     if difference is None or evidence.rows < limits.least_rows or evidence.positives < limits.least_positives:
         return _probation("inconclusive", "too few outcomes to compare", numbers)
     numbers |= {"difference": difference.value, "low": difference.low, "high": difference.high}
-    if difference.high < 0:
+    if difference.value + (difference.high - difference.value) * (_OFTEN if is_early else 1.0) < 0:
         return _probation("fail", "the new champion is worse than the previous one, beyond chance", numbers)
     return _probation("pass", "the new champion isn't worse than the previous one beyond chance", numbers)
 

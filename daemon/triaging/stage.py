@@ -12,7 +12,19 @@ from daemon.ledger.records import Incident, Move, PlanStep
 from daemon.places import Places
 from daemon.planners.base import Diagnosis
 from daemon.triaging.config import TriagingConfig
-from daemon.triaging.triage import CHALLENGE, DATA, Silence, Standing, Told, columns_of, in_order, is_told, served_since, triage
+from daemon.triaging.triage import (
+    CHALLENGE,
+    DATA,
+    HARM,
+    Silence,
+    Standing,
+    Told,
+    columns_of,
+    in_order,
+    is_told,
+    served_since,
+    triage,
+)
 from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
@@ -49,9 +61,20 @@ class Triaging:
             if decision.what == "open":
                 opened = self._ledger.open_for_event(event, event.kind, champion, decision.rule, now_ms)
                 log.info("IncidentOpened", incident=opened.id, cause=event.kind, event_time=text_of(now_ms))
-            else:
-                settled = "folded" if decision.what == "fold" else "ignored"
-                self._ledger.settle_event(event, settled, decision.rule, decision.incident, now_ms)
+                continue
+            if decision.what == "fold":
+                self._wake(next(one for one in standing.under_way if one.id == decision.incident), event, now_ms)
+            settled = "folded" if decision.what == "fold" else "ignored"
+            self._ledger.settle_event(event, settled, decision.rule, decision.incident, now_ms)
+
+    def _wake(self, incident: Incident, event: DriftEvent, now_ms: int) -> None:
+        """Have a new champion that alarms tell ill of compared at once: its probation would wait for weeks."""
+        tells_ill = event.kind in HARM and event.transition == "confirmed" and event.digest in {"", incident.challenger}
+        if incident.state != "probation" or not tells_ill:
+            return
+        details = {"alarmed_ms": incident.details.get("alarmed_ms", now_ms)}
+        reason = f"{event.kind} was confirmed of the new champion"
+        self._ledger.move(incident, Move(to="probation", reason=reason, rule="alarmed", details=details), now_ms)
 
     def _standing(self, event: DriftEvent, champion: str) -> Standing:
         known = self._ledger.incidents(self._places.model)

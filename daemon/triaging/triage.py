@@ -25,6 +25,8 @@ TRAINING = frozenset(
 # What is said of the inputs alone: one diagnosis speaks for both, since it looks at all inputs and at the score. It doesn't look
 # at the share of labels, so what it says of the inputs calms no change of those.
 SHIFT = frozenset({"feature_drift", "score_drift", "performance_estimate"})
+# What says that a model does worse than it did.
+HARM = frozenset({"loss_drift", "performance"})
 _KNOWN = (TRAINING - {CHALLENGE, REQUEST}) | {DATA, SERVING}
 
 

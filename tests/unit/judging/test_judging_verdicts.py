@@ -14,6 +14,8 @@ from daemon.ledger.records import Incident
 from daemon.places import Places
 from tests.kit.control import DAY, MODEL, START, comparison
 
+HOUR = DAY // 24
+
 PLACES = Places(MODEL, "/lake", Path("/registry"), DAY)
 
 
@@ -79,6 +81,23 @@ def test_probation_without_outcomes_waits_then_keeps_the_champion(judging: Judgi
     few = comparison(-0.5, rows=10)
     assert judging.weigh_probation(incident("probation", promoted_ms=START), few, START + 14 * DAY).to == "probation"
     assert judging.weigh_probation(incident("probation", promoted_ms=START), few, START + 28 * DAY).to == "closed"
+
+
+def test_an_alarm_has_a_new_champion_compared_before_its_time_and_only_harm_ends_it(judging: Judging) -> None:
+    alarmed = incident("probation", promoted_ms=START, alarmed_ms=START + DAY)
+    worse = judging.weigh_probation(alarmed, comparison(-0.05), START + DAY)
+    assert (worse.to, worse.rule) == ("rolled_back", "probation_fail")
+    waits = [
+        judging.weigh_probation(alarmed, comparison(0.05), START + DAY + hours * HOUR).waits_until_ms
+        for hours in (0, 1, 6, 100, 300)
+    ]
+    assert waits == [START + DAY + hours * HOUR for hours in (1, 2, 12, 200)] + [START + 14 * DAY]
+
+
+def test_who_looks_early_asks_for_more(judging: Judging) -> None:
+    """The interval of that comparison is 0.01 to each side: 0.012 are worse at 95 %, and not at 99.9 %."""
+    for days, to in ((1, "probation"), (14, "rolled_back")):
+        assert judging.weigh_probation(incident("probation", promoted_ms=START), comparison(-0.012), START + days * DAY).to == to
 
 
 def test_probation_compares_the_new_champion_with_the_previous_one(judging: Judging) -> None:

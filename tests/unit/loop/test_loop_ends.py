@@ -67,6 +67,35 @@ async def test_a_champion_that_disappoints_is_rolled_back(tmp_path: Path) -> Non
     assert slots(control) == {"champion": control.champion}
 
 
+@pytest.mark.parametrize(
+    ("kind", "transition", "of", "state"),
+    [
+        ("loss_drift", "confirmed", "challenger", "rolled_back"),
+        ("performance", "confirmed", "challenger", "rolled_back"),
+        ("performance", "confirmed", "champion", "probation"),
+        ("serving", "confirmed", "challenger", "probation"),
+        ("performance", "suspected", "challenger", "probation"),
+        ("feature_drift", "confirmed", "challenger", "probation"),
+    ],
+)
+async def test_an_alarm_about_a_new_champion_is_looked_into_at_once(
+    tmp_path: Path, kind: str, transition: str, of: str, state: str
+) -> None:
+    """What is said of the one that it replaced says nothing of it, and a bug of serving is an incident of its own."""
+    control = Control(tmp_path, live_champion=comparison(-0.05))
+    async with running(control) as (ledger, made, go):
+        made.on_event(event(START))
+        day = 0
+        while not ledger.incidents() or ledger.incidents()[0].state != "probation":
+            await go(day, day)
+            day += 1
+        made.on_event(event(START + day * DAY, kind, transition, name="alarm", digest=getattr(control, of)))
+        await go(day, day + 1)
+        assert ledger.incidents()[0].state == state
+        await go(day + 2, day + 40)
+        assert ledger.incidents()[0].state == "rolled_back", "with or without an alarm, in the end"
+
+
 async def test_what_serving_refuses_is_refused_with_its_reason(tmp_path: Path) -> None:
     control = Control(tmp_path)
     control.world = FileWorld(tmp_path / "d.jsonl", MODEL, refuses={control.challenger: "three extra inputs"})
