@@ -100,14 +100,14 @@ class Dossier:
 
     def drift(self, top: int) -> list[dict[str, Any]]:
         """Return the columns that moved, most moved first."""
-        moved = sorted(self._situation.diagnosis.moved[:MOST], key=lambda one: -(number(one.get("statistic")) or 0.0))
+        moved = sorted(self._situation.diagnosis.moved, key=lambda one: -(number(one.get("statistic")) or 0.0))
         return [
             {
                 "column": self._names.column(one.get("feature", one.get("column"))),
                 "psi": number(one.get("statistic")),
                 "effect": number(one.get("effect")),
             }
-            for one in moved[:top]
+            for one in moved[: min(top, MOST)]
         ]
 
     def slices(self, top: int) -> list[dict[str, Any]]:
