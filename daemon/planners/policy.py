@@ -133,7 +133,7 @@ class PolicyPlanner:
         for action in _WEIGHED:
             weighed[action] = None if action in excluded else self._utility(action, situation, known)
         if weighed["wait_for_labels"] is None:
-            excluded["wait_for_labels"] = "labels are known well enough, or were waited for long enough"
+            excluded["wait_for_labels"] = _no_wait(situation, known)
         best = max(ORDER, key=lambda action: (_or_never(weighed[action]), -ORDER.index(action)))
         return Proposal(
             action=best,
@@ -209,7 +209,8 @@ class PolicyPlanner:
             return None
         if known.has_labels and known.rows.are_coming:
             fresh = known._replace(rows=Rows())
-            return max(0.01, *(self._utility(action, situation, fresh) for action in sorted(TRAINS)))
+            worth = [self._utility(action, situation, fresh) for action in _awaited(situation, known)]
+            return max(0.01, *worth) if worth else None
         return None if known.has_labels else 0.01
 
     def _excluded(self, situation: Situation, known: _Known) -> dict[str, str]:
@@ -264,6 +265,22 @@ def _remembered(past: tuple[Similar, ...]) -> tuple[Reason, ...]:
         for one in past[:2]
         for evidence in [(one.lesson.incident,) if one.lesson.incident else ()]
     )
+
+
+def _awaited(situation: Situation, known: _Known) -> list[Action]:
+    """Return the trainings that rows can be waited for: not what is frozen now, for nobody can say for how long.
+
+    That promotions are used up is no reason against it: the room for the next one comes while it is waited.
+    """
+    if situation.is_frozen or known.broken >= _PROBABLE:
+        return []
+    return [action for action in sorted(TRAINS) if situation.has_windows or action != "search_features_and_retrain"]
+
+
+def _no_wait(situation: Situation, known: _Known) -> str:
+    if situation.waits_left > 0 and known.has_labels and known.rows.are_coming:
+        return "no training could use what is waited for"
+    return "labels are known well enough, or were waited for long enough"
 
 
 def _surely_lost(situation: Situation) -> float:
