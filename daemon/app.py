@@ -142,6 +142,7 @@ def loop_of(
         policy=_planner(POLICY, model, ledger),
         planner=_planner(model.planning_config().planner, model, ledger),
         machine=lambda: read_machine(float(skills.memory_mb)),
+        judging=model.judging.model_dump(mode="json"),
     )
     deploying = Deploying(
         model.name,

@@ -253,7 +253,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What plans have in common that do the same about the same cause: what a playbook allows, and is found by.
 
     `rows` says what a training or a comparison takes: the rows that the config says, or those since a change. `settings` are
-    those of the config that shape a plan. Who proposed it, the champion and its windows don't belong to it.
+    those of the config that shape a plan, and its judge's. Who proposed it, the champion and its windows don't belong to it.
     """
 
     model: str

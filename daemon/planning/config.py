@@ -84,8 +84,8 @@ class PlanningConfig(Section):
     further below is expected to do harm, and isn't done."""
 
     playbook_successes: int = Field(default=3, ge=1)
-    """After how many plans of the same cause, action and settings in a row whose champion passed its probation, a playbook is
-    proposed. A plan that ran and was refused, failed or was rolled back breaks the row."""
+    """After how many plans of the same cause, action and settings (these and `judging`'s) in a row whose champion passed its
+    probation, a playbook is proposed. A plan that ran and was refused, failed or was rolled back breaks the row."""
 
     playbook_expiry: Duration = Duration.of("180d")
     """Wall-clock time after which the approval of a playbook is void, and it must be given again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -62,6 +62,7 @@ class Planning:
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
         machine: reports what a training could have; without it nothing is said of where one should run.
+        judging: the judge's settings by name, which playbooks are bound to.
 
     Attributes:
         approvals: what people say of its plans.
@@ -80,6 +81,7 @@ class Planning:
         policy: Planner | None = None,
         planner: Planner | None = None,
         machine: Callable[[], Machine] | None = None,
+        judging: Mapping[str, Any] | None = None,
     ) -> None:
         self._ledger = ledger
         self._places = places
@@ -92,6 +94,7 @@ class Planning:
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
         self._read_machine = machine
         self._machine: Machine | None = None
+        self._judging = judging or {}
         self.approvals = Approvals(ledger, config)
         self.playbooks = Playbooks(ledger, places.model, config)
 
@@ -116,7 +119,7 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=choice.proposer)
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
-        recipe = recipe_of(proposal, _diagnosis(incident).likely, self._places.model, self._config)
+        recipe = recipe_of(proposal, _diagnosis(incident).likely, self._places.model, self._config, self._judging)
         return Move(
             to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, challenger=_restored(proposal),
             details=thought | ({} if recipe is None else {"recipe": recipe}),

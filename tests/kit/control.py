@@ -176,6 +176,7 @@ class Control:
             most_waits=triage.most_waits,
             has_windows=not is_observed,
             planner=thinker,
+            judging=judge.model_dump(mode="json"),
         )
         deploy = Deploying(
             MODEL,
