@@ -175,6 +175,8 @@ class Lake:
             files = data_set(handle, self.location(model, table), table, time, span)
             hidden = hidden_in(handle if version is None else self._existing(model, table)) - {*keys}
             wanted = list(columns) if columns is not None else [one for one in files.schema.names if one not in {DATE, *hidden}]
+            if unknown := {*wanted, *(among or {})} - {*files.schema.names}:
+                raise LakeError(f"{model}/{table}: there is no column {', '.join(sorted(unknown))}")
             if refused := hidden & {*wanted, *(among or {})}:
                 raise LakeError(
                     f"{model}/{table}: {', '.join(sorted(refused))} is tagged, and nobody may see its values; leave it out, "
