@@ -34,10 +34,11 @@ def rows_to_learn_from(situation: Situation, least_rows: int, *, contradicts: bo
     span_ms = situation.now_ms - delay_ms - change.since_ms
     if span_ms <= 0:
         return Rows()
-    if change.rows >= least_rows and span_ms >= DELAYS * delay_ms:
-        return Rows(change.since_ms, why=f"rows before the change contradict the {change.rows} labelled ones since it")
+    rows = change.learnable
+    if rows >= least_rows and span_ms >= DELAYS * delay_ms:
+        return Rows(change.since_ms, why=f"rows before the change contradict the {rows} labelled ones to learn from since it")
     # As many will be there after all the waits as come in the same time now.
     later_ms = span_ms + situation.waits_left * situation.wait_ms
-    if change.rows * later_ms / span_ms >= least_rows and later_ms >= DELAYS * delay_ms:
-        return Rows(are_coming=True, why=f"rows before the change contradict those since it, of which {change.rows} are labelled")
+    if rows * later_ms / span_ms >= least_rows and later_ms >= DELAYS * delay_ms:
+        return Rows(are_coming=True, why=f"rows before the change contradict those since it, {rows} of which can be learnt from")
     return Rows()

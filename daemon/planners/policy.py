@@ -251,7 +251,9 @@ class PolicyPlanner:
         said.append(f"{labels.rows} labelled rows, coverage {labels.coverage if labels.coverage is not None else 0.0:.2f}")
         if best == "restore_archived" and known.archived is not None:
             better = known.archived
-            said.append(f"an earlier champion is {better.value:+.4f} better on {better.rows} rows since the change")
+            rows = f"the newest {better.rows} of {better.labelled}" if better.labelled > better.rows else f"{better.rows}"
+            chosen = f", the best of {better.compared}" if better.compared > 1 else ""
+            said.append(f"an earlier champion is {better.value:+.4f} better on {rows} rows since the change{chosen}")
         if known.rows.why:
             said.append(known.rows.why)
         said.append(f"{best} has the highest utility; {situation.promotions} promotions in the last 30 days")

@@ -13,10 +13,9 @@ from daemon.planners.base import REPLACES, TRAINS, Action, Change, Proposal
 from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Placement
+from skills._kit.ranges import FRESH_SEALED, Lengths, Ranges, since_change
 from streams.contracts.features import Window
 
-# Of the rows since a change so many are kept for the judge; the others are learnt from.
-FRESH_SEALED = 0.4
 # An archived bundle was chosen by the first half of the rows since the change, so it is judged on the second.
 ARCHIVED_SEALED = 0.5
 
@@ -35,21 +34,6 @@ class Basis(NamedTuple):
     proposer: str = POLICY
     change: Change | None = None
     device: Placement | None = None
-
-
-class Ranges(NamedTuple):
-    """Event times of a plan's rows, as lengths: all of them end `delay_ms` before `until_ms`, the last `sealed_ms` are sealed."""
-
-    until_ms: int
-    train_ms: int
-    sealed_ms: int
-    delay_ms: int
-
-    @property
-    def sealed(self) -> tuple[int, int]:
-        """The sealed window [since, until)."""
-        end_ms = self.until_ms - self.delay_ms
-        return end_ms - self.sealed_ms, end_ms
 
 
 def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig) -> Plan:
@@ -87,12 +71,9 @@ def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningC
     if proposal.action == "restore_archived" and basis.change is not None:
         since_ms, share = basis.change.since_ms, ARCHIVED_SEALED
     if since_ms is not None:
-        delay_ms = basis.label_delay_ms
-        span_ms = until_ms - delay_ms - since_ms
-        sealed_ms = min(config.sealed.ms, int(span_ms * share))
-        if sealed_ms > 0:
-            train_ms = min(max(config.train.ms, sealed_ms + delay_ms + 1), until_ms - since_ms)
-            return Ranges(until_ms, train_ms, sealed_ms, delay_ms)
+        ranges = since_change(since_ms, until_ms, basis.label_delay_ms, Lengths(config.train.ms, config.sealed.ms), share)
+        if ranges is not None:
+            return ranges
     # At most half of the training range is given up for late labels.
     delay_ms = min(basis.label_delay_ms, (config.train.ms - config.sealed.ms) // 2)
     return Ranges(until_ms, config.train.ms, config.sealed.ms, delay_ms)
