@@ -139,11 +139,17 @@ INCONCLUSIVE = "inconclusive"
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration that was tried and what came of it: the state that its incident ended in, `running` or `inconclusive`."""
+    """A configuration that was tried and what came of it: the state that its incident ended in, `running` or `inconclusive`.
+
+    `sealed` is the window that it was judged on, `rows` how many there were, and `lacked` how many more the judge wanted.
+    """
 
     configuration: str
     outcome: str
     time_ms: int
+    sealed: tuple[int, int] | None = None
+    rows: int = 0
+    lacked: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
