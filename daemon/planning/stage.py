@@ -57,11 +57,11 @@ class Planning:
         known_skills: names of the skills that exist.
         label_wait_ms: how long a wait for labels takes, in event time.
         most_waits: how often to wait.
+        judging: the judge's settings by name, which playbooks are bound to.
         has_windows: whether the model's server computes windows.
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
         machine: reports what a training could have; without it nothing is said of where one should run.
-        judging: the judge's settings by name, which playbooks are bound to.
 
     Attributes:
         approvals: what people say of its plans.
@@ -76,11 +76,11 @@ class Planning:
         *,
         label_wait_ms: int,
         most_waits: int,
+        judging: Mapping[str, Any],
         has_windows: bool = True,
         policy: Planner | None = None,
         planner: Planner | None = None,
         machine: Callable[[], Machine] | None = None,
-        judging: Mapping[str, Any] | None = None,
     ) -> None:
         self._ledger = ledger
         self._places = places
@@ -93,7 +93,7 @@ class Planning:
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
         self._read_machine = machine
         self._machine: Machine | None = None
-        self._judging = judging or {}
+        self._judging = judging
         self.approvals = Approvals(ledger, config)
         self._tried = Tried(ledger, places, config)
         self.playbooks = Playbooks(ledger, places.model, config)

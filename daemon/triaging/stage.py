@@ -35,14 +35,14 @@ class Triaging:
         ledger: where events wait and incidents are opened.
         places: where the skills find the lake and the registry.
         config: cooldown, range of the diagnosis, waiting for labels.
-        lengths: into which parts plans split rows, which the diagnosis counts; without them it counts all together.
+        lengths: into which parts plans split rows, which the diagnosis counts.
     """
 
-    def __init__(self, ledger: Ledger, places: Places, config: TriagingConfig, lengths: Lengths | None = None) -> None:
+    def __init__(self, ledger: Ledger, places: Places, config: TriagingConfig, lengths: Lengths) -> None:
         self._ledger = ledger
         self._places = places
         self._config = config
-        self._lengths = {} if lengths is None else lengths._asdict()
+        self._lengths = lengths
 
     def triage(self, champion: str, now_ms: int) -> None:
         """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
@@ -88,7 +88,7 @@ class Triaging:
             "recent_rows": self._config.recent_rows,
             "deployed_ms": served_since(deployed, incident.champion),
             "archived": self._archived(incident.champion),
-            **self._lengths,
+            **self._lengths._asdict(),
         }
         return PlanStep(key=f"diagnose_{incident.details.get('rounds', 0)}", skill="diagnose_drift", arguments=arguments)
 
