@@ -43,6 +43,7 @@ from daemon.registry.mlflow_door import MlflowRegistry
 from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings, GovernedModelSettings
 from daemon.triaging.stage import Triaging
+from skills._kit.ranges import Lengths
 from streams.contracts.topics import topic_name
 from streams.inference.store import BundleStore
 from streams.runtime.clock import EventClock, SystemClock
@@ -142,6 +143,7 @@ def loop_of(
         policy=_planner(POLICY, model, ledger),
         planner=_planner(model.planning_config().planner, model, ledger),
         machine=lambda: read_machine(float(skills.memory_mb)),
+        judging=model.judging.model_dump(mode="json"),
     )
     deploying = Deploying(
         model.name,
@@ -153,7 +155,7 @@ def loop_of(
         probation_ms=model.judging.probation.ms,
     )
     stages = Stages(
-        triaging=Triaging(ledger, places, model.triaging),
+        triaging=Triaging(ledger, places, model.triaging, Lengths(model.planning.train.ms, model.planning.sealed.ms)),
         planning=planning,
         executing=Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None),
         judging=Judging(places, model.judging, model.declared.task),

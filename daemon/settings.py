@@ -107,7 +107,8 @@ class LedgerSettings(Section):
     url: str | None = None
     """A PostgreSQL database, for instance postgresql://driftwake@db.example/driftwake: it must exist, and the role must own it or
     be allowed to create tables in it. Its password is best left to PGPASSFILE. Daemons with different models can share it; one
-    daemon a model can write. None keeps a SQLite file under `data_dir`."""
+    daemon a model can write, and of other daemons' models only tokens that list them, and an admin's without one, see anything.
+    None keeps a SQLite file under `data_dir`."""
 
     audit_key_file: Path | None = None
     """File of a key (64 hex digits) that seals the records of the audit: nobody without it can write a chain that passes for
@@ -190,6 +191,11 @@ class DaemonSettings(StreamsSettings):
     def topic_role(self) -> Role:
         """What commands may that come over Kafka: in a replay, whose broker is its own and which has no other way in, all."""
         return "admin" if self.is_replay else self.access.topic_role
+
+    @property
+    def own_models(self) -> frozenset[str] | None:
+        """The models, where other daemons may keep theirs in the same ledger; None where all that is there is this daemon's."""
+        return None if self.ledger.url is None else frozenset(model.name for model in self.models)
 
     @property
     def ledger_place(self) -> str | Path:

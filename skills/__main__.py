@@ -2,7 +2,7 @@
 
 The input is JSON with the skill's arguments. The output appears by an atomic rename: `{"ok": true, "result": ...}` with exit
 status 0, or `{"ok": false, "error": {"kind": ..., "message": ...}}` with exit status 1. A run that dies leaves no output. What a
-library said of an error nobody foresaw is on standard error alone: it may repeat values of the data.
+library said of an error is on standard error alone: it may repeat values of the data.
 """
 
 from __future__ import annotations
@@ -30,11 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = carry_out(find(asked.name), _read(asked.input), asked.work)
     except SkillError as error:
         if error.__cause__ is not None:
+            _unhide(error)
             traceback.print_exception(error)
         write_atomically(asked.output, encode_answer(None, error))
         return 1
     write_atomically(asked.output, encode_answer(result, None))
     return 0
+
+
+def _unhide(error: BaseException) -> None:
+    """Let a traceback show what an error came from though it was raised so that no other log does."""
+    found: BaseException | None = error
+    while found is not None:
+        found.__suppress_context__ = False
+        found = found.__cause__ or found.__context__
 
 
 def _read(path: Path) -> bytes:

@@ -142,6 +142,13 @@ class _Support(NamedTuple):
     lacks: str
 
 
+class _Past(NamedTuple):
+    """What the log's buckets gave: whose signals they are, and their levels, which are as large as all else together."""
+
+    panel: Panel
+    levels: Levels
+
+
 class _Learnt(NamedTuple):
     """What was learnt from all of the history and, where that was enough, from its first part, up to a bucket's number."""
 
@@ -163,10 +170,11 @@ def run(request: Input, work: Path) -> Output:
     progress.say(f"{history.rows.table.num_rows:,} rows read in {clock.monotonic() - begun:.1f} s")
     bundle = bundle._replace(profile=resliced(bundle.profile, bundle.manifest.schema, request.watch, history.rows))
     replay, read = _read(request, bundle, history, clock, progress.say)
-    supports = _supports(request, replay, read, history)
+    past = _Past(read.recorded, levels_of(read.recorded, replay.views, read.readings))
+    supports = _supports(request, past, history)
     _refuse(request, supports, history)
     progress.say("learning what is usual")
-    learnt = _learn(request, replay, read, bundle, supports)
+    learnt = _learn(request, replay, past, bundle, supports)
     progress.say("counting the alarms that the log would have raised")
     detectors = _detectors(request, replay, read, learnt, supports)
     powers = []
@@ -237,10 +245,10 @@ def _config(request: Input) -> MonitoringConfig:
         raise InputError(f"the monitoring's settings: {error}") from error
 
 
-def _supports(request: Input, replay: Replay, read: Read, history: History) -> dict[Group, _Support]:
+def _supports(request: Input, past: _Past, history: History) -> dict[Group, _Support]:
     """Say of each group how many weeks its history lacks, by the signal that was measured in the fewest buckets."""
     found: dict[Group, _Support] = {}
-    panel, levels = read.recorded, levels_of(read.recorded, replay.views, read.readings)
+    panel, levels = past
     is_known, begin = ~np.isnan(levels.level), _begin(levels)
     for number, group in enumerate(panel.groups):
         signals = np.flatnonzero(panel.group == number)
@@ -279,8 +287,8 @@ def _refuse(request: Input, supports: Mapping[Group, _Support], history: History
     )
 
 
-def _learn(request: Input, replay: Replay, read: Read, bundle: Bundle, supports: Mapping[Group, _Support]) -> _Learnt:
-    panel, levels = read.recorded, levels_of(read.recorded, replay.views, read.readings)
+def _learn(request: Input, replay: Replay, past: _Past, bundle: Bundle, supports: Mapping[Group, _Support]) -> _Learnt:
+    panel, levels = past
     asked, begin = asked_of(request.watch), _begin(levels)
     normal = learn_normal(panel, levels, asked, np.random.default_rng(request.seed))
     if normal is None:

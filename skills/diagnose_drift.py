@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skills._kit.archives import Archive, ArchivedGain, Changed, change_of, gains_of, surely_returned
+from skills._kit.archives import Archive, ArchivedGain, gains_of, surely_returned
 from skills._kit.causes import UNTRUSTED, Signs, WeighedCause, weigh
+from skills._kit.changes import Changed, change_of
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
@@ -34,6 +35,7 @@ from skills._kit.frames import Booleans, Floats, integers
 from skills._kit.grammar import RANGES_MS
 from skills._kit.headroom import headroom_of
 from skills._kit.performance import Performance, performance_of
+from skills._kit.ranges import Lengths
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
@@ -63,7 +65,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Where fewer than `recent_rows` requests came in that, it reaches back further, up to `LOOK_BACK` times as far: a stream of few
     requests would else never have the labels that a loss is measured by, however long one waits.
     `deployed_ms` is when the champion took over from another bundle, None where it was the first; `archived` are digests of
-    earlier champions, the newest first.
+    earlier champions, the newest first. `train_ms` and `sealed_ms` are how far back a plan trains and what it leaves to the
+    judge, 0 where nobody says.
     """
 
     lake: str
@@ -76,6 +79,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     recent_rows: int = 0
     deployed_ms: int | None = None
     archived: tuple[str, ...] = ()
+    train_ms: int = 0
+    sealed_ms: int = 0
 
 
 class Moved(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,12 +203,16 @@ def run(request: Input, work: Path) -> Output:
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
-    change = change_of(request.events, recent.outcomes, schema.task)
     archive, delay_ms = Archive(lake, store, request.model, request.now_ms), labels.delay_ms_p90 or 0.0
-    archived = gains_of(archive, scorer, request.archived, change, delay_ms=delay_ms, seed=SEED) if change is not None else []
+    change = change_of(
+        archive, request.events, delay_ms, Lengths(request.train_ms, request.sealed_ms) if request.train_ms else None, schema.task
+    )
+    began_ms = change.since_ms if change is not None and change.rows else None
+    archived = [] if began_ms is None else gains_of(archive, scorer, request.archived, began_ms, delay_ms=delay_ms, seed=SEED)
     swap = _swap(request, Place(lake, request.model, seen, profile))
     signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
-    causes = weigh(msgspec.structs.replace(signs, returned=surely_returned(archived)))
+    best = surely_returned(archived)
+    causes = weigh(msgspec.structs.replace(signs, returned=best.low, compared=best.compared, compared_rows=best.rows))
     return Output(
         causes=causes,
         moved=[

@@ -73,10 +73,15 @@ def run(request: Input, work: Path) -> Output:
     columns = {role: (column_of(given, roles[role]), kind) for role, kind in _TYPES.items()}
     for column in request.schema.columns:
         columns[column.name] = (column_of(given, column.name), pa.float64() if column.kind == "number" else pa.string())
-    try:
-        rows = pa.table({name: values.cast(kind) for name, (values, kind) in columns.items()})
-    except pa.ArrowException as error:
-        raise InputError(f"table {request.table}: {error}") from error
+    rows = pa.table({name: _cast(name, values, kind) for name, (values, kind) in columns.items()})
     rows = protected(rows, request.schema, request.key_file)
     Lake(request.lake).import_history(request.model, request.schema, rows, request.name)
     return Output(rows=rows.num_rows)
+
+
+def _cast(name: str, values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    try:
+        return values.cast(kind)
+    except pa.ArrowException as error:
+        # Arrow's words repeat the value that it stumbled over; they are in the skill's own log.
+        raise InputError(f"the table's {name} holds {values.type}, not all of which can be read as {kind}") from error

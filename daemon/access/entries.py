@@ -39,7 +39,8 @@ class TokenEntry(Section):
     """The token's SHA-256 in hex."""
 
     models: tuple[str, ...] | None = None
-    """Only these models; none given: all."""
+    """Only these models; none given: all of this daemon. In a ledger that daemons share (`ledger.url`), other daemons' models are
+    seen by those who have them here, and by an `admin` without a list."""
 
     expires: AwareDatetime | None = None
     """From when on it is void; a date stands for its first moment in UTC."""

@@ -38,15 +38,23 @@ class Tokens:
         read: returns all entries, or raises ConfigError.
         wall: for what expires.
         file: looked at before each answer, and read again when it isn't as it was; None where entries can't change.
+        own: the daemon's models, where others keep theirs in the same ledger; None where all that is there is its own.
 
     Raises:
         ConfigError: they can't be read.
     """
 
-    def __init__(self, read: Callable[[], Sequence[TokenEntry]], wall: WallClock, file: Path | None = None) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Sequence[TokenEntry]],
+        wall: WallClock,
+        file: Path | None = None,
+        own: frozenset[str] | None = None,
+    ) -> None:
         self._read = read
         self._wall = wall
         self._file = file
+        self._own = own
         self._stamp = self._seen()
         self._entries = tuple(read())
         self._findings: tuple[str, ...] = ()
@@ -67,7 +75,7 @@ class Tokens:
                 found = entry
         if found is None or (found.expires is not None and self._wall.now() >= found.expires):
             return None
-        return Identity(found.name, found.role, None if found.models is None else frozenset(found.models))
+        return Identity(found.name, found.role, self._models_of(found))
 
     def entries(self) -> tuple[TokenEntry, ...]:
         """Return all entries, void ones too.
@@ -82,6 +90,12 @@ class Tokens:
         if self._findings:
             raise TokensError(self._findings)
         return self._entries
+
+    def _models_of(self, entry: TokenEntry) -> frozenset[str] | None:
+        """Return what a token is for. Of other daemons' models only who is named to them and an admin see anything."""
+        if entry.models is not None:
+            return frozenset(entry.models)
+        return None if entry.role == "admin" else self._own
 
     def _read_again(self) -> None:
         self._entries, self._findings = (), ()
@@ -104,22 +118,23 @@ class Tokens:
         return seen.st_mtime_ns, seen.st_ctime_ns, seen.st_size, seen.st_ino, seen.st_mode
 
 
-def tokens_of(access: AccessConfig, keys: Path, wall: WallClock) -> Tokens:
+def tokens_of(access: AccessConfig, keys: Path, wall: WallClock, own: frozenset[str] | None = None) -> Tokens:
     """Return those who are believed: of the token file, of the environment, or of the one token made for this machine.
 
     Args:
         access: may name the file.
         keys: the folder in which the machine's own token is made where neither file nor environment says anything.
         wall: for what expires.
+        own: the daemon's models, where others keep theirs in the same ledger; None where all that is there is its own.
 
     Raises:
         ConfigError: a finding says what to do.
     """
     if access.tokens is not None:
         file = access.tokens
-        return Tokens(lambda: entries_of_file(file), wall, file)
+        return Tokens(lambda: entries_of_file(file), wall, file, own)
     given = environment().get(TOKENS_VARIABLE)
     if given is not None:
-        return Tokens(lambda: entries_of_text(given), wall)
+        return Tokens(lambda: entries_of_text(given), wall, own=own)
     local = make_local(keys)
-    return Tokens(lambda: entries_of_local(local), wall, local)
+    return Tokens(lambda: entries_of_local(local), wall, local, own)

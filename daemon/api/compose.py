@@ -27,7 +27,8 @@ def api_of(settings: DaemonSettings, reading: Ledger, take: Take, bootstrap: str
     Raises:
         ConfigError: it isn't clear who is believed.
     """
-    room, tokens = ReadingRoom(reading), tokens_of(settings.access, settings.folder("keys"), wall)
+    room = ReadingRoom(reading)
+    tokens = tokens_of(settings.access, settings.folder("keys"), wall, settings.own_models)
     desk = Desk(settings, room, tokens, wall, take, lambda model: slots_at(settings, model, bootstrap))
     guard = Guard(Routes(desk).application(), tokens, Attempts(wall), settings.access.hosts)
     return ApiService(guard, settings.access, settings.data_dir, room)

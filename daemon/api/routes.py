@@ -227,7 +227,10 @@ class Routes:
         return _page(found, limit, lambda one: one.id)
 
     async def audit(self, who: Caller, only: Filter, *, after: Number = 0, limit: Limit = 100) -> Response:
-        """List audit records in order, of those models too that the config has no more; times are event time, [since, until)."""
+        """List audit records in order, times are event time, [since, until); of those models too that the config has no more.
+
+        Not of those for who sees only some, as in a ledger that daemons share.
+        """
         if only.model is not None and not who.sees(only.model):
             raise Problem(HTTPStatus.FORBIDDEN)
         cut = Cut(who.models, after, limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from daemon.gates.base import Evidence, Finding, Limits, Spec
 
 SPEC = Spec(name="beats_champion", claim="the paired difference's interval lies above the margin")
@@ -15,6 +17,7 @@ def check(evidence: Evidence, limits: Limits) -> Finding:
         return Finding(gate=SPEC.name, outcome="inconclusive", reason="the difference wasn't measured", numbers=numbers)
     numbers |= {"difference": difference.value, "low": difference.low, "high": difference.high}
     if evidence.rows < limits.least_rows or evidence.positives < limits.least_positives:
+        numbers |= {"rows_lacked": _lacked(evidence, limits)}
         return Finding(gate=SPEC.name, outcome="inconclusive", reason="too few rows or positives to judge", numbers=numbers)
     if difference.low > limits.margin:
         return Finding(
@@ -27,3 +30,9 @@ def check(evidence: Evidence, limits: Limits) -> Finding:
     return Finding(
         gate=SPEC.name, outcome="inconclusive", reason="the interval of the difference holds the margin", numbers=numbers
     )
+
+
+def _lacked(evidence: Evidence, limits: Limits) -> float:
+    """Return how many more rows it takes, if positives come among them as they did."""
+    for_positives = math.ceil(evidence.rows * limits.least_positives / max(evidence.positives, 1))
+    return float(max(limits.least_rows, for_positives) - evidence.rows)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+import math
+from typing import Any, Literal, cast
 
 import msgspec
 from sqlalchemy import func, select
@@ -13,7 +14,7 @@ from daemon.ledger.actors import person
 from daemon.ledger.inbox import settle_command
 from daemon.ledger.records import Approval, Experiment, Lesson, Plan, Spend, State
 from daemon.ledger.store import Store
-from daemon.ledger.tables import ApprovalRow, BudgetEntryRow, ExperimentRow, LessonRow, PlanRow
+from daemon.ledger.tables import ApprovalRow, BudgetEntryRow, ExperimentRow, IncidentRow, LessonRow, PlanRow
 from streams.contracts.records import Command
 
 
@@ -62,12 +63,12 @@ class Memory(Store):
 
     def experiments(self, model: str, configuration: str) -> list[Experiment]:
         """Read what came of the same configuration before, oldest first."""
-        query = select(ExperimentRow).where(ExperimentRow.model == model, ExperimentRow.configuration == configuration)
+        query = select(ExperimentRow, PlanRow.data, IncidentRow.details)
+        query = query.join(IncidentRow, IncidentRow.id == ExperimentRow.incident_id)
+        query = query.join(PlanRow, PlanRow.digest == IncidentRow.plan_digest)
+        query = query.where(ExperimentRow.model == model, ExperimentRow.configuration == configuration)
         with self._reading() as session:
-            return [
-                Experiment(configuration=row.configuration, outcome=row.outcome, time_ms=row.time_ms)
-                for row in session.scalars(query.order_by(ExperimentRow.id))
-            ]
+            return [experiment_of(*found) for found in session.execute(query.order_by(ExperimentRow.id))]
 
     def lessons(self, model: str, limit: int = 50) -> list[Lesson]:
         """Read the newest lessons, oldest first."""
@@ -120,6 +121,20 @@ def approval_of(row: ApprovalRow) -> Approval:
         decision=cast("Literal['approve', 'refuse']", row.decision),
         state=cast("Literal['given', 'used', 'void']", row.state),
         expires_wall_ms=row.expires_wall_ms,
+    )
+
+
+def experiment_of(row: ExperimentRow, plan: dict[str, Any], details: dict[str, Any]) -> Experiment:
+    """Read an experiment from its row, the plan that was carried out, and what was found about it."""
+    numbers = [one.get("numbers") or {} for one in details.get("sealed", {}).get("findings", ())]
+    since_ms, until_ms = plan["sealed"]
+    return Experiment(
+        configuration=row.configuration,
+        outcome=row.outcome,
+        time_ms=row.time_ms,
+        sealed=(since_ms, until_ms),
+        rows=max((int(one["rows"]) for one in numbers if one.get("rows") is not None), default=0),
+        lacked=max((math.ceil(one["rows_lacked"]) for one in numbers if one.get("rows_lacked") is not None), default=0),
     )
 
 

@@ -139,11 +139,17 @@ INCONCLUSIVE = "inconclusive"
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration that was tried and what came of it: the state that its incident ended in, `running` or `inconclusive`."""
+    """A configuration that was tried and what came of it: the state that its incident ended in, `running` or `inconclusive`.
+
+    `sealed` is the window that it was judged on, `rows` how many there were, and `lacked` how many more the judge wanted.
+    """
 
     configuration: str
     outcome: str
     time_ms: int
+    sealed: tuple[int, int] | None = None
+    rows: int = 0
+    lacked: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
@@ -253,7 +259,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What plans have in common that do the same about the same cause: what a playbook allows, and is found by.
 
     `rows` says what a training or a comparison takes: the rows that the config says, or those since a change. `settings` are
-    those of the config that shape a plan. Who proposed it, the champion and its windows don't belong to it.
+    those of the config that shape a plan, and its judge's. Who proposed it, the champion and its windows don't belong to it.
     """
 
     model: str

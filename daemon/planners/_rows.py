@@ -37,9 +37,12 @@ def rows_to_learn_from(situation: Situation, least_rows: int, *, contradicts: bo
     since = _Since(change, situation)
     if contradicts and likely.cause == "concept_change":
         if since.has(least_rows, DELAYS):
-            return Rows(change.since_ms, why=f"rows before the change contradict the {change.rows} labelled ones since it")
+            return Rows(
+                change.since_ms,
+                why=f"rows before the change contradict the {change.learnable} labelled ones to learn from since it",
+            )
         if since.will_have(least_rows, DELAYS):
-            why = f"rows before the change contradict those since it, of which {change.rows} are labelled"
+            why = f"rows before the change contradict those since it, {change.learnable} of which can be learnt from"
             return Rows(are_coming=True, why=why)
     # A search and a judge that see little of what is new find nothing in it, and a judge in shadow waits for as long as labels
     # take anyway.
@@ -63,12 +66,12 @@ class _Since(NamedTuple):
 
     def has(self, rows: int, delays: int) -> bool:
         """Whether so many labelled rows lie behind it, over so many times as long as most labels take."""
-        return self._span_ms > 0 and self.change.rows >= rows and self._span_ms >= delays * self._delay_ms
+        return self._span_ms > 0 and self.change.learnable >= rows and self._span_ms >= delays * self._delay_ms
 
     def will_have(self, rows: int, delays: int) -> bool:
         """Whether they will after all the waits, if as many come in the same time as do now."""
         later_ms = self._span_ms + self.situation.waits_left * self.situation.wait_ms
-        coming = self.change.rows * later_ms / self._span_ms if self._span_ms > 0 else 0.0
+        coming = self.change.learnable * later_ms / self._span_ms if self._span_ms > 0 else 0.0
         return coming >= rows and later_ms >= delays * self._delay_ms
 
     @property

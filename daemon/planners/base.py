@@ -70,24 +70,35 @@ class Headroom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """When the newest confirmed change began, how many labelled rows were asked since, and how many are of the rarer class.
+    """When the newest confirmed change began, and how many labelled rows were asked since, of the rarer class, and to learn from.
 
-    Where there are no classes all are.
+    Where there are no classes all are of the rarer one. What nobody has counted is None, as in diagnoses of before it was.
     """
 
     since_ms: int
     rows: int
     rare: int = 0
+    train_rows: int | None = None
+
+    @property
+    def learnable(self) -> int:
+        """How many rows there are to learn from, as far as that is known."""
+        return self.rows if self.train_rows is None else self.train_rows
 
 
 class Archived(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier champion: its quality less the present one's on `rows` labelled rows since the change, with the interval."""
+    """An earlier champion: its quality less the present one's on the newest `rows` of `labelled` rows since the change.
+
+    The intervals of all that were `compared` hold together.
+    """
 
     digest: str
     value: float = 0.0
     low: float = 0.0
     high: float = 0.0
     rows: int = 0
+    labelled: int = 0
+    compared: int = 1
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):

@@ -132,7 +132,7 @@ class PolicyPlanner:
         for action in _WEIGHED:
             weighed[action] = None if action in excluded else self._utility(action, situation, known)
         if weighed["wait_for_labels"] is None:
-            excluded["wait_for_labels"] = "labels are known well enough, or were waited for long enough"
+            excluded["wait_for_labels"] = _no_wait(situation, known)
         best = max(ORDER, key=lambda action: (_or_never(weighed[action]), -ORDER.index(action)))
         return Proposal(
             action=best,
@@ -208,7 +208,8 @@ class PolicyPlanner:
             return None
         if known.has_labels and known.rows.are_coming:
             fresh = known._replace(rows=Rows())
-            return max(0.01, *(self._utility(action, situation, fresh) for action in sorted(TRAINS)))
+            worth = [self._utility(action, situation, fresh) for action in _awaited(situation, known)]
+            return max(0.01, *worth) if worth else None
         return None if known.has_labels else 0.01
 
     def _excluded(self, situation: Situation, known: _Known) -> dict[str, str]:
@@ -249,7 +250,9 @@ class PolicyPlanner:
         said.append(f"{labels.rows} labelled rows, coverage {labels.coverage if labels.coverage is not None else 0.0:.2f}")
         if best == "restore_archived" and known.archived is not None:
             better = known.archived
-            said.append(f"an earlier champion is {better.value:+.4f} better on {better.rows} rows since the change")
+            rows = f"the newest {better.rows} of {better.labelled}" if better.labelled > better.rows else f"{better.rows}"
+            chosen = f", the best of {better.compared}" if better.compared > 1 else ""
+            said.append(f"an earlier champion is {better.value:+.4f} better on {rows} rows since the change{chosen}")
         if known.rows.why:
             said.append(known.rows.why)
         said.append(f"{best} has the highest utility; {situation.promotions} promotions in the last 30 days")
@@ -263,6 +266,22 @@ def _remembered(past: tuple[Similar, ...]) -> tuple[Reason, ...]:
         for one in past[:2]
         for evidence in [(one.lesson.incident,) if one.lesson.incident else ()]
     )
+
+
+def _awaited(situation: Situation, known: _Known) -> list[Action]:
+    """Return the trainings that rows can be waited for: not what is frozen now, for nobody can say for how long.
+
+    That promotions are used up is no reason against it: the room for the next one comes while it is waited.
+    """
+    if situation.is_frozen or known.broken >= _PROBABLE:
+        return []
+    return [action for action in sorted(TRAINS) if situation.has_windows or action != "search_features_and_retrain"]
+
+
+def _no_wait(situation: Situation, known: _Known) -> str:
+    if situation.waits_left > 0 and known.has_labels and known.rows.are_coming:
+        return "no training could use what is waited for"
+    return "labels are known well enough, or were waited for long enough"
 
 
 def _surely_lost(situation: Situation) -> float:

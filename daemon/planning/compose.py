@@ -13,11 +13,10 @@ from daemon.planners.base import LEARNABLE, REPLACES, TRAINS, Action, Change, Pr
 from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Placement
+from skills._kit.ranges import FRESH_SEALED, Lengths, Ranges, since_change
 from streams.contracts.features import Window
 
-# Of the rows since a change so many are kept for the judge; the others are learnt from. With fewer rows than these the judge's
-# part would be too small.
-FRESH_SEALED = 0.4
+# With fewer rows since a change than these the judge's part of them would be too small.
 FRESH_ROWS, FRESH_RARE = 1_250, 125
 # Late labels move a training back by at most so many times its own length.
 MOST_DELAY = 2
@@ -53,21 +52,6 @@ class Basis(NamedTuple):
     def news_ms(self) -> int | None:
         """When that began."""
         return None if self.news is None else self.news.since_ms
-
-
-class Ranges(NamedTuple):
-    """Event times of a plan's rows, as lengths: all of them end `delay_ms` before `until_ms`, the last `sealed_ms` are sealed."""
-
-    until_ms: int
-    train_ms: int
-    sealed_ms: int
-    delay_ms: int
-
-    @property
-    def sealed(self) -> tuple[int, int]:
-        """The sealed window [since, until)."""
-        end_ms = self.until_ms - self.delay_ms
-        return end_ms - self.sealed_ms, end_ms
 
 
 def compose(proposal: Proposal, basis: Basis, places: Places, config: PlanningConfig) -> Plan:
@@ -112,12 +96,10 @@ def ranges_of(proposal: Proposal, basis: Basis, until_ms: int, config: PlanningC
     if since_ms is None and proposal.action in TRAINS:
         since_ms = basis.news_ms
     if since_ms is not None:
-        delay_ms = basis.label_delay_ms
-        span_ms = until_ms - delay_ms - since_ms
-        sealed_ms = min(config.sealed.ms, int(span_ms * share))
-        if sealed_ms > 0:
-            train_ms = min(max(config.train.ms, sealed_ms + 1) + delay_ms, until_ms - begins_ms)
-            return Ranges(until_ms, train_ms, sealed_ms, delay_ms)
+        lengths = Lengths(config.train.ms, config.sealed.ms)
+        ranges = since_change(since_ms, until_ms, basis.label_delay_ms, lengths, share, begins_ms=begins_ms)
+        if ranges is not None:
+            return ranges
     # Of rows whose labels are still to come, those that have come are of another kind: none of them is learnt from, unless labels
     # take so long that rows would be too old.
     delay_ms = min(basis.label_delay_ms, MOST_DELAY * config.train.ms, max(until_ms - config.train.ms, 0))

@@ -79,13 +79,17 @@ class PlanningConfig(Section):
     repeat_after: Duration = Duration.of("14d")
     """How long a configuration that didn't help is not tried again."""
 
+    fresh_share: float = Field(default=0.5, ge=0)
+    """An earlier champion that could not be judged is tried again once so many new labelled rows have come, as a share of those
+    that it was judged on; or as many as the judge says it lacked, where that is more."""
+
     tolerated_points: float = Field(default=0.2, ge=0)
     """How far below doing nothing, in points of quality, the policy planner may see what another planner proposes; what it sees
     further below is expected to do harm, and isn't done."""
 
     playbook_successes: int = Field(default=3, ge=1)
-    """After how many plans of the same cause, action and settings in a row whose champion passed its probation, a playbook is
-    proposed. A plan that ran and was refused, failed or was rolled back breaks the row."""
+    """After how many plans of the same cause, action and settings (these and `judging`'s) in a row whose champion passed its
+    probation, a playbook is proposed. A plan that ran and was refused, failed or was rolled back breaks the row."""
 
     playbook_expiry: Duration = Duration.of("180d")
     """Wall-clock time after which the approval of a playbook is void, and it must be given again."""

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 import msgspec
 
 from daemon.access.roles import objection
-from daemon.ledger.records import INCONCLUSIVE, Experiment, Plan
-from daemon.planners.base import FORCED, REPLACES, TRAINS
+from daemon.ledger.records import Experiment, Plan
+from daemon.planners.base import FORCED, REPLACES, TRAINS, Change
 from daemon.planning.config import PlanningConfig
+from daemon.planning.repeats import in_vain, too_soon
 from daemon.planning.rules import SAFE, SiteRule, Wanted, matching
 from streams.contracts.bundle import Manifest
 from streams.contracts.errors import ContractError
@@ -22,7 +23,6 @@ MONTH_MS = 30 * 86_400_000
 MINUTE_MS = 60_000
 SITE_RULE: Final = "site_rule"
 """What rulings of a site's own rules are called, before the rule's id."""
-_NOT_AGAINST = frozenset({"closed", "running", INCONCLUSIVE})
 
 
 class Facts(NamedTuple):
@@ -31,7 +31,8 @@ class Facts(NamedTuple):
     `promoted_ms` are the times of all promotions, `training_minutes` what was spent in the last 30 days, `tried` what came
     of the plan's configuration before, `frozen_by` who froze deployments. `champion` is the one that serves now, `reads` the
     bundle that a training begins from or that is restored, `declared` the schema that the config declares now. `cause` is the
-    likeliest cause, `requester_role` what who asked for the plan may (None: nobody did, an event did).
+    likeliest cause, `requester_role` what who asked for the plan may (None: nobody did, an event did). `change` is the newest
+    one, with the labelled rows since.
     """
 
     now_ms: int
@@ -45,6 +46,7 @@ class Facts(NamedTuple):
     declared: ModelSchema | None = None
     cause: str = ""
     requester_role: str | None = None
+    change: Change | None = None
 
 
 class Ruling(NamedTuple):
@@ -134,14 +136,11 @@ def _same_champion(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
     return "" if facts.champion in {None, plan.champion} else "another champion serves than the one that the plan was made for"
 
 
-def in_vain(tried: Sequence[Experiment], now_ms: int, config: PlanningConfig) -> list[Experiment]:
-    """Return those of a configuration's experiments that speak against trying it again now."""
-    return [one for one in tried if one.outcome not in _NOT_AGAINST and now_ms < one.time_ms + config.repeat_after.ms]
-
-
 def _no_repeat(plan: Plan, facts: Facts, config: PlanningConfig) -> str:
     recent = in_vain(facts.tried, facts.now_ms, config)
-    return f"the same was tried {len(recent)} times lately and didn't help" if recent else ""
+    if recent:
+        return f"the same was tried {len(recent)} times lately and didn't help"
+    return too_soon(facts.tried, plan.sealed, facts.change, config, is_same=plan.action == "restore_archived")
 
 
 def _promotion_budget(plan: Plan, facts: Facts, config: PlanningConfig) -> str:

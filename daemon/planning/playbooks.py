@@ -90,6 +90,9 @@ class Playbooks:
     def _approve(self, command: Command, playbook: Playbook, now_ms: int) -> None:
         if not command.by.strip() or command.by in {DAEMON, POLICY, self._config.planner}:
             raise PlaybookRefusedError("a playbook is approved by a person, not by who proposed it")
+        made_of = [one for one in self._ledger.incidents(self._model) if one.id in playbook.supported_by]
+        if command.by in {one.requester for one in made_of}:
+            raise PlaybookRefusedError("who asked for a plan can't approve the playbook made of it")
         wall_ms = self._ledger.wall_ms()
         if playbook.state in {"suspended", "retired"} or playbook.is_in_force(wall_ms):
             raise PlaybookRefusedError(f"the playbook is {playbook.state}, and waits for nobody: {playbook.reason}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -21,7 +21,9 @@ class Deed(NamedTuple):
     is_good: bool
 
 
-def recipe_of(proposal: Proposal, likely: Cause | None, model: str, config: PlanningConfig) -> Recipe | None:
+def recipe_of(
+    proposal: Proposal, likely: Cause | None, model: str, config: PlanningConfig, judging: Mapping[str, Any]
+) -> Recipe | None:
     """Return the recipe of a proposal's plan, None where it can never become a playbook.
 
     That takes a cause, and an action whose end a judge has measured: what people hand in or are asked is theirs every time, and
@@ -32,6 +34,7 @@ def recipe_of(proposal: Proposal, likely: Cause | None, model: str, config: Plan
         likely: the likeliest cause.
         model: whose incident it is.
         config: shapes the plan.
+        judging: what its challenger must prove, by the setting's name: who trusts a playbook trusts that judge.
     """
     if likely is None or proposal.action not in REPLACES:
         return None
@@ -39,6 +42,7 @@ def recipe_of(proposal: Proposal, likely: Cause | None, model: str, config: Plan
     settings = {
         "train_ms": config.train.ms, "sealed_ms": config.sealed.ms, "search_seconds": config.search_seconds,
         "parameters": config.parameters, "seed": config.seed, "training_budget_ms": config.training_budget.ms,
+        **{f"judging.{name}": value for name, value in judging.items()},
     }  # fmt: skip
     return Recipe(
         model=model,

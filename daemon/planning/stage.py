@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -17,7 +16,7 @@ from daemon.places import Places
 from daemon.planners.base import FORCED, TRAINS, Action, Diagnosis, NoProposalError, Planner, Proposal, Situation
 from daemon.planning.approvals import Approvals
 from daemon.planning.arbiter import POLICY, REASONS, REQUESTER, Choice, arbitrate, completed, objection, ruled_out, wish
-from daemon.planning.compose import Basis, compose, configuration_of, restoring
+from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Load, Machine, Placement, choose
 from daemon.planning.guardrails import (
@@ -28,12 +27,12 @@ from daemon.planning.guardrails import (
     Ruling,
     check,
     deployment_freeze,
-    in_vain,
     needs_approval,
     promotion_room_ms,
 )
 from daemon.planning.playbooks import Playbooks
 from daemon.planning.recipes import recipe_of
+from daemon.planning.tried import Tried, label_delay_ms
 from streams.contracts.bundle import Manifest
 from streams.runtime.logging import Log
 from streams.runtime.plugins import load_kind
@@ -58,6 +57,7 @@ class Planning:
         known_skills: names of the skills that exist.
         label_wait_ms: how long a wait for labels takes, in event time.
         most_waits: how often to wait.
+        judging: the judge's settings by name, which playbooks are bound to.
         has_windows: whether the model's server computes windows.
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
@@ -76,6 +76,7 @@ class Planning:
         *,
         label_wait_ms: int,
         most_waits: int,
+        judging: Mapping[str, Any],
         has_windows: bool = True,
         policy: Planner | None = None,
         planner: Planner | None = None,
@@ -92,7 +93,9 @@ class Planning:
         self._other = None if config.planner == POLICY else planner or _planner(config.planner)
         self._read_machine = machine
         self._machine: Machine | None = None
+        self._judging = judging
         self.approvals = Approvals(ledger, config)
+        self._tried = Tried(ledger, places, config)
         self.playbooks = Playbooks(ledger, places.model, config)
 
     async def decide(self, incident: Incident, champion: str, now_ms: int) -> Move:
@@ -116,7 +119,7 @@ class Planning:
             plan = self._compose(proposal, incident, champion, now_ms, proposer=choice.proposer)
         except PlanRefusedError as error:
             return Move(to="refused", reason=str(error), rule="plan_schema", details=thought)
-        recipe = recipe_of(proposal, _diagnosis(incident).likely, self._places.model, self._config)
+        recipe = recipe_of(proposal, _diagnosis(incident).likely, self._places.model, self._config, self._judging)
         return Move(
             to="planned", reason=because, rule=f"planner_{choice.proposer}", plan=plan, challenger=_restored(proposal),
             details=thought | ({} if recipe is None else {"recipe": recipe}),
@@ -292,7 +295,7 @@ class Planning:
         manifest, challenger = self._places.manifest(champion), incident.challenger or restored
         if challenger and not self._places.manifest(challenger).schema.reads_like(manifest.schema):
             raise PlanRefusedError("the challenger has another schema than the champion")
-        delay_ms = math.ceil(diagnosis.label_state.delay_ms_p90 or 0)
+        delay_ms = label_delay_ms(diagnosis)
         device = self._device(manifest) if proposal.action in TRAINS else None
         cause = diagnosis.likely.cause if diagnosis.likely is not None else ""
         basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device, cause)
@@ -314,8 +317,8 @@ class Planning:
         return Proposal(action=FORCED, reasons=(reason,), utilities={FORCED: 0.0, "no_action": 0.0})
 
     def _facts(self, plan: Plan, incident: Incident, champion: str, now_ms: int) -> Facts:
-        model = self._places.model
-        likely = _diagnosis(incident).likely
+        model, diagnosis = self._places.model, _diagnosis(incident)
+        likely = diagnosis.likely
         return Facts(
             now_ms=now_ms,
             known_skills=self._known_skills,
@@ -328,19 +331,8 @@ class Planning:
             declared=self._places.schema,
             cause=likely.cause if likely is not None else "",
             requester_role=incident.details.get("requester_role"),
+            change=diagnosis.change,
         )
-
-    def _tried(self, champion: str, now_ms: int) -> tuple[str, ...]:
-        """Return the trainings that were in vain lately, with the champion and the settings of now."""
-        try:
-            windows = self._places.manifest(champion).windows
-        except PlanRefusedError:
-            return ()
-        tried = {action: configuration_of(action, champion, windows, self._config) for action in sorted(TRAINS)}
-        return tuple(action for action, configuration in tried.items() if self._in_vain(configuration, now_ms))
-
-    def _in_vain(self, configuration: str, now_ms: int) -> bool:
-        return bool(in_vain(self._ledger.experiments(self._places.model, configuration), now_ms, self._config))
 
     def _situation(self, incident: Incident, champion: str, now_ms: int) -> Situation:
         model = self._places.model
@@ -348,12 +340,12 @@ class Planning:
         earliest_ms = now_ms + self._config.training_budget.ms + self._config.shadow.ms
         earlier = {step.payload.get("champion") for step in self._ledger.deployments(model, "done")} - {champion, None}
         diagnosis = _diagnosis(incident)
-        untried = [one for one in diagnosis.archived if not self._in_vain(restoring(champion, one.digest), now_ms)]
+        others = self._tried.others(incident, diagnosis, champion, now_ms)
         return Situation(
             now_ms=now_ms,
             incident_cause=incident.cause,
             incident=incident.id,
-            diagnosis=msgspec.structs.replace(diagnosis, archived=tuple(untried)),
+            diagnosis=msgspec.structs.replace(diagnosis, archived=others),
             promotions=sum(time_ms > now_ms - MONTH_MS for time_ms in promoted),
             may_promote=promotion_room_ms(earliest_ms, promoted, self._config.promotions_per_30d) == earliest_ms,
             lessons=tuple(self._ledger.lessons(model)),
@@ -363,7 +355,7 @@ class Planning:
             has_windows=self._has_windows,
             wait_ms=self._label_wait_ms,
             is_frozen=bool(self.frozen(now_ms)),
-            tried=self._tried(champion, now_ms),
+            tried=self._tried.trainings(champion, now_ms),
             evidence=tuple(event.id for event in self._ledger.events_of(incident.id)[:20]),
         )
 

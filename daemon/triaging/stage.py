@@ -25,6 +25,7 @@ from daemon.triaging.triage import (
     served_since,
     triage,
 )
+from skills._kit.ranges import Lengths
 from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log
@@ -46,12 +47,14 @@ class Triaging:
         ledger: where events wait and incidents are opened.
         places: where the skills find the lake and the registry.
         config: cooldown, range of the diagnosis, waiting for labels.
+        lengths: into which parts plans split rows, which the diagnosis counts.
     """
 
-    def __init__(self, ledger: Ledger, places: Places, config: TriagingConfig) -> None:
+    def __init__(self, ledger: Ledger, places: Places, config: TriagingConfig, lengths: Lengths) -> None:
         self._ledger = ledger
         self._places = places
         self._config = config
+        self._lengths = lengths
 
     def triage(self, champion: str, now_ms: int) -> None:
         """Decide on all events up to `now_ms`, in event-time order whatever order they came in."""
@@ -108,6 +111,7 @@ class Triaging:
             "recent_rows": self._config.recent_rows,
             "deployed_ms": served_since(deployed, incident.champion),
             "archived": self._archived(incident.champion),
+            **self._lengths._asdict(),
         }
         return PlanStep(key=f"diagnose_{incident.details.get('rounds', 0)}", skill="diagnose_drift", arguments=arguments)
 

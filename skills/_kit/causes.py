@@ -44,9 +44,9 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
     after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
     `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
-    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come and `values`
-    where it is missing and strange values that they have seen. `returned` is by how much an earlier champion is surely
-    better since the change, in the metric, 0 when none is.
+    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come and `values` where it
+    is missing and strange values that they have seen. `returned` is by how much an earlier champion is surely better since the
+    change, in the metric, 0 when none is; `compared` of them were compared, on the newest `compared_rows` rows.
     """
 
     loss_z: float | None
@@ -75,6 +75,8 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     swap_psi: float
     kinds: tuple[str, ...]
     returned: float = 0.0
+    compared: int = 0
+    compared_rows: int = 0
 
 
 class WeighedCause(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +150,13 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
             "labels_missing": float(signs.labels_missing),
         },
         "new_segment": {"segment_share": signs.segment_share, "segment_excess_share": signs.segment_excess},
-        "recurring_regime": {"nearness_to_history": signs.recurring, "earlier_champion_gain": signs.returned, **shift},
+        "recurring_regime": {
+            "nearness_to_history": signs.recurring,
+            "earlier_champion_gain": signs.returned,
+            "earlier_champions_compared": float(signs.compared),
+            "earlier_champions_rows": float(signs.compared_rows),
+            **shift,
+        },
         "harmful_shift": {**loss, **shift},
         "concept_change": {**loss, **shift},
         "harmless_shift": {**loss, **shift},

@@ -23,7 +23,7 @@ _TINY = 1e-7
 
 
 class Estimate(NamedTuple):
-    """A value with its 95 % and 99.9 % intervals."""
+    """A value with its 95 % and 99.9 % intervals, or those of several that hold together as surely."""
 
     value: float
     low: float
@@ -122,12 +122,16 @@ def drawn_means(values: Floats, block: Integers, taken: Integers) -> Floats:
     return (taken @ sums) / np.maximum(taken @ sizes, 1)
 
 
-def estimate(value: float, draws: Floats) -> Estimate:
-    """Put percentile intervals of the bootstrap draws around a value; NaN bounds when most draws gave no number."""
+def estimate(value: float, draws: Floats, comparisons: int = 1) -> Estimate:
+    """Put percentile intervals of the bootstrap draws around a value; NaN bounds when most draws gave no number.
+
+    Of several `comparisons`, each interval is so much wider that all hold together (Bonferroni's correction; Dunn 1961).
+    """
     usable = draws[np.isfinite(draws)]
     if len(usable) < len(draws) / 2 or not len(usable):
         return Estimate(value, *[float("nan")] * 4)
-    low, high, low999, high999 = np.quantile(usable, (0.025, 0.975, 0.0005, 0.9995))
+    tail, tail999 = 0.025 / comparisons, 0.0005 / comparisons
+    low, high, low999, high999 = np.quantile(usable, (tail, 1 - tail, tail999, 1 - tail999))
     return Estimate(value, float(low), float(high), float(low999), float(high999))
 
 
@@ -162,9 +166,11 @@ def validated(task: str, labels: Floats, scores: Floats, seed: int) -> dict[str,
 
 
 def compared(
-    task: str, labels: Floats, first: Floats, second: Floats, *, seed: int, draws: int = DRAWS
+    task: str, labels: Floats, first: Floats, second: Floats, *, seed: int, draws: int = DRAWS, comparisons: int = 1
 ) -> tuple[Estimate, Estimate, Estimate]:
     """Compare two models' scores of the same rows, in order of time, on the same bootstrap draws.
+
+    It may be one of several comparisons, of which the best is taken; see `estimate`.
 
     Returns:
         the metric of the first, of the second, and second minus first.
@@ -173,7 +179,11 @@ def compared(
     block, taken = block_draws(len(labels), seed, draws)
     before, after = drawn(labels, first, block, taken), drawn(labels, second, block, taken)
     old, new = value(labels, first), value(labels, second)
-    return estimate(old, before), estimate(new, after), estimate(new - old, after - before)
+    return (
+        estimate(old, before, comparisons),
+        estimate(new, after, comparisons),
+        estimate(new - old, after - before, comparisons),
+    )
 
 
 class Gain(NamedTuple):

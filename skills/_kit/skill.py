@@ -6,7 +6,6 @@ own (`python -m skills NAME`), so it may be slow, use much memory or die without
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -15,7 +14,7 @@ import msgspec
 import numpy as np
 
 from skills._kit.errors import InputError, MemoryLimitError, SkillCrashError, SkillError
-from streams.contracts.errors import BundleRefused, ContractError, LakeError, PluginError
+from streams.contracts.errors import BundleRefused, ContractError, LakeError, PluginError, place_of
 from streams.runtime.plugins import kinds_of, load_kind
 
 In = TypeVar("In", bound=msgspec.Struct)
@@ -94,22 +93,15 @@ def translated(error: Exception) -> SkillError:
     """Return the skill error that says the same as `error`; of one that nobody foresaw only its class and place."""
     said = str(error)
     if isinstance(error, MemoryError) or "out of memory" in said.lower() or "bad_alloc" in said:
-        return MemoryLimitError(_place_of(error))
+        return MemoryLimitError(place_of(error))
     known: tuple[tuple[type[Exception], str], ...] = (
         (BundleRefused, "bad_bundle"),
         (LakeError, "lake"),
         (ContractError, "bad_input"),
     )
     kind = next((kind for cause, kind in known if isinstance(error, cause)), SkillCrashError.kind)
-    text = _place_of(error) if kind == SkillCrashError.kind else f"{type(error).__name__}: {said}"[:2_000]
+    text = place_of(error) if kind == SkillCrashError.kind else f"{type(error).__name__}: {said}"[:2_000]
     return next(type_ for type_ in SkillError.__subclasses__() if type_.kind == kind)(text)
-
-
-def _place_of(error: Exception) -> str:
-    """Say what went wrong where. A library's own words may repeat a value of the data: they stay in the log beside that."""
-    frames = traceback.extract_tb(error.__traceback__)
-    at = f" in {frames[-1].name}, {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{at}"
 
 
 def encode_answer(result: msgspec.Struct | None, error: SkillError | None) -> bytes:

@@ -33,6 +33,7 @@ from streams.serving.config import ServingConfig
 from streams.serving.suspicion import Suspicion
 from streams.statistics.alarms import Course
 from streams.statistics.arrivals import count_arrivals
+from streams.statistics.cohorts import cohorts_of
 from streams.statistics.contents import Contents, content_hashes
 from streams.statistics.counts import count_categories, count_numbers
 from streams.statistics.slices import Slicer
@@ -328,9 +329,10 @@ def _add_delays(outcomes: list[LossSummary], later: Later, buckets: Integers, bu
 
 
 def _add_cohorts(outcomes: list[LossSummary], later: Later, buckets: Integers, bucket_ms: int) -> None:
-    """Count outcomes by the bucket of their request."""
+    """Count outcomes by the cohort of their request."""
     inside = (buckets >= 0) & (buckets < len(outcomes))
-    cohorts = np.c_[buckets[inside], later.time_ms[inside] // bucket_ms * bucket_ms]
+    begins = cohorts_of(later.time_ms[inside], later.known_ms[inside] // bucket_ms * bucket_ms, bucket_ms)
+    cohorts = np.c_[buckets[inside], begins]
     found, counts = np.unique(cohorts, axis=0, return_counts=True)
     for (bucket, begin_ms), count in zip(found.tolist(), counts.tolist(), strict=True):
         outcomes[bucket].cohorts.append((begin_ms, count))

@@ -14,7 +14,9 @@ StreamsError
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class StreamsError(Exception):
@@ -63,6 +65,13 @@ class BackfillError(StreamsError):
 
 class LakeError(StreamsError):
     """A table could not be written or read."""
+
+
+def place_of(error: BaseException) -> str:
+    """Say what went wrong where, without a word of a library's: those may repeat a value of the data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = f" in {frames[-1].name}, {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{at}"
 
 
 def cause_of(error: BaseException) -> BaseException:

@@ -85,7 +85,8 @@ class LossSummary(msgspec.Struct, kw_only=True, tag="losses"):
     that came for buckets which were closed already; they are in nothing else. For regression both lists are empty. `slices` are
     those that the bundle's profile declares, by name. `labels`, `label_squares` and `scores` sum up labels, their squares and
     scores in fixed point; they are None in summaries of before they were summed up. `cohorts` counts the champion's outcomes by
-    the bucket in which their request came, as (begin, outcomes) in order; empty where nobody asked.
+    the bucket in which their request came, as (begin, outcomes) in order, several buckets together where that is long ago (see
+    `streams/statistics/cohorts.py`); empty where nobody asked.
     """
 
     model: str

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import numpy as np
 
-from streams.contracts.summaries import InputSummary, LossSummary
+from streams.contracts.summaries import InputSummary
 from streams.detectors._contrasts import share_level
 from streams.detectors._learnt import usual_level
 from streams.detectors.base import BucketView, Readings, Setup, Signal, Sketch, Stateless, nothing
+from streams.statistics.cohorts import awaited_ms, length_ms
 from streams.statistics.scan import LENGTHS
 
 KIND = "labels_coverage"
@@ -21,10 +23,11 @@ _HALF = 0.5
 class LabelsCoverage(Stateless):
     """Follows the share of a bucket's predictions without a label once nearly all labels that ever come should have come.
 
-    The predictions of a bucket are a cohort: it is looked at when as many whole buckets have passed as it takes nearly all labels
-    to come (`Setup.label_delay_ms`), whatever the traffic was meanwhile, and only once. Rows that got no label
-    independently of each other make its share binomial; what varies by more is learnt as unrest. No reference holds how many
-    labels come, so nothing is said before that was learnt from a log with all requests (`driftwake calibrate`).
+    The predictions of a bucket are a cohort, or those of several where labels take over a thousand buckets: it is looked at when
+    as many whole buckets have passed as it takes nearly all labels to come (`Setup.label_delay_ms`), whatever the traffic was
+    meanwhile, and only once. Rows that got no label independently of each other make its share binomial; what varies by more is
+    learnt as unrest. No reference holds how many labels come, so nothing is said before that was learnt from a log with all
+    requests (`driftwake calibrate`).
 
     Suspect requests are in no cohort, as their outcomes are in no loss, and neither are buckets with too few that are fit. A
     bundle that has just taken over says nothing before its own first cohort is due. A label that comes later than nearly all do
@@ -36,6 +39,7 @@ class LabelsCoverage(Stateless):
         self._bucket_ms = setup.bucket_ms
         # Whole buckets, rounded up: labels are counted in the bucket in which they became known.
         self._wait_ms = -(-setup.label_delay_ms // setup.bucket_ms) * setup.bucket_ms
+        self._length_ms = awaited_ms(self._wait_ms, setup.bucket_ms)
         floor = setup.floors.share
         self.signals: Sequence[Signal] = [
             Signal("data_quality", "labels", "missing", "share of rows", floor, 0.0, share=_HALF, rises_only=True)
@@ -47,13 +51,14 @@ class LabelsCoverage(Stateless):
 
     def read(self, view: BucketView) -> Readings:
         """Read the cohorts that are due at the end of the bucket: one, or several after a gap."""
-        if not self._wait_ms or (view.inputs is None and view.losses is None):
+        asked = self._asked(view)
+        if not self._wait_ms or (view.inputs is None and view.losses is None and asked is None):
             return nothing(1)
-        if view.inputs is not None and view.requests is not None:
-            self._waiting[view.start_ms] = (_scored(view.inputs), 0)
-        if view.losses is not None:
-            self._label(view.losses)
-        due = [begin for begin in self._waiting if begin + self._bucket_ms + self._wait_ms <= view.end_ms]
+        if asked is not None:
+            rows, labelled = self._waiting.get(begin := self._cohort(view.start_ms), (0, 0))
+            self._waiting[begin] = rows + asked, labelled
+        self._label(view)
+        due = [begin for begin in self._waiting if begin + self._length_ms + self._wait_ms <= view.end_ms]
         rows, labelled = (sum(counts) for counts in zip((0, 0), *(self._waiting.pop(begin) for begin in due), strict=True))
         if not rows:
             return nothing(1)
@@ -65,14 +70,37 @@ class LabelsCoverage(Stateless):
         missing, whole = np.array([float(rows - labelled)]), np.array([float(rows)])
         return Readings(share_level(missing, whole, np.array([_HALF])), whole, missing / whole - _HALF)
 
-    def _label(self, losses: LossSummary) -> None:
+    def _asked(self, view: BucketView) -> int | None:
+        """Return how many predictions of a bucket wait for their labels, None where they are in no cohort.
+
+        In a longer one a bucket with few predictions counts by all that are fit, since nobody can tell its labels from others'.
+        """
+        if view.requests is None:
+            return None
+        if view.inputs is not None:
+            return _scored(view.inputs)
+        return view.requests.rows - (view.requests.suspect or 0) if self._length_ms > self._bucket_ms else None
+
+    def _cohort(self, time_ms: int) -> int:
+        return time_ms // self._length_ms * self._length_ms
+
+    def _label(self, view: BucketView) -> None:
+        """Count labels of cohorts that wait. Those of a longer one, after a gap, are of the first in it that still does."""
+        losses = view.losses
+        if losses is None:
+            return
         if losses.rows and not losses.cohorts:
             # Nobody counted of which requests these are, so those that wait will never be known whole.
             self._waiting.clear()
-        for begin, labelled in losses.cohorts:
-            if begin in self._waiting:
-                rows, before = self._waiting[begin]
-                self._waiting[begin] = rows, before + labelled
+        waiting = list(self._waiting)  # in order of time, as the buckets come
+        begins = np.array([begin for begin, _ in losses.cohorts], np.int64)
+        lengths = length_ms(view.start_ms - begins, self._bucket_ms)
+        ends = begins // lengths * lengths + lengths
+        for (begin, labelled), end in zip(losses.cohorts, ends.tolist(), strict=True):
+            place = bisect_left(waiting, self._cohort(begin))
+            if begin <= view.start_ms and place < len(waiting) and waiting[place] < end:
+                rows, before = self._waiting[waiting[place]]
+                self._waiting[waiting[place]] = rows, before + labelled
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
         """Show the share of predictions with a label, how many predictions it is of, and the share that is usual then."""

@@ -31,8 +31,16 @@ def file_system(location: str, sizes: Mapping[str, int] | None = None) -> pafs.F
     return pafs.PyFileSystem(DeltaStorageHandler(location, known_sizes=dict(sizes or {})))
 
 
-def data_set(handle: DeltaTable, location: str, table: str, time_column: str, span: tuple[int | None, int | None]) -> Any:
-    """Return the files that can hold rows of a span of time.
+def data_set(
+    handle: DeltaTable,
+    location: str,
+    table: str,
+    time_column: str,
+    span: tuple[int | None, int | None],
+    *,
+    newest_first: bool = False,
+) -> Any:
+    """Return the files that can hold rows of a span of time, day by day.
 
     Delta's own data set is built with all statistics of every file, which takes longer than reading hundreds of small files.
 
@@ -52,7 +60,8 @@ def data_set(handle: DeltaTable, location: str, table: str, time_column: str, sp
     sizes = dict(zip(found.column("path").to_pylist(), found.column("size_bytes").to_pylist(), strict=True))
     schema, dates = pa.schema(handle.schema().to_arrow()), ds.partitioning(pa.schema([(DATE, pa.date32())]), flavor="hive")
     files = file_system(location, sizes)
-    return ds.dataset(sorted(sizes), schema=schema, format="parquet", filesystem=files, partitioning=dates)
+    paths = sorted(sizes, reverse=newest_first)
+    return ds.dataset(paths, schema=schema, format="parquet", filesystem=files, partitioning=dates)
 
 
 def _can_hold(added: pa.Table, table: str, time_column: str, span: tuple[int | None, int | None]) -> pa.Array:

@@ -32,10 +32,7 @@ def as_tables(schema: ModelSchema, rows: pa.Table) -> dict[str, pa.Table]:
         PREDICTIONS: filled,
         OUTCOMES: {name: column.filter(rows.column("label").is_valid()) for name, column in filled.items()},
     }
-    try:
-        return {table: _shaped(columns, table_schema(schema, table)) for table, columns in tables.items()}
-    except pa.ArrowException as error:
-        raise LakeError(f"history: {error}") from error
+    return {table: _shaped(columns, table_schema(schema, table)) for table, columns in tables.items()}
 
 
 def _check(rows: pa.Table) -> None:
@@ -65,4 +62,12 @@ def _constants(count: int) -> dict[str, pa.ChunkedArray]:
 
 
 def _shaped(columns: dict[str, pa.ChunkedArray], schema: pa.Schema) -> pa.Table:
-    return pa.table({field.name: columns[field.name].cast(field.type) for field in schema}, schema=schema)
+    return pa.table({field.name: _cast(columns[field.name], field) for field in schema}, schema=schema)
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    try:
+        return column.cast(field.type)
+    except pa.ArrowException:
+        # What couldn't be read is a value of somebody's: Arrow's words repeat it.
+        raise LakeError(f"history: {field.name} holds {column.type}, not all of which can be read as {field.type}") from None

@@ -6,7 +6,7 @@ One process writes a model's tables; any number of others read them meanwhile (D
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -28,6 +28,8 @@ _MODEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # Each commit makes the next through the same handle 0.1 ms slower: 12 ms when just opened, 49 after 450 commits.
 _REOPEN_AFTER: Final = 50
 _ORDER: Final = ("partition", "offset", "revision")
+# Rows that are handed out at once by who hands out a table piece by piece.
+_AT_ONCE: Final = 16_384
 # Which commits may go is for `streams/lake/log.py` to say: Delta's own clean-up knows no lineages.
 _PROPERTIES: Final = {"delta.enableExpiredLogCleanup": "false"}
 
@@ -175,14 +177,49 @@ class Lake:
             files = data_set(handle, self.location(model, table), table, time, span)
             hidden = hidden_in(handle if version is None else self._existing(model, table)) - {*keys}
             wanted = list(columns) if columns is not None else [one for one in files.schema.names if one not in {DATE, *hidden}]
-            if refused := hidden & {*wanted, *(among or {})}:
-                raise LakeError(
-                    f"{model}/{table}: {', '.join(sorted(refused))} is tagged, and nobody may see its values; leave it out, "
-                    "or have whoever may decide that say `granted: true` of it in the config"
-                )
+            _check_asked(f"{model}/{table}", {*wanted, *(among or {})}, {*files.schema.names}, hidden)
             order = [name for name in dict.fromkeys((time, *_ORDER)) if name in files.schema.names]
             found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time, span, among or {}))
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
+
+    def scan(
+        self,
+        model: str,
+        table: str,
+        columns: Sequence[str],
+        *,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        time_column: str | None = None,
+        keys: Collection[str] = (),
+    ) -> Iterator[pa.Table]:
+        """Give the rows that `read` returns piece by piece, so that no more than some thousands are held, however many there are.
+
+        The files of the newest days come first; beyond that they are in no order.
+
+        Args:
+            model: the model's name.
+            table: as of `read`.
+            columns: which, in this order.
+            since_ms: inclusive, None for from the beginning.
+            until_ms: exclusive, None for to the end.
+            time_column: as of `read`.
+            keys: as of `read`.
+
+        Raises:
+            LakeError: there is no such table or column, or a column is hidden.
+        """
+        time, span, wanted = time_column or read_time(table), (since_ms, until_ms), list(columns)
+        with explained(model, table):
+            handle = self._existing(model, table)
+            files = data_set(handle, self.location(model, table), table, time, span, newest_first=True)
+            _check_asked(f"{model}/{table}", {*wanted}, {*files.schema.names}, hidden_in(handle) - {*keys})
+            reader = files.scanner(
+                columns=wanted, filter=chosen(time, span, {}), batch_size=_AT_ONCE, batch_readahead=1, fragment_readahead=1
+            )
+            for batch in reader.to_batches():
+                if batch.num_rows:
+                    yield pa.Table.from_batches([batch])
 
     def hidden(self, model: str, table: str) -> frozenset[str]:
         """Return the columns that nobody is handed; none where nothing was stored yet.
@@ -302,3 +339,14 @@ class Lake:
         dated_schema = schema.append(pa.field(DATE, pa.date32()))
         location = self.location(model, table)
         return DeltaTable.create(location, schema=dated_schema, partition_by=[DATE], configuration=_PROPERTIES)
+
+
+def _check_asked(place: str, asked: set[str], known: set[str], hidden: frozenset[str]) -> None:
+    """Refuse columns that a table hasn't, or that nobody is handed."""
+    if unknown := asked - known:
+        raise LakeError(f"{place}: there is no column {', '.join(sorted(unknown))}")
+    if refused := asked & hidden:
+        raise LakeError(
+            f"{place}: {', '.join(sorted(refused))} is tagged, and nobody may see its values; leave it out, "
+            "or have whoever may decide that say `granted: true` of it in the config"
+        )

@@ -34,5 +34,5 @@ def run(sql: str, tables: Mapping[str, pa.Table], *, threads: int = 1, memory_mb
             connection.execute("SET lock_configuration = true")
             return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        # Its kind alone: the rest may repeat values of the rows.
-        raise LakeError(f"DuckDB: {str(error).partition(':')[0][:100]}") from error
+        # Its kind alone: the rest may repeat values of the rows, and is shown by no traceback but that of a skill's own log.
+        raise LakeError(f"DuckDB: {str(error).partition(':')[0][:100]}") from None

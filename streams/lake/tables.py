@@ -10,9 +10,9 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from streams.contracts.errors import LakeError
+from streams.contracts.errors import LakeError, place_of
 from streams.contracts.schema import ModelSchema
 
 PREDICTIONS: Final = "predictions"
@@ -52,6 +52,14 @@ RESERVED: Final = frozenset({*_BEFORE, *_BEHIND, *_LABELLED, DATE})
 """Names that a declared column can't have, because the tables need them."""
 
 
+class ColumnsError(ValueError):
+    """Columns don't fit a table that is there, or each other. Its words name columns and types alone."""
+
+
+# What these say is where and why, never what a row holds.
+_WITHOUT_VALUES: Final = (ColumnsError, OSError, CommitFailedError, TableNotFoundError)
+
+
 def table_schema(schema: ModelSchema, table: str) -> pa.Schema:
     """Return the Arrow schema of a model's table, without the partition column.
 
@@ -88,12 +96,12 @@ def widen(handle: DeltaTable, schema: pa.Schema) -> None:
     """Add the columns that a table lacks, in one commit; its rows have null in them.
 
     Raises:
-        ValueError: a column is there with another type, or differs from one by case alone.
+        ColumnsError: a column is there with another type, or differs from one by case alone.
     """
     there = pa.schema(handle.schema().to_arrow())
     for name, kind in zip(schema.names, schema.types, strict=True):
         if name in there.names and (held := there.field(name).type) != kind:
-            raise ValueError(f"column {name} holds {held} in the table that is there, and {kind} now; give it another name")
+            raise ColumnsError(f"column {name} holds {held} in the table that is there, and {kind} now; give it another name")
     if new := [field for field in schema if field.name not in there.names]:
         check_names([*there.names, *(field.name for field in new)])
         handle.alter.add_columns(Schema.from_arrow(pa.schema(new)).fields)
@@ -103,12 +111,12 @@ def check_names(names: Sequence[str]) -> None:
     """Refuse names that differ by case alone, which Delta takes for one.
 
     Raises:
-        ValueError: two do.
+        ColumnsError: two do.
     """
     seen: dict[str, str] = {}
     for name in names:
         if (other := seen.setdefault(name.casefold(), name)) != name:
-            raise ValueError(f"columns {other} and {name} differ by case alone, which tables can't tell apart; rename one")
+            raise ColumnsError(f"columns {other} and {name} differ by case alone, which tables can't tell apart; rename one")
 
 
 def mark_in(handle: DeltaTable, schema: pa.Schema) -> None:
@@ -175,8 +183,14 @@ def day_of(milliseconds: Any) -> Any:
 
 @contextmanager
 def explained(model: str, table: str) -> Iterator[None]:
-    """Turn what the libraries raise while a table is used into a `LakeError` that names it."""
+    """Turn what the libraries raise while a table is used into a `LakeError` that names it.
+
+    Their own words may repeat values of rows, as of what can't be cast, or of the least and most that a table's log holds of each
+    column. So only what went wrong where is said then, and the words are shown by no traceback but that of a skill's own log.
+    """
     try:
         yield
-    except (DeltaError, pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise LakeError(f"{model}/{table}: {error}") from error
+    except _WITHOUT_VALUES as error:
+        raise LakeError(f"{model}/{table}: {error}") from None
+    except (DeltaError, pa.ArrowException, KeyError, ValueError) as error:
+        raise LakeError(f"{model}/{table}: {place_of(error)}") from None

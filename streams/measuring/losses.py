@@ -59,7 +59,7 @@ class LossAccumulator:
         self._add_slices(loss, columns)
 
     def add_cohorts(self, begins_ms: npt.NDArray[np.int64]) -> None:
-        """Count rows by the begins of the buckets in which their requests came [n]."""
+        """Count rows by the begins of the cohorts to which their requests belong [n]."""
         self._cohorts.update(begins_ms.tolist())
 
     def _add_slices(self, loss: npt.NDArray[np.float64], columns: Sequence[Any]) -> None:

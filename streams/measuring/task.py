@@ -24,6 +24,7 @@ from streams.measuring.inputs import InputAccumulator
 from streams.measuring.losses import LossAccumulator
 from streams.runtime.telemetry import Telemetry
 from streams.runtime.watermark import NEVER, WatermarkTracker, read_watermark, watermark_record
+from streams.statistics.cohorts import cohorts_of
 from streams.transport.records import Output, Record, Result, position_key
 from streams.transport.typed import Typed, TypedDecoder
 
@@ -160,7 +161,7 @@ class MeasuringTask:
                 losses = self._losses(bucket, slot, digest)
                 losses.add(np.array(scores), np.array(labels), known_ms - asked_ms, columns)
                 if self._model.counts_cohorts and slot == CHAMPION:
-                    losses.add_cohorts(asked_ms // self._model.bucket_ms * self._model.bucket_ms)
+                    losses.add_cohorts(cohorts_of(asked_ms, bucket.span[0], self._model.bucket_ms))
 
     def _losses(self, bucket: Bucket, slot: str, digest: str) -> LossAccumulator:
         if (slot, digest) not in bucket.losses:

@@ -121,11 +121,12 @@ async def _all_of(reader: asyncio.StreamReader) -> bytes:
     return bytes(read)
 
 
-def write_config(folder: Path, models: Sequence[str] = MODELS, **access: Any) -> Path:
+def write_config(folder: Path, models: Sequence[str] = MODELS, *, database: str | None = None, **access: Any) -> Path:
     schema = {"columns": [{"name": "weight", "kind": "number"}, {"name": "depot", "kind": "category"}]}
     governed = [{"name": name, "schema": schema, "planning": {"autonomy": "act"}} for name in models]
     file = folder / "driftwake.yaml"
-    file.write_text(yaml.safe_dump({"data_dir": str(folder / "data"), "models": governed, "access": access}))
+    shared = {} if database is None else {"ledger": {"url": database}}
+    file.write_text(yaml.safe_dump({"data_dir": str(folder / "data"), "models": governed, "access": access} | shared))
     return file
 
 
@@ -156,14 +157,15 @@ async def api_running(
     local: bool = False,
     loops: Taking | None = None,
     models: Sequence[str] = MODELS,
+    database: str | None = None,
     **access: Any,
 ) -> AsyncIterator[ApiWorld]:
-    """Run the API with one incident in the ledger, or none; `local` has no token file."""
+    """Run the API with one incident in the ledger, or none; `local` has no token file, `database` is the URL of its ledger."""
     tokens: dict[str, str] = {}
     if not local:
         tokens = made_tokens(folder / "tokens.yaml")
         access = {"tokens": str(folder / "tokens.yaml")} | access
-    settings = load_config(write_config(folder, models, **access)).settings
+    settings = load_config(write_config(folder, models, database=database, **access)).settings
     clock, key = HandClock(), settings.audit_key()
     with (
         open_ledger(settings.ledger_place, wall=clock, key=key) as ledger,

@@ -26,6 +26,7 @@ from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import NoRegistry, Registry
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
+from skills._kit.ranges import Lengths
 from streams.contracts.bundle import MANIFEST_FILE, Golden, Manifest, encode_manifest
 from streams.contracts.events import DriftEvent, Evidence
 from streams.contracts.records import CHAMPION, Deployment, Slot
@@ -166,16 +167,17 @@ class Control:
         world = world or self.world
         judge = JudgingConfig(**(judging or {}))
         triage = TriagingConfig()
-        places = self.places
+        places, config = self.places, PlanningConfig(**({"autonomy": "act"} | planning))
         plan = Planning(
             ledger,
             places,
-            PlanningConfig(**({"autonomy": "act"} | planning)),
+            config,
             SKILLS,
             label_wait_ms=triage.label_wait.ms,
             most_waits=triage.most_waits,
             has_windows=not is_observed,
             planner=thinker,
+            judging=judge.model_dump(mode="json"),
         )
         deploy = Deploying(
             MODEL,
@@ -187,7 +189,7 @@ class Control:
             probation_ms=judge.probation.ms,
         )
         stages = Stages(
-            triaging=Triaging(ledger, places, triage),
+            triaging=Triaging(ledger, places, triage, Lengths(config.train.ms, config.sealed.ms)),
             planning=plan,
             executing=Executing(MODEL, ledger, self.executing(**(executing or {})), owner, run=run),
             judging=Judging(places, judge),

@@ -24,7 +24,8 @@ SIGNS: Final = frozenset(
     {
         "missing_change", "strange_share", "scale_log10", "columns_of_one_value", "flagged_share", "rescored_mismatch_share",
         "delay_ratio", "corrected_share", "one_class", "labels_missing", "segment_share", "segment_excess_share",
-        "nearness_to_history", "earlier_champion_gain", "largest_psi", "loss_z", "loss_change", "quality_drop",
+        "nearness_to_history", "earlier_champion_gain", "earlier_champions_compared", "earlier_champions_rows", "largest_psi",
+        "loss_z", "loss_change", "quality_drop",
         "estimated_loss_change", "days_after_own_deployment", "chance_of_so_soon", "loss_z_at_deployment",
         "loss_change_at_deployment", "psi_at_deployment",
     }
@@ -47,6 +48,7 @@ UNITS: Final = frozenset(
 _STATES: Final = frozenset(get_args(State))
 _TRANSITIONS: Final = frozenset(get_args(Transition))
 _DAY_MS: Final = 86_400_000
+_OF_ARCHIVED: Final = ("value", "low", "high", "rows", "labelled", "compared")
 # What monitors watch of a slice begins so.
 _OF_SLICE: Final = "slice "
 
@@ -100,14 +102,14 @@ class Dossier:
 
     def drift(self, top: int) -> list[dict[str, Any]]:
         """Return the columns that moved, most moved first."""
-        moved = sorted(self._situation.diagnosis.moved[:MOST], key=lambda one: -(number(one.get("statistic")) or 0.0))
+        moved = sorted(self._situation.diagnosis.moved, key=lambda one: -(number(one.get("statistic")) or 0.0))
         return [
             {
                 "column": self._names.column(one.get("feature", one.get("column"))),
                 "psi": number(one.get("statistic")),
                 "effect": number(one.get("effect")),
             }
-            for one in moved[:top]
+            for one in moved[: min(top, MOST)]
         ]
 
     def slices(self, top: int) -> list[dict[str, Any]]:
@@ -130,10 +132,14 @@ class Dossier:
         return {
             **{name: number(getattr(seen, name)) for name in seen.__struct_fields__},
             "headroom": None if room is None else {name: number(getattr(room, name)) for name in room.__struct_fields__},
-            "change": None if change is None else {"days_ago": self._days_ago(change.since_ms), "rows": number(change.rows)},
-            "archived": [
-                {name: number(getattr(one, name)) for name in ("value", "low", "high", "rows")} for one in found.archived[:MOST]
-            ],
+            "change": None
+            if change is None
+            else {
+                "days_ago": self._days_ago(change.since_ms),
+                "rows": number(change.rows),
+                "train_rows": number(change.train_rows),
+            },
+            "archived": [{name: number(getattr(one, name)) for name in _OF_ARCHIVED} for one in found.archived[:MOST]],
         }
 
     def events(self, top: int) -> list[dict[str, Any]]:

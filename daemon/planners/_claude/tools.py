@@ -65,9 +65,10 @@ TOOLS: Final[Mapping[str, Tool]] = {
     ),
     "performance": Tool(
         "Quality, higher is better: as validated, and recently with its 95 % interval. `headroom` is what a missing feature "
-        "could bring, with its interval, null where it could not be measured. `change` is when the newest change began and "
-        "how many labelled rows there are since; `archived` are earlier champions: their quality less the present one's "
-        "on those rows.",
+        "could bring, with its interval, null where it could not be measured. `change` is when the newest change began, "
+        "how many labelled rows there are since, and how many of them a training would be given; `archived` are earlier "
+        "champions: their quality less the present one's on the newest `rows` of `labelled` rows since the change, with an "
+        "interval that holds for all that were `compared`.",
         Nothing,
         lambda dossier, given: dossier.performance(),
     ),

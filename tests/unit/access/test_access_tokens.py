@@ -12,6 +12,7 @@ import pytest
 from daemon.access.attempts import Attempts
 from daemon.access.config import TOKENS_VARIABLE, AccessConfig
 from daemon.access.entries import entry_lines
+from daemon.access.roles import Role
 from daemon.access.secret import TokensError, digest_of, is_token, make_local, new_token, read_secret
 from daemon.access.tokens import Identity, Tokens, tokens_of
 from streams.contracts.errors import ConfigError
@@ -61,6 +62,19 @@ def test_who_is_in_the_file_is_believed(file: Path, clock: HandClock) -> None:
     for nobody in (OTHER, "", digest_of(TOKEN), TOKEN.upper()):
         assert tokens.identity(nobody) is None
     assert TOKEN not in file.read_text()
+
+
+def test_where_others_keep_their_models_too_a_token_without_a_list_is_for_the_daemons_own(file: Path, clock: HandClock) -> None:
+    write_tokens(file, entry_lines(TOKEN, name="ann", role="approver"), entry_lines(OTHER, name="bob", role="admin"))
+    tokens = tokens_of(AccessConfig(tokens=file), file.parent / "keys", clock, frozenset({"parcels"}))
+    assert tokens.identity(TOKEN) == Identity("ann", "approver", frozenset({"parcels"}))
+    assert tokens.identity(OTHER) == Identity("bob", "admin"), "who may all may see all"
+    roles: tuple[tuple[str, Role], ...] = ((TOKEN, "viewer"), (OTHER, "admin"))
+    write_tokens(file, *(entry_lines(one, name="ann", role=role, models=("freight",)) for one, role in roles))
+    for one in (TOKEN, OTHER):
+        who = tokens.identity(one)
+        assert who is not None
+        assert who.models == {"freight"}, "a list says it, whosever models they are"
 
 
 def test_a_token_is_void_from_its_time_on(file: Path, clock: HandClock) -> None:

@@ -117,6 +117,26 @@ async def test_a_plan_that_was_altered_after_it_was_approved_never_runs(tmp_path
         assert place.control.starts() == ["diagnose_drift"]
 
 
+async def test_who_asked_for_a_plan_can_t_approve_the_playbook_made_of_it(tmp_path: Path) -> None:
+    brisk: dict[str, Any] = {"playbook_successes": 1, "judging": {"shadow": "1d", "probation": "1d"}}
+    async with api_deciding(tmp_path, **brisk) as place:
+        await place.world.order("admin", "propose_plan", MODEL, why="the tariff changed")
+        await place.day(0)
+        (incident,) = place.world.ledger.incidents()
+        await speak(place, "approver", incident)
+        for number in range(1, 6):
+            await place.day(number)
+        assert (incident.requester, state(place, incident)) == ("admin", "closed")
+        (playbook,) = (await place.world.call("GET", "/v1/playbooks", "viewer")).body
+        assert (playbook["state"], playbook["supported_by"]) == ("proposed", [incident.id])
+        words = [
+            await place.world.order(who, "approve_playbook", MODEL, digest=playbook["digest"]) for who in ("admin", "approver")
+        ]
+        await place.day(6)
+        assert await place.fate(words[0]) == ("rejected", "who asked for a plan can't approve the playbook made of it")
+        assert (await place.fate(words[1]))[0] == "applied"
+
+
 async def test_a_word_for_another_plan_is_none_for_this_one(tmp_path: Path) -> None:
     async with api_deciding(tmp_path) as place:
         incident = await waiting(place)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from daemon.access.entries import entry_lines
 from daemon.access.roles import LEAST, ROLES, may, permission_of
+from daemon.access.secret import new_token
 from daemon.api.commands import ARGUMENTS
 from daemon.goals.objective import read
-from tests.kit.api_world import Answer, ApiWorld, api_running
+from tests.kit.api_world import Answer, ApiWorld, api_running, write_tokens
 
 DIGEST = "d" * 64
 WANTED = {"model": "parcels", "aim": "hold", "metric": "recall", "direction": "higher", "floor": 0.8}
@@ -153,3 +156,26 @@ async def test_a_token_for_some_models_sees_nothing_of_others(world: ApiWorld) -
     assert (await world.order("narrow", "freeze")).status == 403
     assert (await world.order("narrow", "freeze", "nonsense")).status == 403, "which models there are isn't told either"
     assert (await world.order("narrow", "freeze", "letters")).status == 202
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+async def test_of_other_daemons_models_only_who_has_them_named_or_may_all_sees_anything(
+    tmp_path: Path, request: pytest.FixtureRequest, *, is_shared: bool
+) -> None:
+    """In a ledger of the daemon's own, what it doesn't look after any more is still there for all."""
+    database = request.getfixturevalue("postgres").database() if is_shared else None
+    async with api_running(tmp_path, until="closed", models=("letters",), database=database) as world:
+        world.tokens["guest"] = new_token()
+        guest = entry_lines(world.tokens["guest"], name="guest", role="viewer", models=("parcels",))
+        write_tokens(world.token_file, *(entry_lines(world.tokens[role], name=role, role=role) for role in ROLES), guest)
+        (incident,) = world.ledger.incidents()
+        for who in (*ROLES, "guest"):
+            is_told = who in {"admin", "guest"} or not is_shared
+            for path in ("incidents", "plans", "experiments", "lessons", "audit"):
+                answer = await world.call("GET", f"/v1/{path}", who)
+                assert (answer.status, bool(answer.body["items"])) == (200, is_told)
+            for path in (f"incidents/{incident.id}", f"plans/{incident.plan_digest}"):
+                assert (await world.call("GET", f"/v1/{path}", who)).status == (200 if is_told else 404)
+            sees_all = who == "admin" or (who != "guest" and not is_shared)
+            assert (await world.call("GET", "/v1/audit/links", who)).status == (200 if sees_all else 403)
+            assert (await world.order(who, "freeze")).status in {403, 404}, "only its own daemon gives it orders"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import msgspec
 import numpy as np
@@ -13,6 +14,7 @@ from streams.contracts.summaries import LossSummary
 from streams.detectors import labels_coverage
 from streams.detectors.base import BucketView, Detector, Requests, Setup
 from streams.detectors.checks import DAY_MS, World, setup_of
+from streams.statistics.cohorts import FINE, cohorts_of
 
 WORLD = World(1)
 
@@ -89,6 +91,53 @@ def test_cohorts_that_are_due_in_a_gap_are_read_together_and_a_bucket_of_nothing
     assert share(detector, day(3, None, {})) is None
     assert share(detector, day(9, 50, {0: 25, 1: 75})) == (pytest.approx((25 + 75) / 400), 400)
     assert share(detector, day(10, 50, {})) is None
+
+
+def measured(number: int, labels: dict[int, int]) -> dict[int, int]:
+    """Labels of one day by the cohorts in which measuring counts those of requests of some days; none is of before day 0."""
+    known = {asked: count for asked, count in labels.items() if asked >= 0}
+    begins = cohorts_of(np.array(list(known), np.int64) * DAY_MS, number * DAY_MS, DAY_MS) // DAY_MS
+    found: Counter[int] = Counter()
+    for begin, count in zip(begins.tolist(), known.values(), strict=True):
+        found[begin] += count
+    return dict(found)
+
+
+@pytest.mark.parametrize(("wait", "length"), [(FINE - 1, 1), (FINE, 2), (1_500, 2), (2_100, 4)])
+def test_labels_that_take_over_a_thousand_buckets_are_waited_for_in_longer_cohorts(wait: int, length: int) -> None:
+    """Of a day's hundred labels ten come at once, twenty after half of the wait, some at its end, and nine too late."""
+    detector, found = opened(wait * DAY_MS), {}
+    for number in range(wait + 5 * length):
+        at_last = number - wait
+        labels = {number: 10, number - wait // 2: 20, at_last: 30 + at_last % 5, at_last - length: 9}
+        one = share(detector, day(number, 100, measured(number, labels)))
+        if one is not None:
+            found[number] = one
+    assert list(found) == [wait + length * place - 1 for place in range(1, 6)], "once each, when its last day was waited for"
+    for place, (missing, rows) in enumerate(found.values()):
+        asked = range(place * length, (place + 1) * length)
+        assert (missing, rows) == (pytest.approx(sum(40 - at % 5 for at in asked) / (100 * length)), 100 * length)
+
+
+def test_a_day_of_few_predictions_counts_in_a_longer_cohort_as_its_labels_do() -> None:
+    detector = opened(FINE * DAY_MS)
+    few = day(0, 9, {0: 4})
+    share(detector, few._replace(inputs=None, requests=Requests(9, 2)))
+    share(detector, day(1, 13, {0: 1, 1: 5}))
+    found = [share(detector, day(number, 0, {})) for number in range(2, FINE + 2)]
+    assert found[-1] == (pytest.approx(1 - 10 / 20), 20), "two are suspect, and their labels are in no loss"
+    assert found[:-1] == [None] * (FINE - 1)
+
+
+def test_labels_after_a_gap_are_of_what_still_waits_and_those_of_later_requests_of_nothing_yet() -> None:
+    """Cohorts of two days are counted by fours in such a gap, and the first of them was looked at before it."""
+    detector = opened(FINE * DAY_MS)
+    for number in range(4):
+        share(detector, day(number, 100, measured(number, {number: 50, number + 1: 7})))
+    assert share(detector, day(FINE + 1, 0, {})) == (0.5, 200)
+    late = 3 * FINE
+    assert measured(late, {2: 30, 3: 30}) == {0: 60}
+    assert share(detector, day(late, 0, measured(late, {2: 30, 3: 30}))) == (pytest.approx(1 - 160 / 200), 200)
 
 
 def test_labels_of_predictions_that_were_late_make_no_share_below_none() -> None:

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from daemon.errors import LedgerError
 from daemon.ledger.ledger import Ledger, open_ledger
 from daemon.ledger.records import Incident, Move
+from daemon.planning.compose import restoring
 from daemon.planning.rules import SiteRule
 from streams.contracts.schema import Column, ModelSchema
 from tests.kit.control import DAY, MODEL, START, Control, bundle, comparison, event
@@ -108,13 +109,13 @@ async def test_a_site_s_rule_asks_first_or_denies_whatever_the_autonomy(tmp_path
     assert other.starts() == ["diagnose_drift"]
 
 
-def returned(control: Control, digest: str, low: float = 0.3) -> None:
-    """Have the diagnosis find that an earlier champion is better since a change."""
+def returned(control: Control, digest: str, low: float = 0.3, rows: int = 900) -> None:
+    """Have the diagnosis find that an earlier champion is better since a change, by so many labelled rows."""
     file = control.lake / "script.json"
     script = json.loads(file.read_text())
     script["diagnose_drift"] |= {
         "causes": [{"cause": "recurring_regime", "probability": 0.9}], "performance": LOST,
-        "change": {"since_ms": START + 22 * DAY, "rows": 900},
+        "change": {"since_ms": START + 22 * DAY, "rows": rows},
         "archived": [{"digest": digest, "value": low + 0.02, "low": low, "high": low + 0.04, "rows": 450}],
     }  # fmt: skip
     file.write_text(json.dumps(script))
@@ -154,6 +155,34 @@ async def test_an_earlier_champion_that_loses_on_the_sealed_half_stays_in_the_ar
         made.on_event(event(START + 60 * DAY, name="once more"))
         await go(60, 60)
         assert ledger.incidents()[-1].details["action"] != "restore_archived", "it was tried, and lost"
+
+
+async def test_an_earlier_champion_that_couldn_t_be_judged_is_tried_again_once_enough_rows_are_new(tmp_path: Path) -> None:
+    control = Control(tmp_path)
+    no_training = SiteRule(id="no-training", effect="deny", actions=("retrain", "search_features_and_retrain"))
+    async with running(control, promotions_per_30d=9) as (ledger, made, go):
+        made.on_event(event(START))
+        await go(0, 22)
+        other = control.loop(ledger, promotions_per_30d=9, rules=(no_training,))
+        file = control.lake / "script.json"
+
+        async def asked(day: int, rows: int, answer: dict[str, Any]) -> Incident:
+            returned(control, control.champion, rows=rows)
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"compare_models": answer}))
+            other.on_event(event(START + day * DAY, name=f"on day {day}"))
+            await other.on_watermark(START + day * DAY)
+            return ledger.incidents()[-1]
+
+        first = await asked(31, 300, comparison(0.0, rows=300))
+        assert rules_of(ledger, first)[-1] == "sealed_inconclusive"
+        (tried,) = ledger.experiments(MODEL, restoring(control.challenger, control.champion))
+        assert (tried.rows, tried.lacked, tried.sealed) == (300, 200, (START + 26 * DAY + DAY // 2 - 1, START + 31 * DAY - 2))
+        second = await asked(39, 300, comparison(0.05))
+        assert second.details["action"] != "restore_archived", "of 300 rows in 17 days some 140 came in the last eight"
+        third = await asked(48, 500, comparison(0.05))
+        assert (third.details["action"], third.state) == ("restore_archived", "shadowing"), (
+            "and of 500 in 26 days 250 in thirteen"
+        )
 
 
 async def test_no_training_on_a_column_that_was_tagged_since(tmp_path: Path) -> None:

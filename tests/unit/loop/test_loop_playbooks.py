@@ -147,6 +147,13 @@ async def test_what_was_suspended_is_earned_and_approved_again(tmp_path: Path) -
         assert made.rules(await made.through(3))[3] == "approval", "and nobody has approved it yet"
 
 
+async def test_what_was_approved_under_one_judge_isn_t_used_under_another(tmp_path: Path) -> None:
+    async with trusted(tmp_path) as made:
+        lenient = made.with_settings(playbook_successes=1, judging={**BRISK["judging"], "margin": -0.2})
+        assert lenient.rules(await lenient.through(1))[2:4] == ["autonomy_propose", "approval"]
+        assert made.rules(await made.through(2))[2].startswith("playbook: "), "under its own it is"
+
+
 async def test_a_person_s_rollback_suspends_too(tmp_path: Path) -> None:
     async with trusted(tmp_path) as made:
         incident = await made.incident(1)

@@ -14,6 +14,7 @@ from streams.model import ModelSettings
 from streams.monitoring.config import COVERAGE
 from streams.monitoring.merging import merge_losses
 from streams.runtime.plugins import kinds_of
+from streams.statistics.cohorts import FINE, MOST
 from tests.kit.measured import DAY, DIGESTS, START, give, log_of, outcome, prediction, task_of
 
 
@@ -43,6 +44,35 @@ def test_a_restart_counts_them_once() -> None:
     asyncio.run(again.process(records[1:], rebuilding=False))
     (summary,) = [one for one in give(again, log_of("outs", [0, 0, DAY])[2:])[0] if isinstance(one, LossSummary)]
     assert summary.cohorts == [(START, 2)]
+
+
+def test_labels_that_take_for_ever_make_few_cohorts_which_are_the_same_however_many_partitions() -> None:
+    """Requests of 12,000 days, all of whose labels become known on the last."""
+    ages = [*range(0, 12_000, 3), *range(FINE), 12_000 * 365]
+    rows = [prediction(place, -age * DAY + 5) for place, age in enumerate(ages)]
+    known = [outcome(row, float(place % 2), 9) for place, row in enumerate(rows)]
+    found = []
+    for parts in ([known], [known[::2], known[1::2]], [known[2::3], known[::3], known[1::3]]):
+        summaries = []
+        for number, part in enumerate(parts):
+            task = task_of(number, partitions=len(parts))
+            give(task, log_of("preds", [DAY], number))
+            summaries += [one for one in give(task, log_of("outs", [*part, DAY], number))[0] if isinstance(one, LossSummary)]
+        found.append(merge_losses(summaries).cohorts)
+    assert found[0] == found[1] == found[2]
+    assert len(found[0]) < FINE + 4 * FINE // 2 + 10 < MOST < len(ages)
+    assert sum(count for _, count in found[0]) == len(ages)
+    recent = [(begin, count) for begin, count in found[0] if begin > START - FINE * DAY]
+    assert recent == [(START - age * DAY, 1 + (age % 3 == 0)) for age in reversed(range(FINE))], "each day is a cohort of its own"
+
+
+def test_labels_of_requests_that_lie_ahead_are_one_cohort() -> None:
+    task = task_of()
+    give(task, log_of("preds", [DAY]))
+    rows = [prediction(place, place * DAY) for place in range(7)]
+    ((summary,), _) = give(task, log_of("outs", [*(outcome(row, 1.0, 9) for row in rows), DAY]))
+    assert isinstance(summary, LossSummary)
+    assert summary.cohorts == [(START, 1), (START + DAY, 6)]
 
 
 def test_cohorts_of_partitions_add_up_and_one_that_has_none_leaves_them_unknown() -> None:

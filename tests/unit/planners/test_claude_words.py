@@ -180,6 +180,15 @@ def test_a_slice_that_a_monitor_watches_is_said_by_its_column() -> None:
     assert (said["column"], said["category"], said["unit"]) == ("depot", "cat_001", "AUC")
 
 
+def test_the_strongest_drifts_are_told_wherever_they_stand() -> None:
+    moved = tuple({"feature": f"c{place}", "statistic": place / 100, "effect": 0.0} for place in range(50))
+    situation = situation_of("inc-1")
+    situation = msgspec.structs.replace(situation, diagnosis=msgspec.structs.replace(situation.diagnosis, moved=moved))
+    dossier = Dossier(situation, [], SCHEMA, ())
+    assert [one["psi"] for one in dossier.drift(100)] == [place / 100 for place in range(49, 29, -1)]
+    assert [one["psi"] for one in dossier.drift(2)] == [0.49, 0.48]
+
+
 def test_every_action_but_a_persons_own_can_be_planned() -> None:
     (submit,) = (one for one in tools() if one["name"] == "submit_plan")
     assert set(PLANNABLE) == set(get_args(Action)) - {FORCED}

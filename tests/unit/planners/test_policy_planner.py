@@ -293,6 +293,20 @@ def test_what_isn_t_learnt_from_isn_t_waited_for() -> None:
     assert build().decide(asked).action in TRAINS
 
 
+def test_nothing_is_promised_of_waiting_for_a_training_that_couldn_t_be_done() -> None:
+    few = changed(6, 300, 2, waits_left=2, wait_ms=4 * HOUR)
+    frozen = build().decide(msgspec.structs.replace(few, is_frozen=True))
+    assert frozen.utilities["wait_for_labels"] is None
+    assert frozen.excluded["wait_for_labels"] == "no training could use what is waited for"
+    assert frozen.action == "ask_person", "it is lost, and a person may lift the freeze"
+    elsewhere = build().decide(msgspec.structs.replace(few, has_windows=False))
+    assert elsewhere.action == "wait_for_labels", "the training without a search is still worth it"
+    worth = [decision.utilities["wait_for_labels"] or 0.0 for decision in (build().decide(few), elsewhere)]
+    assert worth[1] < worth[0], "but nothing of what a search would find"
+    unknown = situation({"concept_change": 0.8}, LabelState(coverage=0.1, rows=20), waits_left=1, is_frozen=True)
+    assert build().decide(unknown).action == "wait_for_labels", "to know what is lost is of use all the same"
+
+
 def test_old_rows_stay_where_they_don_t_contradict() -> None:
     assert build().decide(changed(20, 1_000, 4, cause="harmful_shift")).train_since_ms is None
     small = msgspec.structs.replace(changed(20, 1_000, 4), diagnosis=situation({"concept_change": 0.9}).diagnosis)

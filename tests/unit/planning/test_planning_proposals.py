@@ -47,7 +47,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def stage(control: Control, ledger: Ledger, planner: Recording, **config: Any) -> Planning:
     return Planning(
-        ledger, control.places, PlanningConfig(**config), SKILLS, label_wait_ms=DAY, most_waits=2, policy=planner,
+        ledger, control.places, PlanningConfig(**config), SKILLS, label_wait_ms=DAY, most_waits=2, judging={}, policy=planner,
         machine=lambda: Machine(64_000.0),
     )  # fmt: skip
 

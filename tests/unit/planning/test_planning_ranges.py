@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from daemon.errors import PlanRefusedError
 from daemon.planners.base import Change
-from daemon.planning.compose import Basis, Ranges, compose, configuration_of, ranges_of
+from daemon.planning.compose import Basis, compose, configuration_of, ranges_of
 from daemon.planning.config import PlanningConfig
+from skills._kit.ranges import Ranges
 from tests.kit.control import DAY, START, Control
 from tests.unit.planning.plans import NOW, WINDOW, incident, proposal_of
 

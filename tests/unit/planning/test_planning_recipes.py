@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from daemon.judging.config import JudgingConfig
 from daemon.ledger.records import Recipe, State
 from daemon.planners.base import Cause
 from daemon.planning.config import PlanningConfig
@@ -19,7 +20,7 @@ LIKELY = Cause(cause="concept_change", probability=0.9)
 
 
 def recipe(action: str = "retrain", likely: Cause | None = LIKELY, since_ms: int | None = None, **config: Any) -> Recipe | None:
-    return recipe_of(proposal_of(action, train_since_ms=since_ms), likely, MODEL, PlanningConfig(**config))
+    return recipe_of(proposal_of(action, train_since_ms=since_ms), likely, MODEL, PlanningConfig(**config), {})
 
 
 def one(action: str = "retrain", likely: Cause = LIKELY, **config: Any) -> Recipe:
@@ -34,10 +35,30 @@ def test_a_recipe_is_told_by_what_is_done_about_what_and_by_nothing_else() -> No
     others = [
         one("search_features_and_retrain"), one(likely=Cause(cause="harmful_shift", probability=0.9)), one(train="60d"),
         one(sealed="7d"), one(seed=1), one(parameters={"max_depth": 3}), one(training_budget="1h"), one(search_seconds=60),
-        recipe(since_ms=START), recipe_of(proposal_of("retrain"), LIKELY, "other", PlanningConfig()),
+        recipe(since_ms=START), recipe_of(proposal_of("retrain"), LIKELY, "other", PlanningConfig(), {}),
     ]  # fmt: skip
     digests = {found.digest for found in (one(), *others) if found is not None}
     assert len(digests) == 1 + len(others)
+
+
+def judged(**judging: Any) -> str:
+    found = recipe_of(proposal_of("retrain"), LIKELY, MODEL, PlanningConfig(), JudgingConfig(**judging).model_dump(mode="json"))
+    assert found is not None
+    return found.digest
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"margin": -0.001}, {"shadow_margin": -0.1}, {"sealed_gates": ["beats_champion"]}, {"shadow_gates": []},
+        {"least_rows": 100}, {"least_positives": 5}, {"slice_tolerance": 0.5}, {"calibration_tolerance": 0.5},
+        {"latency_ms_per_1000": 1e9}, {"shadow": "1d"}, {"longest_shadow": "90d"}, {"probation": "1d"},
+        {"longest_probation": "90d"}, {"recheck": "1d"}, {"seed": 1},
+    ],
+)  # fmt: skip
+def test_under_another_judge_it_is_another_recipe(other: dict[str, Any]) -> None:
+    assert judged(**other) != judged() == judged(shadow="168h")
+    assert set(other) <= set(JudgingConfig.model_fields)
 
 
 def test_rows_since_a_change_are_another_recipe_whenever_the_change_was() -> None:

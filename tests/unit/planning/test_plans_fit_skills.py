@@ -16,13 +16,14 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.ledger import open_ledger
 from daemon.ledger.records import Incident, PlanStep, Reason
-from daemon.planners.base import Change, Diagnosis, Proposal
+from daemon.planners.base import Archived, Change, Diagnosis, Proposal
 from daemon.planning.compose import Basis, compose
 from daemon.planning.config import PlanningConfig
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
 from skills import build_dataset, compare_models, diagnose_drift, propose_windows
-from skills._kit import archives
+from skills._kit import archives, changes
+from skills._kit.ranges import Lengths
 from skills._kit.skill import find
 from streams.contracts.bundle import Interval
 from streams.contracts.features import Window
@@ -79,8 +80,9 @@ def test_the_questions_fit_the_skills(tmp_path: Path) -> None:
     with open_ledger(tmp_path / "ledger.sqlite") as ledger:
         ledger.take_event(event(START))
         opened = ledger.open_for_event(event(START), "performance", "c", "r", START)
-        question = Triaging(ledger, places, TriagingConfig()).question(opened, START + 5)
+        question = Triaging(ledger, places, TriagingConfig(), Lengths(9 * DAY, 2 * DAY)).question(opened, START + 5)
     fitted = taken(question)
+    assert (fitted.train_ms, fitted.sealed_ms) == (9 * DAY, 2 * DAY)  # type: ignore[attr-defined]
     assert [one.id for one in fitted.events] == [event(START).id]  # type: ignore[attr-defined]
     judging = Judging(places, JudgingConfig())
     for asked in (incident("shadowing", shadow_ms=START), incident("probation", promoted_ms=START)):
@@ -112,11 +114,12 @@ def test_a_diagnosis_is_read_in_full() -> None:
         slices=[diagnose_drift.SliceLoss(slice="a=1", rows=3, loss=0.5, excess=0.1)],
         label_state=diagnose_drift.LabelState(coverage=0.9, delay_ms_p50=1.0, delay_ms_p90=2.0, rows=99),
         performance=diagnose_drift.Performance(metric="auc", reference=0.7, recent=0.6, low=0.5, high=0.65),
-        change=archives.Changed(since_ms=START, rows=700),
-        archived=[archives.ArchivedGain(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=300)],
+        change=changes.Changed(since_ms=START, rows=700, train_rows=400),
+        archived=[archives.ArchivedGain(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=300, labelled=350, compared=2)],
     )
     diagnosis = msgspec.convert(plain(answer), Diagnosis)
     assert diagnosis.likely is not None
     assert (diagnosis.likely.cause, diagnosis.label_state.rows, diagnosis.performance.high) == ("concept_change", 99, 0.65)
-    assert diagnosis.change == Change(since_ms=START, rows=700)
-    assert [(one.digest, one.low, one.rows) for one in diagnosis.archived] == [("a" * 64, 0.05, 300)]
+    assert diagnosis.change == Change(since_ms=START, rows=700, train_rows=400)
+    assert diagnosis.change.learnable == 400
+    assert diagnosis.archived == (Archived(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=300, labelled=350, compared=2),)

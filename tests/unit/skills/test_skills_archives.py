@@ -1,5 +1,6 @@
 """Earlier champions, held against the present one on the rows since a change."""
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from skills import build_dataset, diagnose_drift, train_xgboost
-from skills._kit.archives import ArchivedGain, change_of, surely_returned
+from skills._kit import archives
+from skills._kit.archives import ArchivedGain, surely_returned
 from skills._kit.frames import floats
 from skills._kit.scoring import score_table
 from streams.contracts.events import DriftEvent, Evidence
@@ -25,44 +27,13 @@ def event(kind: str, since_ms: int, transition: str = "confirmed", end_ms: int =
     )  # fmt: skip
 
 
-def known(*times: int, flagged: int = 0) -> pa.Table:
-    flags = [["odd"]] * flagged + [[]] * (len(times) - flagged)
-    labels = [float(time % 3 == 0) for time in times]
-    return pa.table(
-        {
-            "id": [str(time) for time in times],
-            "time_ms": list(times),
-            "flags": pa.array(flags, pa.list_(pa.string())),
-            "label": labels,
-        }
-    )
-
-
-def test_a_change_began_when_the_truth_moved_and_else_when_the_inputs_did():
-    inputs, truth = event("feature_drift", 700), event("loss_drift", 500)
-    for events, since_ms in (([inputs], 700), ([inputs, truth], 500), ([truth, event("performance", 600)], 600)):
-        found = change_of(events, known(100, 550, 650, 800), "binary")
-        assert found is not None
-        assert found.since_ms == since_ms
-    assert change_of([event("loss_drift", 0), event("loss_drift", 300, "suspected")], known(100), "binary") is None, (
-        "nobody says when"
-    )
-
-
-def test_labelled_rows_are_those_since_then_each_once_and_sound():
-    rows = known(900, 100, 549, 549, 651, 650, 652, flagged=1)
-    for task, rare in (("binary", 2), ("regression", 4)):
-        found = change_of([event("loss_drift", 500)], rows, task)
-        assert found is not None
-        assert (found.rows, found.rare) == (4, rare)
-
-
 def test_what_surely_returned_is_the_best_lower_end():
     def gain(low: float) -> ArchivedGain:
         return ArchivedGain(digest="d", value=low + 0.1, low=low, high=low + 0.2, rows=9)
 
-    assert surely_returned([gain(-0.1), gain(0.03), gain(0.01)]) == 0.03
-    assert surely_returned([gain(-0.1)]) == surely_returned([]) == 0.0
+    assert surely_returned([gain(-0.1), gain(0.03), gain(0.01)]).low == 0.03
+    assert surely_returned([gain(-0.1)]).low == surely_returned([]).low == 0.0
+    assert [surely_returned(found).rows for found in ([gain(-0.1)], [])] == [9, 0], "that nobody was better is known of so many"
 
 
 class Twice(NamedTuple):
@@ -111,9 +82,35 @@ def test_a_bundle_that_knows_the_rule_of_now_is_found_and_names_the_cause(twice:
     assert one.low < one.value < one.high
     assert found.causes[0].cause == "recurring_regime"
     assert found.causes[0].evidence["earlier_champion_gain"] == one.low
+    assert found.causes[0].evidence["earlier_champions_compared"] == one.compared == 1, "of a digest that nobody has"
+    assert found.causes[0].evidence["earlier_champions_rows"] == one.rows == one.labelled
     assert found.change is not None
     assert found.change.rows > 2 * one.rows * 0.8, "only the first half is looked at"
     assert found.change.rows < 2 * one.rows * 1.25
+
+
+def test_the_best_of_several_is_as_surely_better_as_one_alone(twice: Twice, tmp_path: Path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    (alone,) = diagnosed(twice, tmp_path / "one", twice.wrong, twice.right).archived
+    best, itself = diagnosed(twice, tmp_path / "two", twice.wrong, twice.right, twice.wrong).archived
+    assert (best.digest, best.value, best.compared, itself.compared) == (alone.digest, alone.value, 2, 2)
+    assert best.low < alone.low < alone.high < best.high, "either of the two may be better by chance"
+    assert (itself.value, itself.low) == (0.0, 0.0)
+
+
+def test_only_the_newest_rows_are_scored_and_it_is_said_of_how_many(
+    twice: Twice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (whole,) = diagnosed(twice, tmp_path, twice.wrong, twice.right).archived
+    assert whole.rows == whole.labelled > 200
+    monkeypatch.setattr(archives, "MOST_ROWS", 150)
+    shutil.rmtree(tmp_path / "lake")
+    found = diagnosed(twice, tmp_path, twice.wrong, twice.right)
+    (one,) = found.archived
+    assert (one.rows, one.labelled) == (150, whole.labelled)
+    assert found.causes[0].evidence["earlier_champions_rows"] == 150
+    assert one.high - one.low > whole.high - whole.low
 
 
 def test_one_that_knows_the_opposite_is_no_reason_to_go_back(twice: Twice, tmp_path: Path):

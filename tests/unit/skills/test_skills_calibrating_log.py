@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from skills import calibrate_monitors
 from skills._kit.errors import NoDataError
 from skills._kit.progress import PROGRESS
 from skills._kit.reading import MOST_BUCKETS
+from streams.calibration.learning import History
+from streams.calibration.panel import Panel
 from streams.contracts.summaries import RECEIVED
 from streams.detectors import inputs_mmd
 from streams.detectors.base import BucketView, Readings
@@ -105,6 +109,21 @@ def test_each_bucket_is_read_once_however_often_it_is_judged(shop: Shop, tmp_pat
     calibrated(shop, between(shop.log, TRAINED, WEEKS), tmp_path, watch=watch)
     assert len(read) == (WEEKS - TRAINED) * WEEK_MS // BUCKET_MS
     assert set(read.values()) == {1}
+
+
+def test_the_log_is_put_together_once_though_it_is_counted_and_learnt_from(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    honest = calibrate_monitors.levels_of
+
+    def counting(panel: Panel, views: Sequence[BucketView], found: Sequence[Readings]) -> History:
+        made.append(len(views))
+        return honest(panel, views, found)
+
+    monkeypatch.setattr(calibrate_monitors, "levels_of", counting)
+    calibrated(shop, between(shop.log, TRAINED, WEEKS), tmp_path)
+    assert made == [(WEEKS - TRAINED) * WEEK_MS // BUCKET_MS]
 
 
 def test_what_the_log_lacks_is_named(shop: Shop, tmp_path: Path) -> None:

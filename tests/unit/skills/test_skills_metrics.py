@@ -88,6 +88,32 @@ def test_wide_interval_contains_the_narrow_one():
         assert one.low999 <= one.low <= one.value <= one.high <= one.high999
 
 
+def test_the_best_of_three_is_surely_better_by_chance_no_more_often_than_one_alone():
+    """Champions of before that are as good as the present one: how often the best of them seems surely better."""
+    alone, corrected = 0, 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        labels = rng.normal(size=200)
+        own, *others = (labels + rng.normal(size=200) for _ in range(4))
+        for comparisons in (1, 3):
+            found = [
+                metrics.compared("regression", labels, own, one, seed=seed, draws=900, comparisons=comparisons)[2]
+                for one in others
+            ]
+            is_better = min(one.high for one in found) < 0  # an error: less is better
+            alone, corrected = alone + (is_better and comparisons == 1), corrected + (is_better and comparisons == 3)
+    assert alone / 400 > 0.04, "of three by themselves one does so much too often"
+    assert corrected / 400 <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / 400)
+
+
+def test_the_intervals_of_several_are_wider_and_those_of_one_are_what_they_were():
+    draws = np.random.default_rng(0).normal(size=20_000)
+    one, three = metrics.estimate(0.0, draws), metrics.estimate(0.0, draws, 3)
+    assert one[1:] == tuple(np.quantile(draws, (0.025, 0.975, 0.0005, 0.9995)))
+    assert (three.low, three.high) == tuple(np.quantile(draws, (0.025 / 3, 1 - 0.025 / 3)))
+    assert three.low < one.low < one.high < three.high
+
+
 def test_block_gain_is_silent_without_a_gain_and_speaks_with_one():
     rng = np.random.default_rng(0)
     blocks, weights = np.arange(2_400) * 24 // 2_400, np.ones(2_400)

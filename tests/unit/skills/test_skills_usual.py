@@ -14,6 +14,7 @@ from streams.contracts.summaries import ANSWERED, RECEIVED
 from streams.detectors.base import Requests
 from streams.detectors.checks import DAY_MS, World
 from streams.statistics.arrivals import count_arrivals
+from streams.statistics.cohorts import FINE, cohorts_of
 from streams.statistics.waits import BINS, count_waits
 
 WATCH = Watch(bucket_ms=DAY_MS, detectors=(), confirm_after=2, clear_after=3, alarm_rate=0.01, min_rows=3)
@@ -157,6 +158,16 @@ def test_outcomes_are_counted_by_the_bucket_of_their_request_of_a_whole_log_alon
     ]
     for view in views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False):
         assert view.losses is None or view.losses.cohorts == []
+
+
+def test_outcomes_of_long_ago_are_counted_in_the_same_cohorts_as_those_of_a_stream() -> None:
+    days, world = 4 * FINE, World(0)
+    rows = labelled_days(days, 1, [days - 0.5 - number for number in range(days)])
+    (*_, last) = views_of(WATCH, world.manifest, world.profile, rows, reads_sample=False, is_whole=True)
+    assert last.losses is not None
+    begins = cohorts_of(rows.later.time_ms, last.start_ms, DAY_MS)
+    assert last.losses.cohorts == [(begin, int((begins == begin).sum())) for begin in np.unique(begins).tolist()]
+    assert len(last.losses.cohorts) == 2 * FINE
 
 
 def test_when_nearly_all_labels_have_come_goes_by_the_earlier_half_of_the_rows() -> None:

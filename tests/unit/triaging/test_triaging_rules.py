@@ -13,11 +13,13 @@ from daemon.places import Places
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
 from daemon.triaging.triage import TRAINING, Silence, Standing, served_since, triage
+from skills._kit.ranges import Lengths
 from streams.contracts.events import DriftEvent
 from tests.kit.control import DAY, MODEL, START, event
 
 COOLDOWN = 7 * DAY
 SILENCE = Silence(COOLDOWN, 28 * DAY)
+LENGTHS = Lengths(90 * DAY, 14 * DAY)
 
 
 def incident(cause: str, state: str = "open", moved_ms: int = START) -> Incident:
@@ -99,7 +101,7 @@ def test_a_break_and_the_drift_of_one_hour_are_one_incident_whichever_came_first
             storm = [event(START + 1, "score_drift", name="a"), event(START + 1, "data_quality", name="b")]
             for one in [*storm, event(START + 1, "loss_drift", name="c")][::order]:
                 ledger.take_event(one)
-            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig()).triage("c", START + 5)
+            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig(), LENGTHS).triage("c", START + 5)
             found = {one.cause: [said.kind for said in ledger.events_of(one.id)] for one in ledger.incidents()}
         assert found == {"data_quality": ["score_drift", "data_quality"], "loss_drift": ["loss_drift"]}
 
@@ -107,7 +109,7 @@ def test_a_break_and_the_drift_of_one_hour_are_one_incident_whichever_came_first
 def test_what_was_only_noted_at_the_same_time_is_evidence_for_the_diagnosis(tmp_path: Path) -> None:
     """A break within the cool-down of another opens nothing; the drift that it made still has it beside it."""
     with open_ledger(tmp_path / "ledger.sqlite") as ledger:
-        triaging = Triaging(ledger, Places(MODEL, str(tmp_path), tmp_path, DAY), TriagingConfig())
+        triaging = Triaging(ledger, Places(MODEL, str(tmp_path), tmp_path, DAY), TriagingConfig(), LENGTHS)
         ledger.take_event(event(START, "data_quality", name="earlier"))
         triaging.triage("c", START)
         (earlier,) = ledger.incidents()
@@ -129,7 +131,7 @@ def opened_on(folder: Path, said: dict[int, tuple[str, str]], cause: str = "upst
     diagnosis = {"causes": [{"cause": cause, "probability": 0.9}]}
     opened = []
     with open_ledger(folder / "ledger.sqlite") as ledger:
-        triaging = Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig())
+        triaging = Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig(), LENGTHS)
         for day, (kind, watched) in said.items():
             now_ms = START + day * DAY
             ledger.take_event(event(now_ms, kind, name=str(day), watched=watched))
@@ -188,7 +190,7 @@ def test_arrival_order_doesn_t_matter(tmp_path: Path) -> None:
         with open_ledger(folder / "ledger.sqlite") as ledger:
             for one in [event(START + 1), event(START + 2, "loss_drift"), event(START + 3, "data_quality")][::order]:
                 ledger.take_event(one)
-            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig()).triage("c", START + 5)
+            Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig(), LENGTHS).triage("c", START + 5)
             ids.append([(one.id, len(ledger.events_of(one.id))) for one in ledger.incidents()])
     assert ids[0] == ids[1]
     assert sorted(count for _, count in ids[0]) == [1, 2]
@@ -216,7 +218,7 @@ def test_the_diagnosis_is_told_when_the_champion_took_over(tmp_path: Path) -> No
             )
             payload = {"generation": number, "champion": champion, "effective_ms": START + number}
             ledger.finish(ledger.reserve(step, payload, START), {}, START)
-        triaging = Triaging(ledger, places, TriagingConfig())
+        triaging = Triaging(ledger, places, TriagingConfig(), LENGTHS)
         ledger.take_event(event(START, "performance", digest="c"))
         triaging.triage("c", START + DAY)
         (opened,) = ledger.incidents(MODEL)
