@@ -16,8 +16,6 @@ from daemon.planning.device import Placement
 from skills._kit.ranges import FRESH_SEALED, Lengths, Ranges, since_change
 from streams.contracts.features import Window
 
-# With fewer rows since a change than these the judge's part of them would be too small.
-FRESH_ROWS, FRESH_RARE = 1_250, 125
 # Late labels move a training back by at most so many times its own length.
 MOST_DELAY = 2
 # An archived bundle was chosen by the first half of the rows since the change, so it is judged on the second.
@@ -27,7 +25,8 @@ ARCHIVED_SEALED = 0.5
 class Basis(NamedTuple):
     """What a plan is made from: event time, the champion and its windows, how long most labels take, who plans, and the change.
 
-    `device` is where a training should run, None where nobody can say; `cause` the likeliest one.
+    `device` is where a training should run, None where nobody can say; `cause` the likeliest one; `least` how many rows the judge
+    needs, and how many of them of the rarer class.
     """
 
     now_ms: int
@@ -39,12 +38,13 @@ class Basis(NamedTuple):
     change: Change | None = None
     device: Placement | None = None
     cause: str = ""
+    least: tuple[int, int] = (500, 50)
 
     @property
     def news(self) -> Change | None:
-        """The change that a challenger must have learnt, None where there is none or too little is known of it."""
-        known = self.change
-        if known is None or known.rows < FRESH_ROWS or known.rare < FRESH_RARE:
+        """The change that a challenger must have learnt, None where there is none, or the judge's part would be too small."""
+        known, (rows, rare) = self.change, self.least
+        if known is None or known.rows * FRESH_SEALED < rows or known.rare * FRESH_SEALED < rare:
             return None
         return known if self.cause in LEARNABLE else None
 

@@ -57,7 +57,7 @@ class Planning:
         known_skills: names of the skills that exist.
         label_wait_ms: how long a wait for labels takes, in event time.
         most_waits: how often to wait.
-        judging: the judge's settings by name, which playbooks are bound to.
+        judging: the judge's settings by name, which playbooks are bound to, and which say how many rows a judge needs.
         has_windows: whether the model's server computes windows.
         policy: the policy planner, which is always asked; one with the usual settings when not given.
         planner: the one that `config.planner` names, where it is another; made by its `build()` when not given.
@@ -298,7 +298,8 @@ class Planning:
         delay_ms = label_delay_ms(diagnosis)
         device = self._device(manifest) if proposal.action in TRAINS else None
         cause = diagnosis.likely.cause if diagnosis.likely is not None else ""
-        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device, cause)
+        least = (int(self._judging["least_rows"]), int(self._judging["least_positives"]))
+        basis = Basis(now_ms, incident, champion, manifest.windows, delay_ms, proposer, diagnosis.change, device, cause, least)
         return compose(proposal, basis, self._places, self._config)
 
     def _device(self, manifest: Manifest) -> Placement | None:

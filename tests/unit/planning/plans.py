@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from daemon.judging.config import JudgingConfig
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.records import Incident, Plan, Reason
 from daemon.planners.base import Proposal
@@ -16,6 +17,7 @@ from tests.kit.control import DAY, MODEL, START, Control
 
 WINDOW = Window(aggregate="count", source="requests", range_ms=3_600_000)
 NOW = START + DAY // 3
+JUDGING = JudgingConfig().model_dump(mode="json")
 
 
 def incident(**changes: Any) -> Incident:

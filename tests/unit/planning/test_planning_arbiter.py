@@ -22,6 +22,7 @@ from daemon.planning.rules import SiteRule
 from daemon.planning.stage import Planning
 from tests.kit.control import DAY, SKILLS, START, Control, event, script
 from tests.kit.plan_fuzzer import PlanFuzzer, forbidden
+from tests.unit.planning.plans import JUDGING
 
 TOLERATED = PlanningConfig().tolerated_points
 HANDLES = {"event_001": "event-1"}
@@ -67,7 +68,7 @@ def diagnosed(ledger: Ledger, control: Control, time_ms: int = START) -> Inciden
 
 def planning(ledger: Ledger, control: Control, other: Other, **config: Any) -> Planning:
     settings = PlanningConfig(planner="claude", autonomy="act", **config)
-    return Planning(ledger, control.places, settings, SKILLS, label_wait_ms=DAY, most_waits=2, judging={}, planner=other)
+    return Planning(ledger, control.places, settings, SKILLS, label_wait_ms=DAY, most_waits=2, judging=JUDGING, planner=other)
 
 
 async def decided(ledger: Ledger, control: Control, answer: Proposal | Exception, **config: Any) -> Move:
@@ -174,7 +175,7 @@ async def test_nobody_else_is_asked_where_there_is_nothing_to_weigh(control: Con
 
 
 async def test_the_policy_planner_alone_keeps_no_account_of_a_choice(control: Control, ledger: Ledger) -> None:
-    stage = Planning(ledger, control.places, PlanningConfig(), SKILLS, label_wait_ms=DAY, most_waits=2, judging={})
+    stage = Planning(ledger, control.places, PlanningConfig(), SKILLS, label_wait_ms=DAY, most_waits=2, judging=JUDGING)
     move = await stage.decide(diagnosed(ledger, control), control.champion, START)
     assert "arbitration" not in move.details
 

@@ -18,7 +18,7 @@ from daemon.planning.device import Machine
 from daemon.planning.stage import Planning
 from streams.contracts.bundle import MANIFEST_FILE, decode_manifest, encode_manifest
 from tests.kit.control import DAY, MODEL, SKILLS, START, Control, bundle, event
-from tests.unit.planning.plans import incident
+from tests.unit.planning.plans import JUDGING, incident
 
 CHANGE = {"since_ms": START - 9 * DAY, "rows": 900}
 
@@ -47,8 +47,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def stage(control: Control, ledger: Ledger, planner: Recording, **config: Any) -> Planning:
     return Planning(
-        ledger, control.places, PlanningConfig(**config), SKILLS, label_wait_ms=DAY, most_waits=2, judging={}, policy=planner,
-        machine=lambda: Machine(64_000.0),
+        ledger, control.places, PlanningConfig(**config), SKILLS, label_wait_ms=DAY, most_waits=2, judging=JUDGING,
+        policy=planner, machine=lambda: Machine(64_000.0),
     )  # fmt: skip
 
 
