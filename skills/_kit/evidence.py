@@ -105,8 +105,8 @@ def dead_numbers(profile: Profile, changed: pa.Table, earlier: Sequence[pa.Table
     Args:
         profile: the reference.
         changed: requests since the change.
-        earlier: stretches before it, each as long. A column that was as still in one of them (a day's weather, a month) is no
-            news.
+        earlier: stretches before it, each as long. A column that was as still in one of them at another value (a day's weather, a
+            month) changes slowly; one that was so at the same value has been dead since then.
     """
     told = [stretch for stretch in earlier if stretch.num_rows >= changed.num_rows / 4]
     if len(told) < _FEWEST_STRETCHES:
@@ -116,7 +116,7 @@ def dead_numbers(profile: Profile, changed: pa.Table, earlier: Sequence[pa.Table
         for name, kept in profile.numbers.items()
         if name in changed.column_names
         and _is_still(kept, floats(changed, name))
-        and not any(len(np.unique(_known(stretch, name))) <= 1 for stretch in told)
+        and not any(_was_as_still(_known(stretch, name), _known(changed, name)) for stretch in told)
     ]
 
 
@@ -127,6 +127,11 @@ def _is_still(profile: NumberProfile, values: Floats) -> bool:
     share = profile.shares[int(np.searchsorted(profile.edges, known[0], side="right"))]
     rows = int(np.isfinite(values).sum())
     return share <= 0 or rows * np.log(share) < np.log(_NEVER)
+
+
+def _was_as_still(before: Floats, now: Floats) -> bool:
+    values = np.unique(before)
+    return len(values) == 0 or (len(values) == 1 and values[0] != now[0])
 
 
 def _known(table: pa.Table, name: str) -> Floats:

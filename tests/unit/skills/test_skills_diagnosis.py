@@ -265,9 +265,13 @@ def test_labels_from_before_the_change_say_nothing_of_it(served: Served, tmp_pat
     assert np.isfinite(found[1])
 
 
-def test_a_column_that_has_one_value_alone_is_a_broken_source(served: Served, tmp_path: Path):
-    """Zero is a value like any other, so no single row is strange; the scores are those of the zeros."""
-    is_late = late(served, 0.5)
+@pytest.mark.parametrize("since_days", [0.5, 2.0])
+def test_a_column_that_has_one_value_alone_is_a_broken_source(served: Served, tmp_path: Path, since_days: float):
+    """Zero is a value like any other, so no single row is strange; the scores are those of the zeros.
+
+    What events say began half a day ago may have begun before: three such stretches were as still, at the same value.
+    """
+    is_late = late(served, since_days)
     amounts = np.where(is_late, 0.0, np.array(served.given.table["amount"].to_pylist()))
     column = served.given.table.column_names.index("amount")
     table = served.given.table.set_column(column, "amount", pa.array(amounts))
