@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from skills._kit.archives import Archive, ArchivedGain, gains_of, surely_returned
 from skills._kit.causes import UNTRUSTED, Signs, WeighedCause, weigh
-from skills._kit.changes import Changed, change_of
+from skills._kit.changes import Changed, Delays, change_of
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
@@ -203,12 +203,14 @@ def run(request: Input, work: Path) -> Output:
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
-    archive, delay_ms = Archive(lake, store, request.model, request.now_ms), labels.delay_ms_p90 or 0.0
-    change = change_of(
-        archive, request.events, delay_ms, Lengths(request.train_ms, request.sealed_ms) if request.train_ms else None, schema.task
-    )
+    archive = Archive(lake, store, request.model, request.now_ms)
+    delays = Delays(labels.delay_ms_p50 or 0.0, labels.delay_ms_p90 or 0.0)
+    lengths = Lengths(request.train_ms, request.sealed_ms) if request.train_ms else None
+    change = change_of(archive, request.events, delays, lengths, schema.task)
     began_ms = change.since_ms if change is not None and change.rows else None
-    archived = [] if began_ms is None else gains_of(archive, scorer, request.archived, began_ms, delay_ms=delay_ms, seed=SEED)
+    archived = (
+        [] if began_ms is None else gains_of(archive, scorer, request.archived, began_ms, delay_ms=delays.most_ms, seed=SEED)
+    )
     swap = _swap(request, Place(lake, request.model, seen, profile))
     signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
     best = surely_returned(archived)

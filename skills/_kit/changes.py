@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,32 +34,42 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     train_rows: int | None = None
 
 
-def began_ms(events: Sequence[DriftEvent]) -> int | None:
-    """Say when the newest change began by what is confirmed; None when no event says so."""
+class Delays(NamedTuple):
+    """How long half of the labels take, and most of them, in ms."""
+
+    half_ms: float
+    most_ms: float
+
+
+def began_ms(events: Sequence[DriftEvent], delays: Delays) -> int | None:
+    """Say when the newest change began in requests, by what is confirmed; None when no event says so.
+
+    What is said of the truth shows in labels from when they are known: half of those that came then were asked so long before.
+    """
     began = [(event.kind, event.evidence[0].since_ms) for event in events if event.transition == "confirmed" and event.evidence]
-    of_truth = [since_ms for kind, since_ms in began if kind in _OF_TRUTH and since_ms > 0]
+    of_truth = [max(since_ms - round(delays.half_ms), 1) for kind, since_ms in began if kind in _OF_TRUTH and since_ms > 0]
     return max(of_truth or [since_ms for _, since_ms in began if since_ms > 0], default=None)
 
 
 def change_of(
-    archive: Archive, events: Sequence[DriftEvent], delay_ms: float, lengths: Lengths | None, task: str
+    archive: Archive, events: Sequence[DriftEvent], delays: Delays, lengths: Lengths | None, task: str
 ) -> Changed | None:
     """Count the labelled rows since the newest change, whenever their labels became known; None when no event says when it began.
 
     Args:
         archive: where the rows are, and up to when they count.
         events: to explain.
-        delay_ms: how long most labels take.
+        delays: of the labels.
         lengths: of the parts into which plans split rows.
         task: of the model.
 
     Raises:
         LakeError: the rows can't be read.
     """
-    since_ms = began_ms(events)
+    since_ms = began_ms(events, delays)
     if since_ms is None:
         return None
-    wait_ms, rows, positive, given = math.ceil(delay_ms), 0, 0, 0
+    wait_ms, rows, positive, given = math.ceil(delays.most_ms), 0, 0, 0
     ranges = None if lengths is None else since_change(since_ms, archive.now_ms, wait_ms, lengths)
     columns = ["time_ms", "known_ms", "revision", "label", "flags"]
     until_ms = max(archive.now_ms - wait_ms, since_ms)

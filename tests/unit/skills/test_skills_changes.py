@@ -16,7 +16,7 @@ from daemon.planning.config import PlanningConfig
 from skills import build_dataset
 from skills._kit import archives
 from skills._kit.archives import Archive, newest_rows
-from skills._kit.changes import began_ms, change_of
+from skills._kit.changes import Delays, began_ms, change_of
 from skills._kit.features import unflagged
 from skills._kit.ranges import FRESH_SEALED, Lengths, since_change
 from skills._kit.sources import newest_known
@@ -82,14 +82,23 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 def test_a_change_began_when_the_truth_moved_and_else_when_the_inputs_did() -> None:
     inputs, truth = event("feature_drift", 700), event("loss_drift", 500)
     for events, since_ms in (([inputs], 700), ([inputs, truth], 500), ([truth, event("performance", 600)], 600)):
-        assert began_ms(events) == since_ms
-    assert began_ms([event("loss_drift", 0), event("loss_drift", 300, "suspected")]) is None, "nobody says when"
+        assert began_ms(events, Delays(0, 0)) == since_ms
+    assert began_ms([event("loss_drift", 0), event("loss_drift", 300, "suspected")], Delays(0, 0)) is None, "nobody says when"
+
+
+def test_what_labels_tell_began_when_they_were_asked_for() -> None:
+    """Outcomes count from when they are known: a loss that rose on day 84, of labels that take seven, rose of rows of day 77."""
+    inputs, truth = event("feature_drift", 700), event("loss_drift", 500)
+    assert began_ms([truth], Delays(120, 300)) == 380
+    assert began_ms([inputs, truth], Delays(120, 300)) == 380
+    assert began_ms([inputs], Delays(120, 300)) == 700
+    assert began_ms([truth], Delays(900, 900)) == 1
 
 
 def test_labelled_rows_are_those_since_then_each_once_and_sound_whenever_their_label_came(archive: Archive) -> None:
     outcomes = unflagged(archive.lake.read(MODEL, "outcomes", COLUMNS))
     asked = newest_known(outcomes, NOW_MS).column("time_ms").to_numpy()
-    found = change_of(archive, [event("loss_drift", SINCE_MS)], 2.5 * DAY_MS, None, "binary")
+    found = change_of(archive, [event("loss_drift", SINCE_MS)], Delays(0, 2.5 * DAY_MS), None, "binary")
     assert found is not None
     assert (found.since_ms, found.train_rows) == (SINCE_MS, None)
     counted = (asked >= SINCE_MS) & (asked < NOW_MS - 2.5 * DAY_MS)
@@ -99,10 +108,10 @@ def test_labelled_rows_are_those_since_then_each_once_and_sound_whenever_their_l
     positive = positive.filter(pc.field("known_ms") < NOW_MS)
     number = int(np.sum(positive.column("label").to_numpy() > 0.5))
     assert found.rare == min(number, found.rows - number) > 100
-    whole = change_of(archive, [event("loss_drift", SINCE_MS)], 2.5 * DAY_MS, None, "regression")
+    whole = change_of(archive, [event("loss_drift", SINCE_MS)], Delays(0, 2.5 * DAY_MS), None, "regression")
     assert whole is not None
     assert whole.rare == whole.rows
-    assert change_of(archive, [event("loss_drift", 0)], 0.0, None, "binary") is None
+    assert change_of(archive, [event("loss_drift", 0)], Delays(0, 0), None, "binary") is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +126,7 @@ def test_what_a_training_would_be_given_is_what_it_is_given(
     config = PlanningConfig(train=train, sealed=sealed)
     since_ms = NOW_MS - ago_days * DAY_MS
     lengths = Lengths(config.train.ms, config.sealed.ms)
-    found = change_of(archive, [event("loss_drift", since_ms)], delay_days * DAY_MS, lengths, "binary")
+    found = change_of(archive, [event("loss_drift", since_ms)], Delays(0, delay_days * DAY_MS), lengths, "binary")
     assert found is not None
     delay_ms = round(delay_days * DAY_MS)
     basis = Basis(NOW_MS, incident(challenger=""), "c", (), delay_ms, change=Change(since_ms=since_ms, rows=found.rows))
@@ -136,7 +145,7 @@ def test_what_a_training_would_be_given_is_what_it_is_given(
 
 def test_of_an_empty_lake_there_are_no_rows(tmp_path: Path) -> None:
     empty = Archive(Lake(tmp_path), BundleStore(tmp_path), MODEL, NOW_MS)
-    found = change_of(empty, [event("loss_drift", SINCE_MS)], 0.0, Lengths(DAY_MS, DAY_MS), "binary")
+    found = change_of(empty, [event("loss_drift", SINCE_MS)], Delays(0, 0), Lengths(DAY_MS, DAY_MS), "binary")
     assert found is not None
     assert (found.rows, found.rare, found.train_rows) == (0, 0, 0)
 
