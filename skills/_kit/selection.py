@@ -32,7 +32,6 @@ TRIED_A_ROUND = 5
 TESTED_A_ROUND = 3
 SIGNIFICANCE = 0.05
 LEAST_GAIN = 0.001
-NEARLY_BEST = 0.97
 REDUNDANT = 0.95
 TEST_BLOCKS = 24
 SCREENING_FOLDS = 8
@@ -45,6 +44,13 @@ class Survivor(NamedTuple):
 
     candidate: Candidate
     values: Singles
+
+
+class _SureGain(NamedTuple):
+    """A gain less its standard error, and the error."""
+
+    sure: float
+    error: float
 
 
 class Accepted(NamedTuple):
@@ -147,10 +153,12 @@ class Selection:
 
     def _round(self) -> bool:
         sure = {index: self._sure_gain(self._left[index].values) for index in self._leaders()}
-        tried = sorted(((gain, index) for index, gain in sure.items() if gain > 0), key=lambda pair: (-pair[0], pair[1]))
+        tried = sorted(
+            ((gain, index) for index, gain in sure.items() if gain.sure > 0), key=lambda pair: (-pair[0].sure, pair[1])
+        )
         order = self._cheap_first(tried)[:TESTED_A_ROUND]
         for place, index in enumerate(order):
-            reason = self._test(self._left[index], sure[index], len(order) - place)
+            reason = self._test(self._left[index], sure[index].sure, len(order) - place)
             if not reason:
                 self._take(index)
                 return True
@@ -170,18 +178,23 @@ class Selection:
                 leaders.append(index)
         return leaders
 
-    def _sure_gain(self, column: Singles) -> float:
-        """Return the gain on the choosing folds of the model retrained with one more column, less its standard error."""
+    def _sure_gain(self, column: Singles) -> _SureGain:
+        """Return what the model gains on the choosing folds when it is retrained with one more column."""
         after = self._judge.losses(self._judge.margins([*self._columns, column], self._judge.choosing), self._judge.choosing)
         before = self._judge.losses(self._margins[self._judge.choosing], self._judge.choosing)
         gain = block_gain(before - after, self._judge.weights(self._judge.choosing), row_blocks(len(before), TEST_BLOCKS))
-        return gain.value - (gain.high - gain.value) / 2
+        error = (gain.high - gain.value) / 2
+        return _SureGain(gain.value - error, error)
 
-    def _cheap_first(self, tried: list[tuple[float, int]]) -> list[int]:
-        """Order by gain, but of windows that are nearly as good as the best the one with the least state goes first."""
+    def _cheap_first(self, tried: list[tuple[_SureGain, int]]) -> list[int]:
+        """Order by gain, but of windows within a standard error of the best the one with the least state goes first.
+
+        Source of the rule: Breiman, L., Friedman, J., Olshen, R. and Stone, C. (1984), "Classification and regression trees", 3.4.3.
+        """
         if not tried:
             return []
-        near = [index for gain, index in tried if gain >= NEARLY_BEST * tried[0][0]]
+        best = tried[0][0]
+        near = [index for gain, index in tried if gain.sure >= best.sure - best.error]
         cheapest = min(near, key=lambda index: (self._left[index].candidate.state_bytes, index))
         return [cheapest, *(index for _, index in tried if index != cheapest)]
 
@@ -190,7 +203,7 @@ class Selection:
         for taken in self._taken:
             if rank_correlation(survivor.values, taken.values) > REDUNDANT:
                 return f"says the same as {taken.candidate.window.text}"
-        if sure_gain <= self._sure_gain(survivor.values[moved(len(survivor.values), self._generator)]):
+        if sure_gain <= self._sure_gain(survivor.values[moved(len(survivor.values), self._generator)]).sure:
             return "no better than its control, the same values at other times"
         gain, in_folds, base = self._confirmed_gain(survivor)
         corrected = min(1.0, gain.p_value * tests)
