@@ -138,15 +138,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     archived: list[ArchivedGain] = []
 
 
+_OF_LABELS = ("labels_coverage", "labels_delay")
 _OF_INPUTS = frozenset({"data_quality", "values", "feature_drift", "score_drift", "performance_estimate"})
 # What detectors speak of where their events' kind tells of another cause: labels that come late or never are no broken inputs,
 # what can't be decoded is no bug of serving, and how many values are missing or strange is measured here.
-_SPOKEN_OF = {
-    "labels_coverage": "labels",
-    "labels_delay": "labels",
-    "requests_rejected": "data_quality",
-    "inputs_quality": "values",
-}
+_SPOKEN_OF = {"inputs_quality": "values", "requests_rejected": "data_quality", **dict.fromkeys(_OF_LABELS, "labels")}
 
 SPEC = Spec(
     summary="Find the cause of drift events",
@@ -207,10 +203,9 @@ def run(request: Input, work: Path) -> Output:
     delays = Delays(labels.delay_ms_p50 or 0.0, labels.delay_ms_p90 or 0.0)
     lengths = Lengths(request.train_ms, request.sealed_ms) if request.train_ms else None
     change = change_of(archive, request.events, delays, lengths, schema.task)
-    began_ms = change.since_ms if change is not None and change.rows else None
-    archived = (
-        [] if began_ms is None else gains_of(archive, scorer, request.archived, began_ms, delay_ms=delays.most_ms, seed=SEED)
-    )
+    archived: list[ArchivedGain] = []
+    if change is not None and change.rows:
+        archived = gains_of(archive, scorer, request.archived, change.since_ms, delay_ms=delays.most_ms, seed=SEED)
     swap = _swap(request, Place(lake, request.model, seen, profile))
     signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
     best = surely_returned(archived)

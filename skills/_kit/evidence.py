@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -105,8 +106,8 @@ def dead_numbers(profile: Profile, changed: pa.Table, earlier: Sequence[pa.Table
     Args:
         profile: the reference.
         changed: requests since the change.
-        earlier: stretches before it, each as long. A column that was as still in one of them at another value (a day's weather, a
-            month) changes slowly; one that was so at the same value has been dead since then.
+        earlier: stretches before it, each as long, the newest first. A column that was as still in one of them (a day's weather,
+            a month) is no news, but for the newest ones: it may have come to its standstill in them already.
     """
     told = [stretch for stretch in earlier if stretch.num_rows >= changed.num_rows / 4]
     if len(told) < _FEWEST_STRETCHES:
@@ -116,7 +117,7 @@ def dead_numbers(profile: Profile, changed: pa.Table, earlier: Sequence[pa.Table
         for name, kept in profile.numbers.items()
         if name in changed.column_names
         and _is_still(kept, floats(changed, name))
-        and not any(_was_as_still(_known(stretch, name), _known(changed, name)) for stretch in told)
+        and _moved_until_now(float(_known(changed, name)[0]), [_known(stretch, name) for stretch in told])
     ]
 
 
@@ -129,9 +130,11 @@ def _is_still(profile: NumberProfile, values: Floats) -> bool:
     return share <= 0 or rows * np.log(share) < np.log(_NEVER)
 
 
-def _was_as_still(before: Floats, now: Floats) -> bool:
-    values = np.unique(before)
-    return len(values) == 0 or (len(values) == 1 and values[0] != now[0])
+def _moved_until_now(value: float, stretches: Sequence[Floats]) -> bool:
+    """Whether a column had several values in each stretch up to the one in which it came to a standstill at this value."""
+    found = [np.unique(stretch) for stretch in stretches]
+    before = list(itertools.dropwhile(lambda values: len(values) == 1 and values[0] == value, found))
+    return len(before) >= _FEWEST_STRETCHES and all(len(values) > 1 for values in before)
 
 
 def _known(table: pa.Table, name: str) -> Floats:

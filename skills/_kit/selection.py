@@ -189,7 +189,8 @@ class Selection:
     def _cheap_first(self, tried: list[tuple[_SureGain, int]]) -> list[int]:
         """Order by gain, but of windows within a standard error of the best the one with the least state goes first.
 
-        Source of the rule: Breiman, L., Friedman, J., Olshen, R. and Stone, C. (1984), "Classification and regression trees", 3.4.3.
+        Source of the rule: Breiman, L., Friedman, J., Olshen, R. and Stone, C. (1984), "Classification and Regression Trees",
+        section 3.4.3.
         """
         if not tried:
             return []

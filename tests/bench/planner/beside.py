@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from daemon.judging.config import JudgingConfig
 from daemon.ledger.calls import RESERVED, LlmCall
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident as LedgerIncident
@@ -58,7 +59,10 @@ class Beside(Planning):
 
     def __init__(self, ledger: Ledger, claude: Planner) -> None:
         config, skills = PlanningConfig(planner=CLAUDE), frozenset(kinds_of("skills"))
-        super().__init__(ledger, PLACES, config, skills, label_wait_ms=1, most_waits=1, policy=build(), planner=claude)
+        judging = JudgingConfig().model_dump(mode="json")
+        super().__init__(
+            ledger, PLACES, config, skills, label_wait_ms=1, most_waits=1, judging=judging, policy=build(), planner=claude
+        )
 
     async def choose(self, incident: Incident, situation: Situation, subject: LedgerIncident) -> Choice:
         """Ask both planners and choose, as the product does; `subject` is whose account the calls are on."""

@@ -124,5 +124,5 @@ def test_too_few_rows_measure_nothing(twice: Twice, tmp_path: Path):
     found = diagnosed(twice, tmp_path, twice.wrong, twice.right, since_ms=twice.given.end_ms - 5 * HOUR_MS)
     assert found.archived == []
     assert found.change is not None
-    assert found.change.since_ms == twice.given.end_ms - 5 * HOUR_MS
+    assert found.change.since_ms == twice.given.end_ms - 5 * HOUR_MS - round(found.label_state.delay_ms_p50 or 0)
     assert np.isfinite(found.causes[0].probability)

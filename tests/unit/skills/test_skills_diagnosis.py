@@ -281,10 +281,14 @@ def test_a_column_that_has_one_value_alone_is_a_broken_source(served: Served, tm
     assert found.causes[0].cause == "upstream_data_break"
     assert found.causes[0].evidence["columns_of_one_value"] == 1
     days = (served.given.table["time_ms"].to_numpy() - served.given.end_ms) // (DAY_MS // 2)
-    still = dead | {"amount": (days % 5).astype(float).tolist()}
-    usual = diagnosed(served, tmp_path / "b", ("feature_drift",), **still)
-    broken = next(one for one in usual.causes if one.cause == "upstream_data_break")
-    assert broken.evidence["columns_of_one_value"] == 0, "it never had two values in half a day"
+    slow = {
+        "it never had two values in half a day": days % 5,
+        "and three days ago it hadn't": np.where((days >= -8) & (days <= -6), 1.0, amounts),
+    }
+    for why, values in slow.items():
+        usual = diagnosed(served, tmp_path / why, ("feature_drift",), **(dead | {"amount": values.astype(float).tolist()}))
+        broken = next(one for one in usual.causes if one.cause == "upstream_data_break")
+        assert broken.evidence["columns_of_one_value"] == 0, why
 
 
 def test_other_scores_than_the_bundle_gives_are_a_serving_bug(served: Served, tmp_path: Path):
