@@ -85,7 +85,7 @@ class LabelsCoverage(Stateless):
         return time_ms // self._length_ms * self._length_ms
 
     def _label(self, view: BucketView) -> None:
-        """Count labels of cohorts that wait. Those of a longer one, after a gap, are of the first in it that still does."""
+        """Count the labels of cohorts that wait."""
         losses = view.losses
         if losses is None:
             return
@@ -97,10 +97,22 @@ class LabelsCoverage(Stateless):
         lengths = length_ms(view.start_ms - begins, self._bucket_ms)
         ends = begins // lengths * lengths + lengths
         for (begin, labelled), end in zip(losses.cohorts, ends.tolist(), strict=True):
-            place = bisect_left(waiting, self._cohort(begin))
-            if begin <= view.start_ms and place < len(waiting) and waiting[place] < end:
-                rows, before = self._waiting[waiting[place]]
-                self._waiting[waiting[place]] = rows, before + labelled
+            cohort = self._cohort(begin) if begin <= view.start_ms else None
+            if cohort is not None and cohort not in self._waiting:
+                cohort = self._overdue(waiting, cohort, end, view.start_ms)
+            if cohort is not None:
+                rows, before = self._waiting[cohort]
+                self._waiting[cohort] = rows, before + labelled
+
+    def _overdue(self, waiting: Sequence[int], begin: int, end: int, now_ms: int) -> int | None:
+        """Return the first cohort in a stretch that should have been read by now, but for a gap in which its labels came.
+
+        They are counted in longer cohorts then, as those of the ones before it that were read in time.
+        """
+        place = bisect_left(waiting, begin)
+        if place == len(waiting) or waiting[place] >= end:
+            return None
+        return waiting[place] if waiting[place] + self._length_ms + self._wait_ms <= now_ms else None
 
     def sketch(self, index: int, views: Sequence[BucketView]) -> Sketch:
         """Show the share of predictions with a label, how many predictions it is of, and the share that is usual then."""

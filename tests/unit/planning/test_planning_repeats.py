@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.gates import beats_champion
@@ -71,6 +71,7 @@ def test_nothing_is_said_of_what_learns_anew_of_other_outcomes_or_where_nothing_
     assert objection(1, CHANGE, msgspec.structs.replace(TRIED, sealed=None)) == "", "of before it was kept"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2_000), st.integers(0, 2_000)), min_size=1, max_size=4),
        st.integers(0, 5_000), st.integers(31, 400))  # fmt: skip
 def test_who_waits_long_enough_is_let_and_more_that_was_tried_never_makes_it_sooner(

@@ -116,7 +116,7 @@ def test_labelled_rows_are_those_since_then_each_once_and_sound_whenever_their_l
 
 @pytest.mark.parametrize(
     ("ago_days", "lengths_days", "delay_days"),
-    [(12, (90, 14), 2.5), (12, (90, 1), 0.0), (12, (6, 1), 1.0), (9, (8, 2), 3.7), (4, (90, 14), 3.5), (4, (90, 14), 4.0)],
+    [(12, (90, 14), 2.5), (12, (90, 3), 0.0), (12, (6, 1), 1.0), (9, (8, 2), 3.7), (4, (90, 14), 3.5), (4, (90, 14), 4.0)],
 )
 def test_what_a_training_would_be_given_is_what_it_is_given(
     archive: Archive, tmp_path: Path, ago_days: int, lengths_days: tuple[int, int], delay_days: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.statistics.cohorts import FINE, MOST, awaited_ms, cohorts_of, length_ms
@@ -33,6 +33,7 @@ def test_however_long_labels_take_there_are_few_cohorts() -> None:
     assert len(np.unique(month)) < FINE + 6 * (FINE // 2 + 1), "of minutes"
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50_000), st.integers(1, 90 * 86_400_000), st.integers(0, 10**9))
 def test_a_request_lies_in_its_cohort_which_is_no_longer_than_its_age_says(age: int, bucket_ms: int, number: int) -> None:
     start_ms = number * bucket_ms
@@ -46,6 +47,7 @@ def test_a_request_lies_in_its_cohort_which_is_no_longer_than_its_age_says(age: 
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40_000), st.integers(0, 10**6), st.data())
 def test_what_is_waited_for_is_split_among_no_others(wait: int, cell: int, data: st.DataObject) -> None:
     """Whenever a label comes while its cohort waits, it is counted in one that lies within it."""
