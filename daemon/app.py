@@ -36,6 +36,7 @@ from daemon.orders import Orders
 from daemon.places import Places
 from daemon.planners.base import Office, Planner
 from daemon.planning.arbiter import POLICY
+from daemon.planning.asks import Asks, Room
 from daemon.planning.stage import Planning
 from daemon.registry.announce import Announcer, Webhook
 from daemon.registry.follow import Follow
@@ -61,7 +62,7 @@ log = Log("daemon.app")
 
 
 class LoopService(Service):
-    """Runs one model's loop on every watermark, and on every command in between."""
+    """Runs one model's loop on every watermark, on every command in between, and when another planner has answered."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class LoopService(Service):
         ledger: Ledger,
         store: BundleStore,
         metrics: DaemonMetrics,
+        asks: Asks | None = None,
     ) -> None:
         super().__init__()
         self._driven = loop
@@ -82,6 +84,7 @@ class LoopService(Service):
         self._ledger = ledger
         self._store = store
         self._metrics = metrics
+        self._asks = asks
 
     async def on_start(self) -> None:
         """Read what is deployed; where nothing is, deploy what the ledger knows, or the first champion of the config."""
@@ -102,6 +105,12 @@ class LoopService(Service):
             if self._inbox.watermark_ms >= 0 and not self.should_stop:
                 await self._driven.on_watermark(self._inbox.watermark_ms)
 
+    @Service.task
+    async def ask(self) -> None:
+        """Hold the planners that are asked beside the loop, and let go of them at the end."""
+        if self._asks is not None:
+            await self._asks.run()
+
     @Service.timer(_METRICS_SECONDS)
     async def count(self) -> None:
         """Bring `/metrics` up to date."""
@@ -117,8 +126,22 @@ class ParentWatch(Service):
         await end_with_parent()
 
 
+def asks_of(model: GovernedModelSettings, settings: DaemonSettings, room: Room, inbox: Inbox) -> Asks | None:
+    """Return where a model's other planner is asked; None where there is none, and in a replay, which waits for it."""
+    if model.replay or model.planning.planner == POLICY:
+        return None
+    return Asks(room, inbox.news.set, settings.planners.deadline.seconds)
+
+
 def loop_of(
-    model: GovernedModelSettings, settings: DaemonSettings, ledger: Ledger, world: KafkaWorld, *, owner: str, signer: Signer
+    model: GovernedModelSettings,
+    settings: DaemonSettings,
+    ledger: Ledger,
+    world: KafkaWorld,
+    *,
+    owner: str,
+    signer: Signer,
+    asks: Asks | None,
 ) -> Loop:
     """Compose one model's control plane."""
     is_observed, schema = model.sidecar is not None, model.schema_contract()
@@ -142,6 +165,7 @@ def loop_of(
         has_windows=not is_observed,
         policy=_planner(POLICY, model, ledger),
         planner=_planner(model.planning_config().planner, model, ledger),
+        asks=asks,
         machine=lambda: read_machine(float(skills.memory_mb)),
         judging=model.judging.model_dump(mode="json"),
     )
@@ -277,16 +301,24 @@ def run(settings: DaemonSettings, bootstrap: str, *, with_parent: bool) -> None:
         log.info("MetricsServed", port=port)
         signer = key_in(settings.folder("keys"))
         worlds = {model.name: KafkaWorld(bootstrap, model.name, owner, wall, signer) for model in settings.models}
+        inboxes, room = {name: Inbox() for name in names}, Room(settings.planners.at_once)
+        asks = {model.name: asks_of(model, settings, room, inboxes[model.name]) for model in settings.models}
         loops = {
-            model.name: loop_of(model, settings, ledger, worlds[model.name], owner=owner, signer=signer)
+            model.name: loop_of(model, settings, ledger, worlds[model.name], owner=owner, signer=signer, asks=asks[model.name])
             for model in settings.models
         }
-        inboxes = {name: Inbox() for name in names}
         services: list[Service] = [ParentWatch()] if with_parent else []
         metrics = DaemonMetrics(ledger, telemetry, names)
         services += [
             LoopService(
-                loops[model.name], worlds[model.name], inboxes[model.name], model, ledger=ledger, store=store, metrics=metrics
+                loops[model.name],
+                worlds[model.name],
+                inboxes[model.name],
+                model,
+                ledger=ledger,
+                store=store,
+                metrics=metrics,
+                asks=asks[model.name],
             )
             for model in settings.models
         ]

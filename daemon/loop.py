@@ -75,7 +75,7 @@ class Loop:
         self._do.triaging.triage(await self._do.deploying.champion(), now_ms)
         for incident in self._ledger.incidents(self._places.model, only_open=True):
             await self._advance(incident)
-        self._do.planning.playbooks.follow(now_ms)
+        self._do.planning.follow(now_ms)
         await self._do.registry.follow(await self._world.deployment(), now_ms)
 
     async def _advance(self, incident: Incident) -> None:

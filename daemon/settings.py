@@ -147,6 +147,16 @@ class SkillSettings(Section):
     """How often a skill that died without an answer is started before its step fails."""
 
 
+class PlannersSettings(Section):
+    """How planners other than `policy` are asked: beside the loops, which wait for none of them."""
+
+    at_once: int = Field(default=4, ge=1, le=64)
+    """About how many incidents, of all models, planners are asked at the same time; others wait, diagnosed, for their turn."""
+
+    deadline: Duration = Duration.of("10m")
+    """Wall time after which a planner is given up that hasn't answered about an incident, whatever deadline it has itself."""
+
+
 class MlflowSettings(Section):
     """Where runs and models are registered."""
 
@@ -165,6 +175,9 @@ class DaemonSettings(StreamsSettings):
 
     skills: SkillSettings = SkillSettings()
     """What a skill's process may take."""
+
+    planners: PlannersSettings = PlannersSettings()
+    """How planners other than `policy` are asked."""
 
     mlflow: MlflowSettings = MlflowSettings()
     """Where runs and models are registered."""

@@ -39,6 +39,7 @@ class Weighing(msgspec.Struct, frozen=True, kw_only=True):
     """Whose plan was taken where another planner was asked beside the policy planner, and how the two differ.
 
     `reason` is why the other's wasn't taken, empty where it was. `utilities` are those that differ, the policy planner's first.
+    `changed` is what became different while the other was asked: both were held to what was known afterwards.
     """
 
     asked: str
@@ -47,6 +48,7 @@ class Weighing(msgspec.Struct, frozen=True, kw_only=True):
     actions: dict[str, str]
     utilities: dict[str, tuple[float | None, float | None]]
     reasons: dict[str, tuple[str, ...]]
+    changed: tuple[str, ...] = ()
 
 
 class Story(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,7 @@ def _weighing(told: dict[str, Any]) -> Weighing | None:
         actions={planner: one["action"] for planner, one in proposals.items()},
         utilities={action: (pair[0], pair[1]) for action, pair in told["difference"].get("utilities", {}).items()},
         reasons={planner: tuple(reason["text"] for reason in one["reasons"]) for planner, one in proposals.items()},
+        changed=tuple(told.get("changed", ())),
     )
 
 

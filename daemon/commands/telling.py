@@ -84,6 +84,8 @@ def _planners(story: Story, screen: Screen) -> None:
     told = story.planners
     screen.title("Planners")
     screen.line(f"{told.asked} was asked too; the plan is that of {told.used}" + (f": {told.reason}" if told.reason else ""))
+    if told.changed:
+        screen.line(f"while {told.asked} was asked this became different: {', '.join(told.changed)}")
     for planner, action in told.actions.items():
         screen.line(f"{planner} proposes {action} because " + "; ".join(told.reasons[planner]))
     if told.utilities:

@@ -1,7 +1,8 @@
 """What a planner is asked and answers.
 
 Called by the planning stage, once per diagnosis; what it answers is only a proposal: guardrails and the model's autonomy
-decide whether anything happens.
+decide whether anything happens. Kinds other than `policy` are asked beside the loop, which goes on meanwhile: one may take its
+time, is cancelled when the daemon stops, and is asked again after a crash.
 """
 
 from __future__ import annotations

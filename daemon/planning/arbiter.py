@@ -7,13 +7,14 @@ the guardrails let it through; else the policy planner's, with the reason. Both,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from daemon.ledger.canonical import plain
 from daemon.ledger.records import Reason
-from daemon.planners.base import Action, Proposal, WhyNot
+from daemon.planners.base import Action, Proposal, Situation, WhyNot
 from daemon.planning.guardrails import RULES, SITE_RULE
 
 POLICY: Final = "policy"
@@ -24,6 +25,7 @@ REQUESTER: Final = "requester"
 
 Objection = Literal[
     "malformed_proposal", "not_weighed", "not_possible", "expected_harm", "nothing_to_weigh", "no_plan_fits", "repeat",
+    "another_champion",
 ]  # fmt: skip
 REASONS: Final = frozenset(
     {"", *get_args(WhyNot), *get_args(Objection), *(f"guardrail_{rule}" for rule in (*RULES, SITE_RULE) if rule != "no_repeat")}
@@ -86,7 +88,7 @@ def ruled_out(rule: str) -> str:
     return "repeat" if rule == "no_repeat" else f"guardrail_{rule.partition(':')[0]}"
 
 
-def arbitrate(policy: Proposal, planner: str, heard: Proposal | None, reason: str) -> Choice:
+def arbitrate(policy: Proposal, planner: str, heard: Proposal | None, reason: str, *, changed: Sequence[str] = ()) -> Choice:
     """Choose between the policy planner's proposal and another's.
 
     Args:
@@ -94,6 +96,7 @@ def arbitrate(policy: Proposal, planner: str, heard: Proposal | None, reason: st
         planner: the other's kind.
         heard: what the other proposed, None when nothing.
         reason: why that isn't taken, one of `REASONS`; empty when it is.
+        changed: what has become different since the other was asked.
     """
     taken = None if reason else heard
     chosen, proposer = (policy, POLICY) if taken is None else (taken, planner)
@@ -104,7 +107,7 @@ def arbitrate(policy: Proposal, planner: str, heard: Proposal | None, reason: st
         "proposals": {POLICY: plain(policy)} | ({planner: plain(heard)} if heard is not None else {}),
         "difference": {} if heard is None else difference(policy, heard),
     }
-    return Choice(chosen, proposer, {"arbitration": told})
+    return Choice(chosen, proposer, {"arbitration": told | ({"changed": list(changed)} if changed else {})})
 
 
 def difference(policy: Proposal, other: Proposal) -> dict[str, Any]:
@@ -116,6 +119,12 @@ def difference(policy: Proposal, other: Proposal) -> dict[str, Any]:
     sides = {action: [policy.utilities.get(action), other.utilities.get(action)] for action in actions}
     unlike = {action: plain(pair) for action, pair in sides.items() if pair[0] != pair[1]}
     return found | ({"utilities": unlike} if unlike else {})
+
+
+def changes(asked: Situation, now: Situation) -> tuple[str, ...]:
+    """Name what is different by now from when a planner was asked, but for the time, which always is."""
+    names = (name for name in Situation.__struct_fields__ if name != "now_ms")
+    return tuple(name for name in names if getattr(asked, name) != getattr(now, name))
 
 
 def _is_well_formed(proposal: Proposal) -> bool:

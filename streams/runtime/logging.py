@@ -22,17 +22,17 @@ from structlog.typing import EventDict, Processor
 from streams.runtime.text import cleaned
 
 EventName = Literal[
-    "AlarmsUncalibrated", "ApiOpened", "ApprovalReminded", "ArchiveDelayed", "BackfillFailed", "BrokerStarted", "BucketLeftOut",
-    "BucketsClosedEarly", "BundleLoaded", "BundleRefused", "CallFailed", "CallRefused", "CanaryFailed", "ChampionFailed",
-    "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored", "DeploymentPublished",
-    "DoorOpened", "EndsUnknown", "EventReceived", "EventRefused", "FactSkipped", "FilesMerged", "IncidentMoved",
-    "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MaintenanceFailed", "MetricsServed",
-    "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerFailed", "PlaybookProposed", "ProcessDied",
-    "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed", "ReferenceUnreadable",
-    "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed", "SnapshotFailed",
-    "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored", "TaskAssigned",
-    "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "TokensRead", "TokensRefused",
-    "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
+    "AlarmsUncalibrated", "ApiOpened", "ApprovalReminded", "ArchiveDelayed", "AskDropped", "BackfillFailed", "BrokerStarted",
+    "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused", "CallFailed", "CallRefused", "CanaryFailed",
+    "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored",
+    "DeploymentPublished", "DoorOpened", "EndsUnknown", "EventReceived", "EventRefused", "FactSkipped", "FilesMerged",
+    "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MaintenanceFailed",
+    "MetricsServed", "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerAsked", "PlannerFailed",
+    "PlaybookProposed", "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
+    "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed",
+    "SnapshotFailed", "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored",
+    "TaskAssigned", "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "TokensRead",
+    "TokensRefused", "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

@@ -19,6 +19,7 @@ from daemon.loop import Loop, Stages
 from daemon.orders import Orders
 from daemon.places import Places
 from daemon.planners.base import Planner
+from daemon.planning.asks import Asks
 from daemon.planning.config import PlanningConfig
 from daemon.planning.stage import Planning
 from daemon.registry.announce import Announcer, Listener
@@ -157,11 +158,12 @@ class Control:
         listener: Listener | None = None,
         run: Run | None = None,
         thinker: Planner | None = None,
+        asks: Asks | None = None,
         **planning: Any,
     ) -> Loop:
         """Compose the loop as the application does; with a listener, for a model that is served elsewhere.
 
-        `thinker` is the planner that is asked beside the policy planner, where `planner` names another.
+        `thinker` is the planner that is asked beside the policy planner, where `planner` names another; in `asks`, where given.
         """
         is_observed = listener is not None
         world = world or self.world
@@ -178,6 +180,7 @@ class Control:
             has_windows=not is_observed,
             planner=thinker,
             judging=judge.model_dump(mode="json"),
+            asks=asks,
         )
         deploy = Deploying(
             MODEL,

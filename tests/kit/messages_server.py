@@ -43,7 +43,21 @@ class Raw(NamedTuple):
     status: int = 200
 
 
-Step = Says | Status | Raw
+class Held:
+    """A step that is kept back until somebody opens the gate, or the server ends.
+
+    Attributes:
+        reached: set once it was asked for.
+        gate: whoever sets it lets the answer go.
+    """
+
+    def __init__(self, step: Says | Status | Raw) -> None:
+        self.step = step
+        self.reached = asyncio.Event()
+        self.gate = asyncio.Event()
+
+
+Step = Says | Status | Raw | Held
 Script = Iterable[Step | Callable[[dict[str, Any]], Step]]
 
 
@@ -75,6 +89,7 @@ class MessagesServer:
     def __init__(self, script: Script = ()) -> None:
         self._script = iter(script)
         self._closing = asyncio.Event()
+        self._held: list[Held] = []
         self.seen: list[Seen] = []
         self.url = ""
 
@@ -89,6 +104,8 @@ class MessagesServer:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._closing.set()
+        for held in self._held:
+            held.gate.set()
         await self._runner.cleanup()
 
     async def _hear(self, request: web.Request) -> web.StreamResponse:
@@ -97,6 +114,11 @@ class MessagesServer:
         self.seen.append(Seen(dict(request.headers), body, raw))
         step = next(self._script, Status(500))
         step = step(body) if callable(step) else step
+        if isinstance(step, Held):
+            self._held.append(step)
+            step.reached.set()
+            await step.gate.wait()
+            step = step.step
         match step:
             case Status():
                 error = {"type": "error", "error": {"type": step.kind, "message": "no"}, "request_id": REQUEST_ID}

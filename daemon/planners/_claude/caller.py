@@ -20,6 +20,9 @@ from daemon.planners._claude.money import MONTH_MS, cost_of, most
 from daemon.planners.base import NoProposalError, Office, Situation, WhyNot
 
 PURPOSE: Final = "plan"
+CANCELLED: Final = "cancelled"
+"""The outcome of a call that was under way when the daemon stopped, or that nobody waited for any more."""
+
 _FIRST_PAUSE_S: Final = 1.0
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _WHOLE: Final = frozenset({"end_turn", "tool_use", "stop_sequence", "pause_turn"})
@@ -85,6 +88,9 @@ class Caller:
         except TimeoutError:
             self._settle(call, "deadline", began_s)
             raise NoProposalError("deadline") from None
+        except asyncio.CancelledError:
+            self._settle(call, CANCELLED, began_s)
+            raise
         except RAISED as error:
             failure = failure_of(error)
             self._settle(call, failure.reason, began_s, Cost() if failure.is_free else None, failure.request_id)

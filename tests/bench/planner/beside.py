@@ -1,7 +1,7 @@
 """Claude beside policy, as in the product: its planner, its arbiter, its account of calls. Only Claude itself is played.
 
-The planning stage is the product's own. It is told of an incident's file where it would look into a ledger; so is what the
-guardrails look at.
+Who chooses is the product's own. It is told of an incident's file where it would look into a ledger; so is what the guardrails
+look at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from daemon.judging.config import JudgingConfig
 from daemon.ledger.calls import RESERVED, LlmCall
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident as LedgerIncident
@@ -23,12 +22,13 @@ from daemon.ledger.records import Plan
 from daemon.planners.base import Planner, Proposal, Situation
 from daemon.planners.policy import build
 from daemon.planning.arbiter import Choice
+from daemon.planning.chooser import Chooser
 from daemon.planning.config import PlanningConfig
+from daemon.planning.drafts import Drafts
 from daemon.planning.guardrails import Facts
-from daemon.planning.stage import Planning
-from streams.runtime.plugins import kinds_of
+from daemon.planning.present import Case, Present
 from tests.bench.planner.asking import NOW_MS, answered, situation_of
-from tests.bench.planner.guarding import CHAMPION, PLACES, facts_of, plan_of
+from tests.bench.planner.guarding import CHAMPION, facts_of, plan_of
 from tests.bench.planner.incident import Incident
 from tests.bench.planner.replies import Replies
 from tests.bench.planner.scoring import Cost, Score, score
@@ -54,34 +54,49 @@ class Reply(NamedTuple):
     unsettled: int
 
 
-class Beside(Planning):
-    """The product's planning stage, about an incident's file."""
+class Told(Present):
+    """What the product would know of the present, from an incident's file."""
 
-    def __init__(self, ledger: Ledger, claude: Planner) -> None:
-        config, skills = PlanningConfig(planner=CLAUDE), frozenset(kinds_of("skills"))
-        judging = JudgingConfig().model_dump(mode="json")
-        super().__init__(
-            ledger, PLACES, config, skills, label_wait_ms=1, most_waits=1, judging=judging, policy=build(), planner=claude
-        )
+    def __init__(self, incident: Incident, situation: Situation) -> None:
+        self._about = incident, situation
+
+    def situation(self, case: Case) -> Situation:
+        return self._about[1]
+
+    def facts(self, plan: Plan, case: Case) -> Facts:
+        return facts_of(*self._about, plan)
+
+
+class Drawn(Drafts):
+    """The plans that the product would make, from an incident's file."""
+
+    def __init__(self, incident: Incident, situation: Situation) -> None:
+        self._about = incident, situation
+
+    def plan(self, proposal: Proposal, case: Case, proposer: str) -> Plan:
+        return plan_of(*self._about, proposal)
+
+
+class Beside:
+    """The product's way to choose between the policy planner and Claude, about incidents' files."""
+
+    def __init__(self, claude: Planner) -> None:
+        self._config = PlanningConfig(planner=CLAUDE)
+        self._claude = claude
 
     async def choose(self, incident: Incident, situation: Situation, subject: LedgerIncident) -> Choice:
         """Ask both planners and choose, as the product does; `subject` is whose account the calls are on."""
-        self._about = incident, situation
-        return await self._choose(subject, CHAMPION, NOW_MS)
-
-    def _situation(self, incident: LedgerIncident, champion: str, now_ms: int) -> Situation:
-        return self._about[1]
-
-    def _compose(self, proposal: Proposal, incident: LedgerIncident, champion: str, now_ms: int, *, proposer: str) -> Plan:
-        return plan_of(*self._about, proposal)
-
-    def _facts(self, plan: Plan, incident: LedgerIncident, champion: str, now_ms: int) -> Facts:
-        return facts_of(*self._about, plan)
+        told, drawn = Told(incident, situation), Drawn(incident, situation)
+        choice = await Chooser(told, drawn, self._config, policy=build(), other=self._claude).choose(
+            Case(subject, CHAMPION, NOW_MS)
+        )
+        assert choice is not None, "without `asks` it is waited for"
+        return choice
 
 
 @dataclasses.dataclass
 class Playing:
-    """A planning stage whose planner asks a server on loopback, that server, and the ledger of the calls."""
+    """Who chooses, the server on loopback that is asked, and the ledger of the calls."""
 
     stage: Beside
     server: MessagesServer
@@ -117,7 +132,7 @@ async def playing(folder: Path) -> AsyncIterator[Playing]:
     """Set everything up in a folder. Money is no object here, and no pause takes time: what counts is what gets through."""
     replies = Replies()
     async with asking(folder, repeat(replies), dollars_per_30d=_MUCH, failures=_MOST_FAILURES) as world:
-        yield Playing(Beside(world.ledger, world.planner), world.server, world.ledger, replies)
+        yield Playing(Beside(world.planner), world.server, world.ledger, replies)
 
 
 async def play_beside(folder: Path, incidents: Sequence[Incident], replies: int, seed: int = 0) -> list[list[Reply]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daemon.planning import stage
+from daemon.planning import chooser
 from daemon.planning.arbiter import REASONS
 from tests.bench.planner.__main__ import main
 from tests.bench.planner.asking import situation_of
@@ -38,7 +38,7 @@ async def test_nothing_forbidden_gets_through(tmp_path: Path) -> None:
 
 
 async def test_an_arbiter_that_objects_to_nothing_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "objection", lambda *_: "")
+    monkeypatch.setattr(chooser, "objection", lambda *_: "")
     missed = missed_by(await play_beside(tmp_path, SOME, 8))
     assert any("forbidden actions got through" in one.bar for one in missed)
 
