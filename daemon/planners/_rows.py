@@ -46,7 +46,7 @@ def rows_to_learn_from(situation: Situation, least_rows: int, *, contradicts: bo
             return Rows(are_coming=True, why=why)
     # A search and a judge that see little of what is new find nothing in it, and a judge in shadow waits for as long as labels
     # take anyway.
-    if not since.has(0, 1) and since.will_have(least_rows, 1):
+    if situation.diagnosis.news is not None and not since.has(0, 1) and since.will_have(least_rows, 1):
         return Rows(
             are_coming=True, why=f"labels of {since.days:.1f} days since the change are known, fewer than they take to come"
         )

@@ -27,6 +27,8 @@ Action = Literal[
 FORCED: Action = "promote_submitted"
 LEARNABLE: frozenset[str] = frozenset({"concept_change", "harmful_shift", "new_segment"})
 """Causes against which a model may learn: what came since a change is sound, and new to it."""
+SURE = 0.8
+"""From such a probability on the likeliest cause is taken for certain."""
 
 TRAINS: frozenset[Action] = frozenset({"search_features_and_retrain", "retrain"})
 # What ends, if the judge agrees, in another champion.
@@ -118,6 +120,12 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     def likely(self) -> Cause | None:
         """The most probable cause."""
         return max(self.causes, key=lambda one: (one.probability, one.cause), default=None)
+
+    @property
+    def news(self) -> Change | None:
+        """The change that a model must learn; None where there is none, or it is uncertain whether there is anything to learn."""
+        likely = self.likely
+        return self.change if likely is not None and likely.cause in LEARNABLE and likely.probability >= SURE else None
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):

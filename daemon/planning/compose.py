@@ -9,7 +9,7 @@ from daemon.ledger.canonical import plain
 from daemon.ledger.ids import digest_of
 from daemon.ledger.records import Incident, Plan, PlanStep, Reason
 from daemon.places import Places
-from daemon.planners.base import LEARNABLE, REPLACES, TRAINS, Action, Change, Proposal
+from daemon.planners.base import REPLACES, TRAINS, Action, Change, Proposal
 from daemon.planning.arbiter import POLICY
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Placement
@@ -25,8 +25,8 @@ ARCHIVED_SEALED = 0.5
 class Basis(NamedTuple):
     """What a plan is made from: event time, the champion and its windows, how long most labels take, who plans, and the change.
 
-    `device` is where a training should run, None where nobody can say; `cause` the likeliest one; `least` how many rows the judge
-    needs, and how many of them of the rarer class.
+    `device` is where a training should run, None where nobody can say; `is_news` says that the model must learn the change;
+    `least` how many rows the judge needs, and how many of them of the rarer class.
     """
 
     now_ms: int
@@ -37,7 +37,7 @@ class Basis(NamedTuple):
     proposer: str = POLICY
     change: Change | None = None
     device: Placement | None = None
-    cause: str = ""
+    is_news: bool = False
     least: tuple[int, int] = (500, 50)
 
     @property
@@ -46,7 +46,7 @@ class Basis(NamedTuple):
         known, (rows, rare) = self.change, self.least
         if known is None or known.rows * FRESH_SEALED < rows or known.rare * FRESH_SEALED < rare:
             return None
-        return known if self.cause in LEARNABLE else None
+        return known if self.is_news else None
 
     @property
     def news_ms(self) -> int | None:

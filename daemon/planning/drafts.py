@@ -69,7 +69,7 @@ class Drafts:
             proposer,
             diagnosis.change,
             device=self._device(manifest) if proposal.action in TRAINS else None,
-            cause=diagnosis.likely.cause if diagnosis.likely is not None else "",
+            is_news=diagnosis.news is not None,
             least=self._least,
         )
         return compose(proposal, basis, self._places, self._config)

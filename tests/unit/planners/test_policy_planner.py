@@ -288,9 +288,15 @@ def test_a_training_waits_until_as_much_is_known_of_what_is_new_as_labels_take(c
         assert (decision.action in TRAINS) != waited
 
 
-def test_what_isn_t_learnt_from_isn_t_waited_for() -> None:
+def test_what_isn_t_learnt_from_and_what_isn_t_certain_isn_t_waited_for() -> None:
     asked = changed(8 * 24, 900, 7 * 24, cause="recurring_regime", waits_left=3, wait_ms=72 * HOUR)
     assert build().decide(asked).action in TRAINS
+    asked = changed(8 * 24, 900, 7 * 24, cause="harmful_shift", waits_left=3, wait_ms=72 * HOUR)
+    (likely, *others) = asked.diagnosis.causes
+    for probability, waits in ((0.79, False), (0.8, True)):
+        causes = (msgspec.structs.replace(likely, probability=probability), *others)
+        told = msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, causes=causes))
+        assert (build().decide(told).action == "wait_for_labels") == waits
 
 
 def test_nothing_is_promised_of_waiting_for_a_training_that_couldn_t_be_done() -> None:

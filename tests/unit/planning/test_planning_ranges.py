@@ -34,23 +34,23 @@ def test_rows_since_a_change_are_split_into_what_is_learnt_from_and_what_is_judg
 
 def test_the_judge_leaves_rows_since_a_change_to_learn_from() -> None:
     """Fourteen days sealed, with labels that take seven, would leave none of the ten days since the change."""
-    asked = basis(START - 10 * DAY, 7 * DAY, 2_000, cause="new_segment")
+    asked = basis(START - 10 * DAY, 7 * DAY, 2_000, is_news=True)
     found = ranges_of(proposal_of("retrain"), asked, START, CONFIG)
     assert found == Ranges(START, CONFIG.train.ms + 7 * DAY, round(1.2 * DAY), 7 * DAY)
     usual = ranges_of(proposal_of("retrain"), basis(delay_ms=7 * DAY), START, CONFIG)
     assert usual.sealed_ms == CONFIG.sealed.ms
-    for other in (asked._replace(cause="label_trouble"), basis(START - 10 * DAY, 7 * DAY, 1_249, cause="new_segment")):
+    for other in (asked._replace(is_news=False), basis(START - 10 * DAY, 7 * DAY, 1_249, is_news=True)):
         assert ranges_of(proposal_of("retrain"), other, START, CONFIG) == usual
     rare = asked._replace(change=Change(since_ms=START - 10 * DAY, rows=2_000, rare=124))
     assert ranges_of(proposal_of("retrain"), rare, START, CONFIG) == usual, "the judge would have too few of a class"
-    old = basis(START - 60 * DAY, 7 * DAY, 20_000, cause="new_segment")
+    old = basis(START - 60 * DAY, 7 * DAY, 20_000, is_news=True)
     assert ranges_of(proposal_of("retrain"), old, START, CONFIG) == usual
 
 
 def test_a_search_is_told_what_is_new(tmp_path: Path) -> None:
     places = Control(tmp_path).places
     for rows, since_ms in ((2_000, START - 10 * DAY), (900, None)):
-        asked = basis(START - 10 * DAY, 0, rows, cause="concept_change")
+        asked = basis(START - 10 * DAY, 0, rows, is_news=True)
         steps = {step.key: step for step in compose(proposal_of("search_features_and_retrain"), asked, places, CONFIG).steps}
         assert steps["search"].arguments["since_ms"] == since_ms
 
@@ -59,7 +59,7 @@ def test_twice_the_rows_since_a_change_are_another_try(tmp_path: Path) -> None:
     places = Control(tmp_path).places
 
     def tried(rows: int) -> str:
-        asked = basis(START - 10 * DAY, 0, rows, cause="concept_change")
+        asked = basis(START - 10 * DAY, 0, rows, is_news=True)
         return compose(proposal_of("retrain"), asked, places, CONFIG).configuration
 
     assert tried(900) == configuration_of("retrain", "c", (WINDOW,), CONFIG)
