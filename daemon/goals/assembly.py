@@ -3,35 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from daemon.goals.checks import Finding
 from daemon.goals.merging import all_of
 from daemon.goals.metrics import Metric
+from daemon.goals.moving import steps_of
 from daemon.goals.objective import Aim, Cost, Period
 from daemon.goals.parts import (
     BoundPart,
-    ChangePart,
     CohortPart,
     CostPart,
-    DenialPart,
     HorizonPart,
     MetricPart,
+    MovePart,
     NamedPart,
     OverPart,
     Part,
+    QuestionPart,
     Side,
     SidePart,
     TargetPart,
     VerbPart,
+    WishPart,
 )  # fmt: skip
 from daemon.goals.quantities import change_of, value_of
+from daemon.goals.turning import turned
 
 Kind = TypeVar("Kind")
 _TWO_ASKS = "a goal has one; ask once for each"
-_NOT_DENIED = "it isn't clear what the negation turns around; say what is wanted, `at least 90 %` for instance"
+_PREDICTING: Final = frozenset({"will", "would", "might", "may", "could", "can"})
 
 
 class Assembly:
@@ -46,10 +49,13 @@ class Assembly:
     def __init__(self, parts: Sequence[Part]) -> None:
         self.findings: list[Finding] = []
         self.said: dict[str, Any] = {}
-        self._parts = self._without_denials(parts)
+        answer = turned(parts)
+        self._parts = answer.parts
+        self.findings += answer.findings
         self._verbs = {part.verb for part in self._of(VerbPart)}
-        self._targets = self._of(TargetPart)
         metric = self._metric()
+        self._steps, self._parts = steps_of(self._parts, self._verbs, metric)
+        self._targets = self._asked_for()
         self._target()
         self._bounds(metric)
         self._change(metric)
@@ -66,28 +72,6 @@ class Assembly:
     def _of(self, kind: type[Kind]) -> list[Kind]:
         return [part for part in self._parts if isinstance(part, kind)]
 
-    def _without_denials(self, parts: Sequence[Part]) -> list[Part]:
-        """Let each `don't let` turn around the bound or change behind it; what needs one and has none makes no goal."""
-        kept: list[Part] = []
-        is_denied = False
-        for part in parts:
-            if isinstance(part, DenialPart | VerbPart) and is_denied:
-                self._find(Finding("negation", _NOT_DENIED))
-            if isinstance(part, BoundPart | ChangePart):
-                turned = _turned(part, is_denied=is_denied)
-                if turned is None:
-                    self._find(Finding("negation", _NOT_DENIED))
-                else:
-                    kept.append(turned)
-                is_denied = False
-            elif isinstance(part, DenialPart):
-                is_denied = True
-            else:
-                kept.append(part)
-        if is_denied:
-            self._find(Finding("negation", _NOT_DENIED))
-        return kept
-
     def _metric(self) -> Metric | None:
         metrics = list(dict.fromkeys(part.metric for part in self._of(MetricPart)))
         if len(metrics) > 1:
@@ -97,6 +81,16 @@ class Assembly:
             return None
         self.said |= {"metric": metrics[0].name, "direction": metrics[0].better}
         return metrics[0]
+
+    def _asked_for(self) -> list[TargetPart]:
+        """Return what is to be predicted; `will premium customers churn?` asks for it too."""
+        questions = self._of(QuestionPart)
+        if not questions:
+            return self._of(TargetPart)
+        if self._of(NamedPart) and not self._of(MetricPart) and {part.word for part in questions} <= _PREDICTING:
+            return [*self._of(TargetPart), TargetPart(())]
+        self._find(Finding("no_aim", "that is a question, or a condition; say what is to be: `keep`, `improve` or `predict`"))
+        return self._of(TargetPart)
 
     def _target(self) -> None:
         named = self._of(NamedPart)
@@ -126,39 +120,42 @@ class Assembly:
     def _bound(self, bound: BoundPart, metric: Metric, apart: Side | None) -> None:
         if bound.is_bare and self._verbs & {"improve", "up", "down"}:
             self._find(Finding("two_aims", "is that where to, or by how much? Say `to` or `by`"))
+        is_wanted = self._targets or any(isinstance(part, VerbPart | WishPart) for part in self._parts)
+        if bound.is_told and not is_wanted:
+            self._find(Finding("no_aim", "is it so, or is it to be so? Say `must be`"))
         side = apart or bound.side
         if bound.is_up_to and self._verbs & {"reach", "up"}:
-            side = "natural"
-        self._end(_named(side, metric), value_of(metric, bound.quantity))
+            side = "floor"
+        self._end(_named(side, metric), value_of(metric, bound.quantity), is_restated=bound.is_restated)
         if bound.upper is not None:
             self._end("ceiling", value_of(metric, bound.upper))
 
-    def _end(self, name: str, value: float | Finding) -> None:
+    def _end(self, name: str, value: float | Finding, *, is_restated: bool = False) -> None:
         if isinstance(value, Finding):
             self._find(value)
-        elif self.said.get(name, value) != value:
+        elif name in self.said and not (is_restated and self.said[name] == value):
             self._find(Finding("two_numbers", f"{self.said[name]:g} and {value:g} as {name}: {_TWO_ASKS}"))
         else:
             self.said[name] = value
 
     def _change(self, metric: Metric | None) -> None:
-        changes = self._of(ChangePart)
-        if len(changes) > 1:
-            self._find(Finding("two_numbers", f"{len(changes)} changes: {_TWO_ASKS}"))
-        if metric is None or len(changes) != 1:
+        steps = self._steps
+        if len(steps) > 1:
+            self._find(Finding("two_numbers", f"{len(steps)} changes: {_TWO_ASKS}"))
+        if metric is None or len(steps) != 1:
             return
-        change = change_of(metric, changes[0].quantity)
+        change = change_of(metric, steps[0].quantity)
         if isinstance(change, Finding):
             self._find(change)
         else:
             self.said["change"] = change
-        if changes[0].way == ("up" if metric.better == "higher" else "down"):
-            self._find(Finding("wrong_way", f"of {metric.said[0]}, {metric.better} is better"))
+        if not steps[0].is_a_goal:
+            self._find(Finding("wrong_way", f"which way? Of {metric.said[0]}, {metric.better} is better"))
 
     def _aim(self) -> None:
         is_bounded = bool(self._of(BoundPart))
-        changes = {part.aim for part in self._of(ChangePart)}
-        improves = bool(self._verbs & {"improve", "up", "down"})
+        changes = {step.aim for step in self._steps}
+        improves = bool(self._verbs & {"improve", "up", "down"}) or "improve" in changes or bool(self._of(MovePart))
         aim: Aim | None = None
         if self._targets:
             aim = "predict"
@@ -166,7 +163,7 @@ class Assembly:
                 self._find(Finding("two_aims", f"to predict, or to improve? {_TWO_ASKS.capitalize()}"))
         elif is_bounded or "hold" in changes:
             aim = "hold"
-            if is_bounded and changes:
+            if (is_bounded or improves) and changes:
                 self._find(Finding("two_aims", f"a bound, or a change? {_TWO_ASKS.capitalize()}"))
         elif improves:
             aim = "improve"
@@ -177,14 +174,18 @@ class Assembly:
 
     def _ways(self, metric: Metric) -> None:
         wrong = "down" if metric.better == "higher" else "up"
-        if wrong in self._verbs:
+        if {wrong, "worse"} & {*self._verbs, *(part.way for part in self._of(MovePart))}:
             self._find(Finding("wrong_way", f"of {metric.said[0]}, {metric.better} is better"))
 
     def _cohort(self) -> None:
-        cohorts = list(dict.fromkeys(part.conditions for part in self._of(CohortPart) if part.conditions))
+        told = list(dict.fromkeys(self._of(CohortPart)))
+        cohorts = list(dict.fromkeys(part.conditions for part in told if part.conditions))
         columns = [condition.column for cohort in cohorts for condition in cohort]
         together = all_of(condition for cohort in cohorts for condition in cohort)
-        if together is None or len(set(columns)) != len(columns):
+        is_each = len(cohorts) > 1 and len(self._of(MetricPart)) > 1
+        if is_each or any(part.is_added for part in told[1:]):
+            self._find(Finding("ambiguous_cohort", "those that are both, or each by itself? Say the cohort in one place"))
+        elif together is None or len(set(columns)) != len(columns):
             names = ", ".join(sorted({column for column in columns if columns.count(column) > 1}))
             self._find(Finding("ambiguous_cohort", f"{names}: two phrases say what it must be; say it once"))
         elif together:
@@ -214,13 +215,6 @@ class Assembly:
                 self._find(Finding("two_costs", f"several costs of one kind: {_TWO_ASKS}"))
             else:
                 self.said["cost"] = cost
-
-
-def _turned(part: BoundPart | ChangePart, *, is_denied: bool) -> BoundPart | ChangePart | None:
-    if isinstance(part, ChangePart):
-        return part._replace(needs_denial=False) if part.needs_denial == is_denied else None
-    side = part.denied if is_denied else part.side
-    return None if side is None else part._replace(side=side, denied=None)
 
 
 def _named(side: Side | None, metric: Metric) -> str:

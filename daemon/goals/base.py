@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from daemon.goals.checks import Finding, objections
 from daemon.goals.form import form_of
-from daemon.goals.objective import Objective, read, written
+from daemon.goals.objective import LONGEST_VALUE, MOST_CONDITIONS, MOST_VALUES, Objective, read, written
 from daemon.goals.vocabulary import Vocabulary
 from streams.contracts.errors import ContractError
 
@@ -43,4 +45,13 @@ def checked(objective: Objective, vocabulary: Vocabulary) -> Objective | NotUnde
         canonical = read(written(objective))
     except ContractError as error:
         findings = (*findings, Finding("form", str(error)))
-    return NotUnderstood(findings, form_of(vocabulary, written(objective))) if findings else canonical
+    return NotUnderstood(findings, form_of(vocabulary, written(_bounded(objective)))) if findings else canonical
+
+
+def _bounded(objective: Objective) -> Objective:
+    """Leave a cohort that is too large out of the form that is shown."""
+    fits = len(objective.cohort) <= MOST_CONDITIONS and all(
+        len(condition.values) <= MOST_VALUES and all(len(name) <= LONGEST_VALUE for name in (condition.column, *condition.values))
+        for condition in objective.cohort
+    )
+    return objective if fits else msgspec.structs.replace(objective, cohort=())

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from daemon.goals.metrics import METRICS, Metric
-from daemon.goals.objective import Objective, Period
+from daemon.goals.objective import LONGEST_VALUE, MOST_CONDITIONS, MOST_VALUES, Objective, Period
 from daemon.goals.vocabulary import Vocabulary
 from streams.contracts.errors import ContractError
 from streams.contracts.slices import Condition, Slice
+from streams.runtime.text import cleaned
 
 Code = Literal[
     "too_long", "empty", "control_character", "unknown_words", "negation", "bad_number", "unit", "out_of_range", "two_numbers",
@@ -19,9 +21,8 @@ Code = Literal[
     "unknown_target",
     "ambiguous_time", "past", "cost_unit", "two_costs", "other_model", "form",
 ]  # fmt: skip
-MOST_CONDITIONS = 20
-MOST_VALUES = 100
-_LONGEST_VALUE = 200
+MOST_FINDINGS = 20
+_LONGEST_NAME = 80
 
 
 class Finding(NamedTuple):
@@ -32,9 +33,9 @@ class Finding(NamedTuple):
 
 
 def objections(objective: Objective, vocabulary: Vocabulary) -> tuple[Finding, ...]:
-    """Return all that is wrong with an objective, nothing when it can be shown and approved."""
+    """Return what is wrong with an objective, nothing when it can be shown and approved; the first findings of very many."""
     parts = (_of_model, _of_aim, _of_metric, _of_change, _of_cohort, _of_target, _of_horizon, _of_cost)
-    return tuple(finding for part in parts for finding in part(objective, vocabulary))
+    return tuple(islice((finding for part in parts for finding in part(objective, vocabulary)), MOST_FINDINGS))
 
 
 def _of_model(objective: Objective, vocabulary: Vocabulary) -> Iterator[Finding]:
@@ -115,32 +116,35 @@ def _of_change(objective: Objective, vocabulary: Vocabulary) -> Iterator[Finding
 
 
 def _of_cohort(objective: Objective, vocabulary: Vocabulary) -> Iterator[Finding]:
-    columns = [condition.column for condition in objective.cohort]
+    """Check conditions, as many as a cohort may have: whoever sends more of them gets no longer answer, and no more work done."""
+    columns = [condition.column for condition in objective.cohort[: MOST_CONDITIONS + 1]]
     if len(columns) > MOST_CONDITIONS or len(set(columns)) != len(columns):
         yield Finding("ambiguous_cohort", f"a cohort has one condition a column, and at most {MOST_CONDITIONS}")
-    for condition in objective.cohort:
+    for condition in objective.cohort[:MOST_CONDITIONS]:
         try:
             Slice(name="cohort", conditions=(condition,)).check(vocabulary.schema)
         except ContractError as error:
             is_closed = any(one.is_closed and one.name == condition.column for one in vocabulary.schema.columns)
-            yield Finding("closed_column" if is_closed else "ambiguous_cohort", str(error).removeprefix("slice 'cohort': "))
+            said = cleaned(str(error).removeprefix("slice 'cohort': "), _LONGEST_NAME * 2)
+            yield Finding("closed_column" if is_closed else "ambiguous_cohort", said)
         yield from _of_values(condition, vocabulary)
 
 
 def _of_values(condition: Condition, vocabulary: Vocabulary) -> Iterator[Finding]:
+    column = cleaned(condition.column, _LONGEST_NAME)
+    values = condition.values[:MOST_VALUES]
     if any(end is not None and not abs(end) < float("inf") for end in (condition.low, condition.high)):
-        yield Finding("ambiguous_cohort", f"{condition.column}: a range ends at a number")
+        yield Finding("ambiguous_cohort", f"{column}: a range ends at a number")
     if len(condition.values) > MOST_VALUES:
-        yield Finding(
-            "unknown_value", f"{condition.column}: at most {MOST_VALUES} values; declare fewer, or a column that groups them"
-        )
-    for value in condition.values[:MOST_VALUES]:
-        if len(value) > _LONGEST_VALUE or '"' in value or any(unicodedata.category(one) in UNSEEN for one in value):
-            yield Finding(
-                "unknown_value", f"{condition.column}: a value has quotes or characters that can't be seen, or is too long"
-            )
-        elif condition.column in vocabulary.closed and value not in vocabulary.values[condition.column]:
-            yield Finding("unknown_value", f"{condition.column}: there are {', '.join(vocabulary.values[condition.column])}")
+        yield Finding("unknown_value", f"{column}: at most {MOST_VALUES} values; declare fewer, or a column that groups them")
+    if not all(map(_is_plain, values)):
+        yield Finding("unknown_value", f"{column}: a value has quotes or characters that can't be seen, or is too long")
+    elif condition.column in vocabulary.closed and not set(values) <= set(vocabulary.values[condition.column]):
+        yield Finding("unknown_value", f"{column}: there are {', '.join(vocabulary.values[condition.column])}")
+
+
+def _is_plain(value: str) -> bool:
+    return len(value) <= LONGEST_VALUE and '"' not in value and not any(unicodedata.category(one) in UNSEEN for one in value)
 
 
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})

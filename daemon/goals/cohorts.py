@@ -13,28 +13,25 @@ from typing import Final, NamedTuple
 from daemon.goals.items import Item, Known
 from daemon.goals.merging import all_of, any_of
 from daemon.goals.parts import CohortPart, Part, Trouble
-from daemon.goals.reading import Found, Reading
-from daemon.goals.words import GROUPS, NOUNS
+from daemon.goals.reading import Found, Reading, remembered
+from daemon.goals.said.cohorts import BEGINS, ENDS, EVERYONE, JOINTS, Joint
+from daemon.goals.words import ARTICLES, GROUPS, NOUNS
 from streams.contracts.slices import Condition
 
-_PREPOSITIONS: Final = frozenset({
-    "for", "among", "amongst", "in", "on", "with", "where", "when", "whose", "of", "from", "at", "across", "having", "who",
-    "which", "that", "are", "have", ":",
-})  # fmt: skip
-_BEGINS: Final = frozenset(
-    {"for", "among", "amongst", "in", "on", "with", "where", "when", "from", "at", "across", "of", "having"}
-)
-_DETERMINERS: Final = frozenset({"the", "our", "my", "a", "an", "any", "all", "every", "each", "only", "whole", "entire"})
-_EVERYONE: Final = frozenset({"all", "whole", "entire"})
-_EACH: Final = frozenset({"any", "each", "every"})
-_LISTING: Final = frozenset({",", "and", "or", "&", "/", "plus"})
+_MOST_BETWEEN: Final = 8
+_LONGEST: Final = 60
+_FIRST: Final = frozenset({"any", "all", "each", "only"})
+_LISTS: Final = frozenset({"list", "or", "but"})
+_TO_ALL: Final = frozenset({"for", "among", "amongst", "across", "of"})
+_JOINED: Final = frozenset({"and", "or", "&", "plus"})
 
 
 class _Told(NamedTuple):
-    """An item and the words of lists before it."""
+    """An item and how it is joined to the one before: by a list, and then maybe by words that only narrow (`and with`)."""
 
     item: Item
-    joints: frozenset[str]
+    listed: frozenset[str]
+    narrows: bool
 
 
 class _Scan:
@@ -45,59 +42,104 @@ class _Scan:
         self.end = at
         self.is_open = self.is_apart = False
         self._is_everyone = self._is_each = self._was_each = False
-        self._joints: frozenset[str] = frozenset()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._listed: set[str] = set()
+        self._narrows = self._insists = self._has_noun = False
 
     def take(self, item: Found[Item]) -> int:
         """Add an item, and return the place behind it."""
-        self.told.append(_Told(item.value, self._joints))
+        narrows = self._insists or (self._narrows and not self._has_noun) or (item.value.is_condition and not self._has_noun)
+        self.told.append(_Told(item.value, frozenset(self._listed), narrows and "or" not in self._listed))
         self.is_apart = self.is_apart or (self._is_each and not item.value.is_name and _names_several(item.value))
-        self._joints, self._is_each = frozenset(), False
+        self._is_each = False
+        self._forget()
         self.is_open = self.is_open or item.value.needs_noun
         self.end = item.end
         return item.end
 
-    def go_on(self, reading: Reading, place: int, *, is_first: bool) -> int | None:
-        """Pass over a word between items, None where it belongs to no cohort."""
+    def pass_noun(self, reading: Reading, place: int) -> int:
+        """Pass over what requests or cohorts are called."""
         word = reading.tokens[place].text
-        if reading.is_one_of(place, NOUNS | GROUPS):
-            self._is_each = False
-            is_everyone = word not in GROUPS and (self._is_everyone or word.startswith("every"))
-            self.is_open = False
-            self.is_apart = self.is_apart or (self._was_each and word in GROUPS)
-            self.end = place + 1 if self.told or is_everyone else self.end
-        elif reading.is_one_of(place, _DETERMINERS):
-            self._is_everyone = word in _EVERYONE
-            self._is_each = self._is_each or word in _EACH
-            self._was_each = self._was_each or self._is_each
-            self.end = place + 1 if word == "only" and self.told and self.end == place else self.end
-        elif not is_first and not self._is_each and reading.is_one_of(place, _PREPOSITIONS | _LISTING):
-            self._joints |= {word} & _LISTING
-        else:
-            return None
+        self._is_each = False
+        self._has_noun = self._has_noun or bool(self._listed)
+        is_everyone = word not in GROUPS and (self._is_everyone or word.startswith("every"))
+        self.is_open = False
+        self.is_apart = self.is_apart or (self._was_each and word in GROUPS)
+        is_sure = not self._listed if self.told else is_everyone
+        self.end = place + 1 if is_sure else self.end
         return place + 1
+
+    def pass_joint(self, reading: Reading, place: int, joint: Found[Joint], *, is_first: bool) -> int | None:
+        """Pass over a word between items, None where it belongs to no cohort."""
+        role = joint.value
+        self._is_everyone = role == "all"
+        if role == "each":
+            self._is_each = self._was_each = True
+        elif role == "only":
+            self._insists = self._insists or bool(self._listed)
+            self.end = joint.end if self.told and self.end == place else self.end
+        elif role not in _FIRST and (is_first or self._is_each or (role in _LISTS and not self._may_list(reading, place))):
+            return None
+        else:
+            self._join(reading.tokens[place].text, role)
+        return joint.end
+
+    def _may_list(self, reading: Reading, place: int) -> bool:
+        """Whether there is something that a list goes on from."""
+        return bool(self.told) or reading.is_one_of(place, {","})
+
+    def _join(self, word: str, role: Joint) -> None:
+        if role in {"list", "or", "but"}:
+            self._listed.add("or" if role == "or" else word)
+            self._insists = self._insists or role == "but"
+        elif role == "narrow" or (role == "begin" and word not in _TO_ALL and self._listed <= {","}):
+            self._narrows = True
 
 
 class Cohorts:
-    """Reads cohorts by what is declared of one model."""
+    """Reads the cohorts of one sentence by what is declared of one model."""
 
     def __init__(self, known: Known) -> None:
         self._known = known
+        self._item_at = remembered(known.item_at)
 
     def read(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read which requests a goal is for."""
+        if everyone := EVERYONE.at(reading, at):
+            return Found(everyone.end, CohortPart(()))
         scan = _Scan(at)
-        place: int | None = reading.skip(at, _BEGINS)
-        while place is not None and reading.token(place) is not None:
-            item = self._known.item_at(reading, place)
+        place: int | None = BEGINS.past(reading, at)
+        while place is not None and reading.token(place) is not None and place < min(scan.end + _MOST_BETWEEN, at + _LONGEST):
+            item = self._item_at(reading, place)
             if item is not None and isinstance(item.value, Trouble):
                 return Found(item.end, item.value)
             if item is not None and isinstance(item.value, Item):
                 place = scan.take(Found(item.end, item.value))
             else:
-                place = scan.go_on(reading, place, is_first=place == at)
+                place = self._pass_over(reading, place, scan, is_first=place == at)
         if scan.is_apart:
             return Found(scan.end, Trouble("ambiguous_cohort", "each of them by itself, or all together? Ask once for each"))
-        return None if scan.end == at or scan.is_open else Found(scan.end, _part(scan.told))
+        if scan.end == at or scan.is_open:
+            return None
+        is_added = reading.is_one_of(at - 1, _JOINED)
+        return Found(_past_end(reading, at, scan.end), _part(scan.told, is_added=is_added))
+
+    def item_at(self, reading: Reading, at: int) -> Item | None:
+        """Return the item that stands at a place, behind words that lead to it."""
+        item = self._item_at(reading, reading.skip(BEGINS.past(reading, at), ARTICLES))
+        return item.value if item is not None and isinstance(item.value, Item) else None
+
+    def _pass_over(self, reading: Reading, place: int, scan: _Scan, *, is_first: bool) -> int | None:
+        if reading.is_one_of(place, NOUNS | GROUPS):
+            return scan.pass_noun(reading, place)
+        repeated = self._known.is_column_of(reading, place, scan.told[-1].item) if scan.told and scan.end == place else None
+        if repeated is not None:
+            scan.end, scan.is_open = repeated, False
+            return repeated
+        joint = JOINTS.at(reading, place)
+        return None if joint is None else scan.pass_joint(reading, place, joint, is_first=is_first)
 
 
 def joined(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple[Condition, ...] | None:
@@ -105,7 +147,13 @@ def joined(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple
     return all_of((*first, *second))
 
 
-def _part(told: list[_Told]) -> Part:
+def _past_end(reading: Reading, at: int, end: int) -> int:
+    """Return the place behind what ends a phrase that `as far as` began."""
+    ends = ENDS.at(reading, end) if reading.is_one_of(at, {"as"}) else None
+    return ends.end if ends else end
+
+
+def _part(told: list[_Told], *, is_added: bool) -> Part:
     conditions: tuple[Condition, ...] = ()
     for group in _groups(told):
         either = any_of([one.item.conditions for one in group])
@@ -117,7 +165,7 @@ def _part(told: list[_Told]) -> Part:
         if both is None:
             return Trouble("ambiguous_cohort", f"no request can be {' and '.join(one.item.said for one in told)}")
         conditions = both
-    return CohortPart(conditions)
+    return CohortPart(conditions, is_added)
 
 
 def _names_several(item: Item) -> bool:
@@ -125,13 +173,17 @@ def _names_several(item: Item) -> bool:
 
 
 def _groups(told: list[_Told]) -> Iterator[list[_Told]]:
-    """Part items into those that are listed with each other; a column's own condition behind `and` is one more that holds."""
+    """Part items into those that are listed with each other; what only narrows is one more that holds."""
     group: list[_Told] = []
     for one in told:
-        holds_too = one.item.is_condition and "or" not in one.joints
-        if group and (not one.joints or holds_too):
+        holds_too = one.narrows and (one.item.is_condition or _columns(one) != _columns(group[-1])) if group else False
+        if group and (holds_too or not one.listed):
             yield group
             group = []
         group.append(one)
     if group:
         yield group
+
+
+def _columns(one: _Told) -> set[str]:
+    return {condition.column for condition in one.item.conditions}

@@ -1,6 +1,7 @@
 """What reaching a goal may cost at most: `spend at most 200 euros`, `max 2 GPU hours`, `for less than $100 a month`.
 
-Minutes say of what: training, or a GPU. Money has a currency, and a word that it is spent: it may be what a metric counts.
+Minutes say of what: training, or a GPU. Money has a currency. Where no word says that it is spent, it is a goal's cost only if it
+stands apart from the metric, and the metric isn't an error of a regression, which may be counted in money.
 """
 
 from __future__ import annotations
@@ -9,130 +10,148 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from daemon.goals.numbers import count_at, number_at
 from daemon.goals.objective import Cost, Currency, Every
 from daemon.goals.parts import CostPart, Part, Trouble
-from daemon.goals.reading import Found, Lexicon, Reading, number_at
-from daemon.goals.tokens import Token
+from daemon.goals.reading import Found, Reading
+from daemon.goals.said.costs import (
+    AT_MOST,
+    BEHIND,
+    BUDGETS,
+    CAPPING,
+    CURRENCY,
+    KINDS,
+    LINKS,
+    MUST_NOT,
+    NOT_MORE,
+    PER,
+    PROVIDED,
+    SPENDS,
+    SPENT,
+    TAILS,
+    Kind,
+)  # fmt: skip
 from daemon.goals.words import ARTICLES, CURRENCIES, EACH, MINUTES
 
-_EACH: Final[tuple[Every, ...]] = ("day", "week", "month", "quarter", "year")
-_SPENDS: Final = Lexicon[bool](dict.fromkeys((
-    "spend", "spending", "spends", "pay", "paying", "use", "using", "cost", "costs", "costing", "for", "budget", "budget of",
-    "a budget of", "with a budget of", "on a budget of", "within a budget of", "with a budget", "cost cap", "cost cap of",
-    "with a cost cap of", "cost limit", "cost limit of", "spending limit", "spending limit of", "training cost",
-    "training costs", "training budget", "training budget of", "it may cost", "may cost", "at a cost of", "but spend",
-), True))  # fmt: skip
-_CAPPING: Final = frozenset({"budget", "cap", "limit"})
-_NOT_MORE: Final = Lexicon[bool](dict.fromkeys(
-    tuple(
-        f"{denial} {verb} more than"
-        for denial in ("without", "don't", "do not", "but don't", "but do not", "never", "but without")
-        for verb in ("spend", "spending", "use", "using", "pay", "paying", "cost", "costing")
-    ),
-    True,
-))  # fmt: skip
-_MUST_NOT: Final = Lexicon[bool](dict.fromkeys((
-    "must not exceed", "may not exceed", "should not exceed", "shall not exceed", "shouldn't exceed", "mustn't exceed",
-    "can't exceed", "cannot exceed", "not exceeding", "must not be more than", "must not be higher than",
-    "may not be more than", "must never exceed", "should never exceed", "not to exceed",
-), True))  # fmt: skip
-_LINKS: Final = frozenset(
-    {"must", "should", "shall", "is", "are", "to", "be", "stay", "stays", "remain", "remains", "kept", ":", "="}
-)
-_AT_MOST: Final = Lexicon[bool](dict.fromkeys((
-    "at most", "no more than", "not more than", "less than", "under", "below", "up to", "max", "maximum", "a maximum of",
-    "maximum of", "<", "<=", "≤", "capped at", "within", "limited to", "not over",
-), True))  # fmt: skip
-_BEHIND: Final = Lexicon[bool](dict.fromkeys(("or less", "at most", "max", "maximum", "at the most"), True))
-_KINDS: Final = Lexicon[str]({
-    **dict.fromkeys(("of training", "training", "of training time", "training time", "for training"), "training"),
-    **dict.fromkeys(("of gpu", "gpu", "of gpu time", "gpu time", "on a gpu", "on the gpu", "on gpu"), "gpu"),
-})  # fmt: skip
-_PER: Final = Lexicon[Every]({
-    **{f"{word} {each}": each for word in ("per", "a", "each", "every", "/") for each in _EACH},
-    "per retraining": "retraining", "each retraining": "retraining", "per training": "retraining",
-    "for each retraining": "retraining",
-})  # fmt: skip
+_LEADING: Final = ARTICLES | {"with", "on", "it", "this", "that"}
+_APART: Final = frozenset({",", ";", ".", ":", "with", "and", "(", "-", "but"})
+_CODES: Final = frozenset({"eur", "usd", "gbp", "chf"})
 
 
 class _Limit(NamedTuple):
-    """Words before an amount: whether they cap it, and whether they are of spending."""
+    """Words before an amount: whether they cap it, whether they say that it is spent, and of what minutes are."""
 
     is_capped: bool
     is_spent: bool
+    kind: Kind = "any"
 
 
 def read_cost(reading: Reading, at: int) -> Found[Part] | None:
     """Read what it may cost."""
-    place = reading.skip(at, ARTICLES | {"with"})
+    provided = PROVIDED.at(reading, at)
+    place = reading.skip(provided.end if provided else at, _LEADING)
+    found = _capped(reading, at, place) or _budgeted(reading, place)
+    if found is None and place > at and provided is None:
+        found = _capped(reading, at, at)
+    return found
+
+
+def _capped(reading: Reading, at: int, place: int) -> Found[Part] | None:
+    """Read a cap and its amount, in either order."""
     often = reading.token(place)
     per = EACH.get(often.text) if often is not None and often.kind == "word" else None
     limit = _limit_at(reading, place if per is None else place + 1)
-    amount = _amount_at(reading, limit)
+    amount = _amount_at(reading, limit.end, limit.value)
     if amount is None:
         return None
-    behind = None if limit.value.is_capped else _BEHIND.at(reading, amount.end)
-    if not limit.value.is_capped and behind is None:
+    behind = BEHIND.at(reading, amount.end) if not limit.value.is_capped else None
+    end = behind.end if behind else amount.end
+    spent = SPENT.at(reading, end)
+    is_said = limit.value.is_spent or spent is not None or _stands_apart(reading, at)
+    is_money = isinstance(amount.value, Cost) and amount.value.money is not None
+    if not (limit.value.is_capped or behind) or (is_money and not is_said):
         return None
-    end = behind.end if behind is not None else amount.end
     if isinstance(amount.value, Trouble):
-        return Found(end, amount.value)
-    return _with_per(reading, Found(end, amount.value), per)
+        return Found(end, amount.value) if limit.value.is_spent else None
+    return _with_per(
+        reading,
+        Found(spent.end if spent else end, amount.value),
+        per,
+        is_said=limit.value.is_spent or spent is not None or not is_money,
+    )
 
 
-def _with_per(reading: Reading, cost: Found[Cost], per: Every | None) -> Found[Part]:
-    each = _PER.at(reading, cost.end)
-    if each is None:
-        return Found(cost.end, CostPart(msgspec.structs.replace(cost.value, per=per)))
-    if per not in {None, each.value}:
+def _stands_apart(reading: Reading, at: int) -> bool:
+    """Whether an amount of money can only be a goal's cost, though no word says that it is spent."""
+    before = at - 1 if reading.is_one_of(at - 1, _APART) else at
+    is_apart = before < at or at == 0 or reading.is_one_of(at, {"with"})
+    return is_apart and reading.vocabulary.schema.task != "regression"
+
+
+def _budgeted(reading: Reading, at: int) -> Found[Part] | None:
+    """Read `a 200 euro budget`."""
+    amount = _amount_at(reading, at, _Limit(is_capped=True, is_spent=True))
+    budget = BUDGETS.at(reading, amount.end) if amount else None
+    if amount is None or budget is None or isinstance(amount.value, Trouble):
+        return None
+    return _with_per(reading, Found(budget.end, amount.value), None, is_said=True)
+
+
+def _with_per(reading: Reading, cost: Found[Cost], per: Every | None, *, is_said: bool) -> Found[Part]:
+    each = PER.at(reading, cost.end)
+    if each is not None and per not in {None, each.value}:
         return Found(each.end, Trouble("cost_unit", f"for each {per} or for each {each.value}?"))
-    return Found(each.end, CostPart(msgspec.structs.replace(cost.value, per=each.value)))
+    end = TAILS.past(reading, each.end if each else cost.end)
+    if reading.is_one_of(end, {"on"}) and (doing := reading.token(end + 1)) is not None and doing.text.endswith("ing"):
+        end += 1
+    return Found(end, CostPart(msgspec.structs.replace(cost.value, per=each.value if each else per), is_said))
 
 
 def _limit_at(reading: Reading, at: int) -> Found[_Limit]:
-    if not_more := _NOT_MORE.at(reading, at):
-        return Found(not_more.end, _Limit(is_capped=True, is_spent=True))
-    spends = _SPENDS.at(reading, at)
+    if not_more := NOT_MORE.at(reading, at):
+        return Found(not_more.end, _Limit(is_capped=True, is_spent=True, kind=not_more.value))
+    spends = SPENDS.at(reading, at)
     if spends is None:
-        most = _AT_MOST.at(reading, at)
+        most = AT_MOST.at(reading, at)
         return Found(most.end if most else at, _Limit(is_capped=most is not None, is_spent=False))
-    if must_not := _MUST_NOT.at(reading, spends.end):
-        return Found(must_not.end, _Limit(is_capped=True, is_spent=True))
-    place = reading.skip(spends.end, _LINKS)
-    most = _AT_MOST.at(reading, place)
-    is_cap = any(reading.is_one_of(one, _CAPPING) for one in range(at, spends.end))
-    return Found(most.end if most else place, _Limit(is_capped=most is not None or is_cap, is_spent=True))
+    if must_not := MUST_NOT.at(reading, spends.end):
+        return Found(must_not.end, _Limit(is_capped=True, is_spent=True, kind=spends.value))
+    place = reading.skip(spends.end, LINKS)
+    most = AT_MOST.at(reading, place)
+    is_cap = any(reading.is_one_of(one, CAPPING) for one in range(at, spends.end))
+    return Found(most.end if most else place, _Limit(is_capped=most is not None or is_cap, is_spent=True, kind=spends.value))
 
 
-def _amount_at(reading: Reading, limit: Found[_Limit]) -> Found[Cost | Trouble] | None:
-    at, is_spent = limit.end, limit.value.is_spent
+def _amount_at(reading: Reading, at: int, limit: _Limit) -> Found[Cost | Trouble] | None:
     sign = reading.token(at)
-    if sign is not None and sign.kind == "sign" and sign.text in CURRENCIES:
+    if sign is not None and (sign.kind == "sign" or sign.text in _CODES) and sign.text in CURRENCIES:
         number = number_at(reading, at + 1)
-        return None if number is None or not is_spent else _money(number, CURRENCIES[sign.text], number.end)
+        return None if number is None else _money(number.value.value, CURRENCIES[sign.text], number.end)
     number = number_at(reading, at)
-    unit = None if number is None else reading.token(number.end)
-    if number is None or unit is None or unit.kind not in {"word", "sign"}:
-        return None
-    if unit.text in CURRENCIES:
-        return _money(number, CURRENCIES[unit.text], number.end + 1) if is_spent else None
-    return _minutes(reading, number, is_spent=is_spent)
+    currency = None if number is None else CURRENCY.at(reading, number.end)
+    if number is not None and currency is not None:
+        return _money(number.value.value, currency.value, currency.end)
+    count = count_at(reading, at)
+    if count is None and reading.is_one_of(at, {"a", "an", "one"}):
+        count = Found(at + 1, 1.0)
+    return None if count is None else _minutes(reading, count, limit)
 
 
-def _money(number: Found[Token], currency: Currency, end: int) -> Found[Cost | Trouble]:
-    return Found(end, Cost(money=number.value.value, currency=currency))
+def _money(value: float, currency: Currency, end: int) -> Found[Cost | Trouble]:
+    return Found(end, Cost(money=value, currency=currency))
 
 
-def _minutes(reading: Reading, number: Found[Token], *, is_spent: bool) -> Found[Cost | Trouble] | None:
-    """Read `30 minutes of training`, `2 gpu hours`."""
-    before = _KINDS.at(reading, number.end)
+def _minutes(reading: Reading, number: Found[float], limit: _Limit) -> Found[Cost | Trouble] | None:
+    """Read `30 minutes of training`, `2 gpu hours`; of what they are may be said before."""
+    before = KINDS.at(reading, number.end)
     place = before.end if before else number.end
     unit = reading.token(place)
     if unit is None or unit.kind != "word" or unit.text not in MINUTES:
         return None
-    kind = before or _KINDS.at(reading, place + 1)
+    kind = before or KINDS.at(reading, place + 1)
     end = max(place + 1, kind.end if kind else 0)
-    if kind is None:
-        return Found(end, Trouble("cost_unit", "minutes of what? Say `of training` or `of GPU`")) if is_spent else None
-    minutes = number.value.value * MINUTES[unit.text]
-    return Found(end, Cost(training_minutes=minutes) if kind.value == "training" else Cost(gpu_minutes=minutes))
+    said = kind.value if kind else limit.kind
+    if said == "any":
+        return Found(end, Trouble("cost_unit", "minutes of what? Say `of training` or `of GPU`"))
+    minutes = number.value * MINUTES[unit.text]
+    return Found(end, Cost(training_minutes=minutes) if said == "training" else Cost(gpu_minutes=minutes))

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
+from daemon.goals.measured import Measured
 from daemon.goals.parts import Trouble
-from daemon.goals.ranges import range_at
 from daemon.goals.reading import Found, Lexicon, Reading, words_of
 from daemon.goals.vocabulary import Vocabulary
 from daemon.goals.words import GROUPS, NOUNS
 from streams.contracts.schema import Column
 from streams.contracts.slices import Condition
 
-_IS: Final = frozenset({"is", "are", "=", "==", "in", "equals", "of", ":", "(", "[", "being", "the", "either"})
+_IS: Final = frozenset({
+    "is", "are", "=", "==", "in", "∈", "equals", "equal", "to", "of", ":", "(", "[", "{", "being", "the", "either", "one",
+    "any", "among",
+})  # fmt: skip
 _LISTING: Final = frozenset({",", "and", "or", "&", "/", "plus", "the"})
-_CLOSING: Final = frozenset({")", "]"})
+_AS_WELL: Final = ("as", "well", "as")
+_CLOSING: Final = frozenset({")", "]", "}"})
 _SHORT = 3
 _ALSO_ENGLISH: Final = frozenset({
     "us", "it", "in", "is", "no", "at", "be", "am", "me", "my", "so", "to", "do", "as", "by", "or", "an", "of", "on", "if",
@@ -69,10 +73,12 @@ class Known:
         for column, value in vocabulary.known_values():
             values.setdefault(words_of(value), (value, set()))[1].add((column, value))
         self._values = Lexicon({phrase: frozenset(meant) for words, (phrase, meant) in values.items() if words})
+        self._measured = Measured([one for one in columns if one.kind == "number" and not one.is_closed], self._columns, taken)
 
     def item_at(self, reading: Reading, at: int) -> Found[Item | Trouble] | None:
         """Return the longest item that begins at a place, or why it makes no condition."""
-        found = [one for one in (self._column_at(reading, at), self._name_at(reading, at), self._values_at(reading, at)) if one]
+        readers = (self._column_at, self._name_at, self._values_at, self._measured_at)
+        found = [one for one in (reader(reading, at) for reader in readers) if one is not None]
         if not found:
             return None
         end = max(one.end for one in found)
@@ -120,13 +126,16 @@ class Known:
             text = f"{column.name} is tagged {' and '.join(column.tags)}, so no cohort can be told by it"
             return Found(found.end, Trouble("closed_column", text))
         if column.kind == "number":
-            ranged = range_at(reading, found.end, column)
-            if ranged is None:
-                return None
-            if isinstance(ranged.value, Trouble):
-                return Found(ranged.end, ranged.value)
-            return Found(ranged.end, Item((ranged.value,), _said(reading, at, ranged.end), is_condition=True))
+            return _measured(reading, at, self._measured.behind(reading, found.end, column))
         return self._category_at(reading, at, found)
+
+    def _measured_at(self, reading: Reading, at: int) -> Found[Item | Trouble] | None:
+        return _measured(reading, at, self._measured.condition_at(reading, at))
+
+    def is_column_of(self, reading: Reading, at: int, item: Item) -> int | None:
+        """Return the place behind a column's name that only repeats what an item is told by: `rural depots`."""
+        found = self._columns.at(reading, at)
+        return found.end if found is not None and {one.column for one in item.conditions} == {found.value.name} else None
 
     def _category_at(self, reading: Reading, at: int, column: Found[Column]) -> Found[Item | Trouble] | None:
         listed = self._list_at(reading, reading.skip(column.end, _IS), column.value.name)
@@ -150,15 +159,16 @@ class Known:
             shared = by_column.keys() & found.value.keys() if by_column else found.value.keys()
             by_column = {one: tuple(sorted({*by_column.get(one, ()), *found.value[one]})) for one in sorted(shared)}
             end = found.end
-            place = reading.skip(end, _LISTING)
+            is_long = tuple(token.text for token in reading.tokens[end : end + len(_AS_WELL)]) == _AS_WELL
+            place = end + len(_AS_WELL) if is_long else reading.skip(end, _LISTING)
             if place == end:
                 break
         return Found(end, _Listed(by_column)) if by_column else None
 
     def _value_at(self, reading: Reading, at: int, column: str | None) -> Found[dict[str, tuple[str, ...]]] | None:
         token = reading.token(at)
-        if token is not None and token.kind == "quoted" and column is not None:
-            return Found(at + 1, {column: (token.text,)})
+        if token is not None and token.kind == "quoted":
+            return self._quoted(at, token.text, column)
         found = self._values.at(reading, at)
         if found is None:
             return None
@@ -167,6 +177,21 @@ class Known:
             if (name == column if column is not None else _stands_alone(value)) and _is_written_so(reading, at, value, column)
         }  # fmt: skip
         return Found(found.end, meant) if meant else None
+
+    def _quoted(self, at: int, text: str, column: str | None) -> Found[dict[str, tuple[str, ...]]] | None:
+        """Return a quoted value, whatever it is where its column is said, else only one that is declared."""
+        if column is not None:
+            return Found(at + 1, {column: (text,)})
+        columns = {name for name, value in self._vocabulary.known_values() if value == text}
+        return Found(at + 1, dict.fromkeys(sorted(columns), (text,))) if columns else None
+
+
+def _measured(reading: Reading, at: int, found: Found[Condition | Trouble] | None) -> Found[Item | Trouble] | None:
+    if found is None:
+        return None
+    if isinstance(found.value, Trouble):
+        return Found(found.end, found.value)
+    return Found(found.end, Item((found.value,), _said(reading, at, found.end), is_condition=True))
 
 
 def _plural(name: str) -> str:
@@ -183,8 +208,9 @@ def _is_written_so(reading: Reading, at: int, value: str, column: str | None) ->
     token = reading.tokens[at]
     if len(value) > _SHORT:
         return True
-    is_shouted = not any(one.islower() for piece in reading.tokens for one in piece.raw)
-    return token.raw == value and not (is_shouted and column is None and token.text in _ALSO_ENGLISH)
+    if token.raw != value or column is not None or token.text not in _ALSO_ENGLISH:
+        return token.raw == value
+    return any(one.islower() for piece in reading.tokens for one in piece.raw)
 
 
 def _conditions(value: Item | Trouble) -> object:

@@ -36,28 +36,76 @@ class Metric(NamedTuple):
         return 1.0 if self.counted == "share" or self.name == "r2" else None
 
 
+_LATENCIES = "(latency|latencies|response time|response times)"
+_MEDIANS = (
+    f"median [prediction|scoring|serving|inference|request] {_LATENCIES}",
+    f"{_LATENCIES} median",
+    f"median of [the] {_LATENCIES}",
+)
+
+
+def _latencies(part: str) -> tuple[str, ...]:
+    """Return how people call a percentile of the latency, `p99` for instance."""
+    percentile = f"(p{part}|{part}th percentile|{part} percentile)"
+    return (
+        f"p{part}", f"{percentile} [prediction|scoring|serving|inference|request] {_LATENCIES}",
+        f"{percentile} of [the] {_LATENCIES}", f"{_LATENCIES} {percentile}", f"{_LATENCIES} (at|in|of) [the] {percentile}",
+        f"{_LATENCIES} 's {percentile}",
+    )  # fmt: skip
+
+
 _ALL: tuple[Metric, ...] = (
-    Metric("precision", "higher", "share", _BINARY, ("precision", "positive predictive value", "ppv")),
-    Metric("recall", "higher", "share", _BINARY, ("recall", "sensitivity", "true positive rate", "tpr")),
-    Metric("specificity", "higher", "share", _BINARY, ("specificity", "true negative rate", "tnr")),
-    Metric("f1", "higher", "share", _BINARY, ("F1", "F1 score", "F1 measure")),
-    Metric("accuracy", "higher", "share", _BINARY, ("accuracy",)),
-    Metric("error_rate", "lower", "share", _BINARY, ("error rate", "misclassification rate")),
-    Metric("false_positive_rate", "lower", "share", _BINARY, ("false positive rate", "fpr")),
-    Metric("false_negative_rate", "lower", "share", _BINARY, ("false negative rate", "fnr", "miss rate")),
+    Metric("precision", "higher", "share", _BINARY, ("precision", "precision rate", "positive predictive value", "ppv")),
+    Metric(
+        "recall", "higher", "share", _BINARY,
+        ("recall", "recall rate", "sensitivity", "true positive[s] rate", "rate of true positives", "tpr", "hit rate"),
+    ),
+    Metric(
+        "specificity", "higher", "share", _BINARY,
+        ("specificity", "true negative[s] rate", "rate of true negatives", "tnr", "selectivity"),
+    ),
+    Metric("f1", "higher", "share", _BINARY, ("F1", "F1 score", "F1 measure", "F 1")),
+    Metric("accuracy", "higher", "share", _BINARY, ("accuracy", "accuracy rate", "(overall|classification) accuracy")),
+    Metric(
+        "error_rate", "lower", "share", _BINARY,
+        ("error rate", "misclassification rate", "(misclassification|classification) error [rate]", "rate of errors"),
+    ),
+    Metric(
+        "false_positive_rate", "lower", "share", _BINARY,
+        ("false positive rate", "false positives rate", "rate of false positives", "fpr", "fall out", "fallout",
+        "type (i|1) error rate"),
+    ),
+    Metric(
+        "false_negative_rate", "lower", "share", _BINARY,
+        ("false negative rate", "false negatives rate", "rate of false negatives", "fnr", "miss rate", "type (ii|2) error rate"),
+    ),
     Metric(
         "auc", "higher", "share", _BINARY,
-        ("AUC", "ROC AUC", "AUC ROC", "AUROC", "area under the curve", "area under the ROC curve"),
+        (
+            "AUC", "(ROC|AU) AUC", "AUC ROC", "AUROC", "AU ROC", "ROCAUC", "AUCROC", "area under [the] curve",
+            "AUC of the ROC [curve]",
+            "area under [the] (ROC|receiver operating characteristic) [curve]",
+        ),
     ),
-    Metric("log_loss", "lower", "number", _BINARY, ("log loss", "logloss", "cross entropy")),
-    Metric("brier", "lower", "number", _BINARY, ("Brier score", "Brier")),
-    Metric("calibration_error", "lower", "share", _BINARY, ("calibration error", "expected calibration error", "ECE")),
-    Metric("rmse", "lower", "number", _REGRESSION, ("RMSE", "root mean squared error", "root mean square error")),
-    Metric("mae", "lower", "number", _REGRESSION, ("MAE", "mean absolute error")),
-    Metric("r2", "higher", "number", _REGRESSION, ("R2", "R²", "R squared", "coefficient of determination")),
-    Metric("latency_p50", "lower", "ms", _BOTH, ("median latency", "p50 latency", "latency p50", "50th percentile latency")),
-    Metric("latency_p95", "lower", "ms", _BOTH, ("p95 latency", "latency p95", "95th percentile latency")),
-    Metric("latency_p99", "lower", "ms", _BOTH, ("p99 latency", "latency p99", "99th percentile latency")),
+    Metric(
+        "log_loss", "lower", "number", _BINARY,
+        ("log loss", "logloss", "logarithmic loss", "[binary] cross entropy [loss]", "binary log loss"),
+    ),
+    Metric("brier", "lower", "number", _BINARY, ("Brier score", "Brier", "Brier loss")),
+    Metric(
+        "calibration_error", "lower", "share", _BINARY,
+        ("calibration error", "expected calibration error", "ECE", "error of calibration"),
+    ),
+    Metric(
+        "rmse", "lower", "number", _REGRESSION,
+        ("RMSE", "root mean (squared|square|squares) (error|deviation)", "RMS error", "RMSD"),
+    ),
+    Metric("mae", "lower", "number", _REGRESSION, ("MAE", "(mean|average|avg) (absolute|abs) error")),
+    Metric("r2", "higher", "number", _REGRESSION, ("R2", "R²", "R ^ 2", "R (squared|square)", "coefficient of determination")),
+    *(
+        Metric(f"latency_p{part}", "lower", "ms", _BOTH, (*first, *_latencies(part)))
+        for part, first in (("50", ("median latency", *_MEDIANS)), ("95", ("p95 latency",)), ("99", ("p99 latency",)))
+    ),
 )  # fmt: skip
 
 METRICS: Final[dict[str, Metric]] = {metric.name: metric for metric in _ALL}
@@ -68,12 +116,49 @@ AMBIGUOUS: Final[dict[str, str]] = {
     "loss": "say log loss or Brier score",
     "error": "say error rate, RMSE or mean absolute error",
     "errors": "say error rate, RMSE or mean absolute error",
-    "latency": "say median latency, p95 latency or p99 latency",
+    f"[mean|average|maximum|max|tail] {_LATENCIES}": "say median latency, p95 latency or p99 latency",
     "false positives": "say false positive rate if they are counted among all negatives, precision if among all alarms",
     "false negatives": "say false negative rate if they are counted among all positives, recall for the others",
     "false alarms": "say false positive rate if they are counted among all negatives, precision if among all alarms",
+    "false alarm (rate|ratio)": "say false positive rate if they are counted among all negatives, precision if among all alarms",
+    "calibration": "say calibration error or Brier score",
 }
 """What people say that may be several metrics, and what to say instead."""
+
+UNKNOWN: Final[tuple[str, ...]] = (
+    "(PR|precision recall) AUC",
+    "AUC PR",
+    "AUPRC",
+    "area under the (PR|precision recall) curve",
+    "average precision",
+    "mean average precision",
+    "AP",
+    "MAPE",
+    "SMAPE",
+    "WAPE",
+    "MSE",
+    "mean squared error",
+    "RMSLE",
+    "NPV",
+    "negative predictive value",
+    "FDR",
+    "false discovery rate",
+    "MCC",
+    "matthews correlation",
+    "gini",
+    "kappa",
+    "F2",
+    "Fbeta",
+    "throughput",
+    "(median|max|maximum) absolute error",
+    "adjusted (R2|R²|R squared)",
+    "explained variance",
+    "(cohen|cohens) kappa",
+    "uptime",
+    "availability",
+    "(p90|p75|p999|p25) [latency]",
+)
+"""Metrics that goals don't know, so that they aren't taken for one that they do."""
 
 
 def metrics_of(task: Task) -> tuple[Metric, ...]:

@@ -16,11 +16,17 @@ from daemon.goals.metrics import Better
 from daemon.ledger.ids import digest_of
 from streams.contracts.errors import ContractError
 from streams.contracts.slices import Condition
+from streams.runtime.text import cleaned
 
 Aim = Literal["hold", "improve", "predict"]
 Currency = Literal["EUR", "USD", "GBP", "CHF"]
 Every = Literal["retraining", "day", "week", "month", "quarter", "year"]
 
+MOST_CONDITIONS = 20
+MOST_VALUES = 100
+LONGEST_VALUE = 200
+_LONGEST_ERROR = 300
+Name = Annotated[str, msgspec.Meta(max_length=LONGEST_VALUE)]
 _UNITS = "hour|day|week|month|quarter|year"
 Span = Annotated[str, msgspec.Meta(pattern=rf"^(1 ({_UNITS})|([2-9]|[1-9][0-9]{{1,3}}) ({_UNITS})s)$")]
 """A length of time as people count it: `30 days`, `1 week`. A month stays a month, since it isn't a number of days."""
@@ -63,10 +69,10 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     over.
     """
 
-    model: str
+    model: Name
     aim: Aim
-    target: str | None = None
-    metric: str | None = None
+    target: Name | None = None
+    metric: Name | None = None
     direction: Better | None = None
     floor: float | None = None
     ceiling: float | None = None
@@ -106,11 +112,13 @@ def read(values: object) -> Objective:
     cohort = plain.pop("cohort", None) or {}
     if not isinstance(cohort, Mapping):
         raise ContractError("cohort: say columns and what they must be, {country: [FR, DE], age: {from: 18, below: 30}}")
+    if len(cohort) > MOST_CONDITIONS:
+        raise ContractError(f"cohort: at most {MOST_CONDITIONS} conditions, not {len(cohort)}")
     try:
         objective = msgspec.convert(plain, Objective)
         conditions = tuple(_read_condition(str(column), cohort[column]) for column in sorted(cohort, key=str))
     except msgspec.ValidationError as error:
-        raise ContractError(f"goal: {error}") from None
+        raise ContractError(f"goal: {cleaned(str(error), _LONGEST_ERROR)}") from None
     return msgspec.structs.replace(objective, cohort=conditions)
 
 
@@ -128,6 +136,8 @@ def _read_condition(column: str, wanted: object) -> Condition:
     if isinstance(wanted, Mapping):
         of_range = msgspec.convert(wanted, _Range)
         return Condition(column=column, low=of_range.low, high=of_range.below)
+    if isinstance(wanted, list | tuple) and len(wanted) > MOST_VALUES:
+        raise ContractError(f"{cleaned(column, LONGEST_VALUE)}: at most {MOST_VALUES} values, not {len(wanted)}")
     values = msgspec.convert(wanted, tuple[str, ...])
     return Condition(column=column, values=tuple(sorted(set(values))))
 
@@ -147,7 +157,11 @@ def _short(value: Any) -> Any:
 
 
 def _timeless(value: object) -> object:
-    """Turn days that YAML has read as such back into text."""
+    """Turn days that YAML has read as such back into text; they lie no deeper than `horizon`, and nothing deeper is looked at."""
     if isinstance(value, Mapping):
-        return {str(name): _timeless(item) for name, item in value.items()}
+        return {str(name): _without_day(item) for name, item in value.items()}
+    return _without_day(value)
+
+
+def _without_day(value: object) -> object:
     return value.isoformat() if isinstance(value, dt.date) else value

@@ -13,7 +13,9 @@ Side = Literal["floor", "ceiling", "natural"]
 """`natural` is the side on which the metric is worse: precision at 95 % is a floor, an error rate at 5 % a ceiling."""
 
 Verb = Literal["hold", "improve", "up", "down", "reach"]
-Unit = Literal["", "%", "points", "ms"]
+Way = Literal["up", "down", "better", "worse"]
+Unit = Literal["", "%", "relative", "points", "ms", "own"]
+"""`relative` is per cent of what it is now, where that is said; `own` is what a regression's target is counted in."""
 
 
 class Quantity(NamedTuple):
@@ -40,28 +42,39 @@ class BoundPart(NamedTuple):
     """What the metric must reach.
 
     `side` is what it says as it stands, `denied` what it says when the sentence denies it (`don't let … fall below`); None where
-    that makes no goal. With `upper` it is a range. `is_up_to` marks `up to`, which is a floor behind verbs like `get`,
-    and `is_bare` a number with no comparison: behind `increase` it may be where to, or by how much.
+    that makes no goal. `wished` takes the place of `side` in a sentence that wishes: `should … be above`. With `upper` it is a
+    range. `is_up_to` marks `up to`, which is a floor behind verbs like `get`; `is_bare` a number with no comparison: behind
+    `increase` it may be where to, or by how much; `is_told` one that may be a fact: `recall is 80 %`;
+    `is_restated` one that says the number before again: `0.8 (80 %)`.
     """
 
     quantity: Quantity
     side: Side | None
     denied: Side | None = None
+    wished: Side | None = None
     upper: Quantity | None = None
     is_up_to: bool = False
     is_bare: bool = False
+    is_told: bool = False
+    is_restated: bool = False
 
 
 class ChangePart(NamedTuple):
-    """How far the metric must move, or may move at most. `way` is where to, None where the words don't say.
+    """How far the metric must move at least, or may at most. `way` is where to, None where verbs say it.
 
-    With `needs_denial` it is only a goal when the sentence denies it.
+    With `needs_denial` it is only a goal when the sentence denies it: `must not … by more than`.
     """
 
     quantity: Quantity
-    aim: Literal["improve", "hold"]
-    way: Literal["up", "down"] | None = None
+    limit: Literal["least", "most"]
+    way: Way | None = None
     needs_denial: bool = False
+
+
+class MovePart(NamedTuple):
+    """A movement whose size stands apart: `a drop in recall of at most 2 points`."""
+
+    way: Way
 
 
 class SidePart(NamedTuple):
@@ -71,13 +84,25 @@ class SidePart(NamedTuple):
 
 
 class DenialPart(NamedTuple):
-    """`Don't let`: denies the bound or change that follows."""
+    """`Don't let`: denies the bound or change that follows, or the one before: `… is unacceptable`."""
+
+    is_behind: bool = False
 
 
 class VerbPart(NamedTuple):
     """What is to be done with the metric."""
 
     verb: Verb
+
+
+class WishPart(NamedTuple):
+    """Words that say that something is to be, and not that it is: `must`, `we need`."""
+
+
+class QuestionPart(NamedTuple):
+    """The beginning of a question, by its first word."""
+
+    word: str
 
 
 class TargetPart(NamedTuple):
@@ -94,9 +119,10 @@ class NamedPart(NamedTuple):
 
 
 class CohortPart(NamedTuple):
-    """Which requests."""
+    """Which requests. `is_added` where it was joined with `and` to what stands before."""
 
     conditions: tuple[Condition, ...]
+    is_added: bool = False
 
 
 class HorizonPart(NamedTuple):
@@ -113,9 +139,10 @@ class OverPart(NamedTuple):
 
 
 class CostPart(NamedTuple):
-    """What it may cost."""
+    """What it may cost. `is_said` where a word says that it is spent, so that it can be nothing else."""
 
     cost: Cost
+    is_said: bool = True
 
 
 class NothingPart(NamedTuple):
@@ -123,6 +150,6 @@ class NothingPart(NamedTuple):
 
 
 Part = (
-    Trouble | MetricPart | BoundPart | ChangePart | SidePart | DenialPart | VerbPart | TargetPart | NamedPart | CohortPart
-    | HorizonPart | OverPart | CostPart | NothingPart
+    Trouble | MetricPart | BoundPart | ChangePart | MovePart | SidePart | DenialPart | VerbPart | WishPart | QuestionPart
+    | TargetPart | NamedPart | CohortPart | HorizonPart | OverPart | CostPart | NothingPart
 )  # fmt: skip

@@ -1,17 +1,19 @@
-"""Reading along the tokens of one sentence: phrases from lists of words, numbers, and what parts are found."""
+"""Reading along the tokens of one sentence: phrases from tables, and what parts are found."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from daemon.goals.checks import Finding
 from daemon.goals.parts import Part
+from daemon.goals.patterns import spelled
 from daemon.goals.tokens import Token, tokens_of
 from daemon.goals.vocabulary import Vocabulary
-from daemon.goals.words import NUMBERS, TENS
 
 Meaning = TypeVar("Meaning")
+_MOST_SKIPPED: Final = 6
+"""So that reading from each place of a sentence takes no longer than the sentence is long, whatever stands there."""
 
 
 class Found(NamedTuple, Generic[Meaning]):
@@ -37,15 +39,28 @@ class Reading(NamedTuple):
         return token is not None and token.kind in {"word", "sign"} and token.text in options
 
     def skip(self, at: int, options: Iterable[str]) -> int:
-        """Return the place behind all words and signs of some."""
+        """Return the place behind all words and signs of some; behind the first few of very many, which nobody says."""
         known = frozenset(options)
-        while self.is_one_of(at, known):
-            at += 1
-        return at
+        end = at
+        while end < at + _MOST_SKIPPED and self.is_one_of(end, known):
+            end += 1
+        return end
 
 
 Reader = Callable[[Reading, int], "Found[Part] | None"]
 """Looks for one kind of part that begins at a place."""
+
+
+def remembered(reader: Callable[[Reading, int], Meaning]) -> Callable[[Reading, int], Meaning]:
+    """Let a reader of one sentence look at each place once, however many others ask it: reading stays as long as the sentence."""
+    known: dict[int, Meaning] = {}
+
+    def read(reading: Reading, at: int) -> Meaning:
+        if at not in known:
+            known[at] = reader(reading, at)
+        return known[at]
+
+    return read
 
 
 class Lexicon(Generic[Meaning]):
@@ -57,8 +72,8 @@ class Lexicon(Generic[Meaning]):
 
     def __init__(self, phrases: Mapping[str, Meaning]) -> None:
         self._meanings: dict[tuple[str, ...], Meaning] = {}
-        for phrase, meaning in phrases.items():
-            self._meanings[words_of(phrase)] = meaning
+        for phrase, what in phrases.items():
+            self._meanings[words_of(phrase)] = what
         self._longest = max(map(len, self._meanings), default=0)
 
     def at(self, reading: Reading, at: int) -> Found[Meaning] | None:
@@ -74,28 +89,33 @@ class Lexicon(Generic[Meaning]):
                 return Found(at + length, self._meanings[key])
         return None
 
+    def past(self, reading: Reading, at: int) -> int:
+        """Return the place behind all phrases that follow each other from a place on, or the first few of very many."""
+        for _ in range(_MOST_SKIPPED):
+            found = self.at(reading, at)
+            if found is None:
+                break
+            at = found.end
+        return at
+
     def knows(self, words: tuple[str, ...]) -> bool:
         """Whether words are one of the phrases."""
         return words in self._meanings
 
 
+def meaning(what: Meaning, *patterns: str) -> dict[str, Meaning]:
+    """Give all phrases of some patterns one meaning; see `daemon.goals.patterns`."""
+    return dict.fromkeys(spelled(*patterns), what)
+
+
+def listed(*patterns: str) -> Lexicon[str]:
+    """Return a lexicon of phrases of which only matters that one stands there."""
+    return Lexicon(meaning("", *patterns))
+
+
 def words_of(phrase: str) -> tuple[str, ...]:
     """Split a phrase as sentences are split; nothing of one that can't be split."""
+    if phrase.isascii() and phrase.replace(" ", "").isalpha():
+        return tuple(phrase.casefold().split())
     tokens = tokens_of(phrase)
     return () if isinstance(tokens, Finding) else tuple(token.text for token in tokens)
-
-
-def number_at(reading: Reading, at: int) -> Found[Token] | None:
-    """Return the number at a place, in digits or in words up to ninety-nine, None where it can't be read."""
-    token = reading.token(at)
-    if token is None or token.fault:
-        return None
-    if token.kind == "number":
-        return Found(at + 1, token)
-    value = (NUMBERS | TENS).get(token.text) if token.kind == "word" else None
-    if value is None:
-        return None
-    after = reading.token(at + 1)
-    ones = NUMBERS.get(after.text, 0) if token.text in TENS and after is not None and after.kind == "word" else 0
-    is_compound = 0 < ones < 10
-    return Found(at + 2 if is_compound else at + 1, token._replace(kind="number", value=float(value + ones * is_compound)))

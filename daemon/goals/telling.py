@@ -97,7 +97,7 @@ def _by(objective: Objective, metric: Metric | None) -> str:
     if change is None or metric is None:
         return ""
     if change.of == "relative":
-        return f" {_hundredfold(change.by)} %"
+        return f" {_hundredfold(change.by)} %" + (" relative" if metric.counted == "share" else "")
     if metric.counted == "share":
         return f" {_hundredfold(change.by)} points"
     return f" {_value(change.by, metric)}"

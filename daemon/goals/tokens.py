@@ -22,16 +22,22 @@ _ALIKE: Final[dict[int, int | str]] = {
     **{ord(one): '"' for one in "\u201c\u201d\u201e\u00ab\u00bb"},
     **{ord(one): "-" for one in "\u2010\u2011\u2012\u2013\u2212"},
     ord("—"): " ; ",
+    ord("…"): ".",
 }
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?![0-9A-Za-z-])")
-_UNSURE_DAY = re.compile(r"[0-9]{1,4}/[0-9]{1,2}/[0-9]{1,4}|[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{2,4}(?![0-9.])")
+_OTHER_DAY = re.compile(r"(?:([0-9]{1,4})/([0-9]{1,2})/([0-9]{1,4})|([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{2,4}))(?![0-9]|\.[0-9])")
 _ORDINAL = re.compile(r"[0-9]{1,3}(?:st|nd|rd|th)\b", re.IGNORECASE)
-_NUMBER = re.compile(r"-?(?:[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)")
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:[.,'][0-9]+)*|\.[0-9]+)")
+_WORD = re.compile(r"[^\W_]+(?:'(?!s\b)[^\W_]+)*", re.IGNORECASE)
+_OWNS = re.compile(r"'s\b", re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"]*)"')
-_SIGN = re.compile(r">=|<=|==|!=|[^\s]")
+_QUOTED_ONCE = re.compile(r"'([^']*)'(?![^\W_])")
+_SIGN = re.compile(r">=|<=|=>|=<|==|!=|[^\s]")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2}(?:([.,])[0-9]{3})(?:\1[0-9]{3})*")
+_APOSTROPHES = re.compile(r"[1-9][0-9]{0,2}(?:'[0-9]{3})+(?:\.[0-9]+)?")
 _MOST_DIGITS = 15
+
+_NO_NUMBER = "its points and commas fit no way of writing numbers; write 12500.5"
 
 Kind = Literal["word", "number", "quoted", "day", "sign"]
 
@@ -78,14 +84,13 @@ def _tokens(text: str) -> list[Token]:
 
 
 def _is_joint(text: str, at: int) -> bool:
-    """Whether a character only joins two words into one, as in `log-loss`, `30-day` and `order_value`."""
-    if text[at] == "_":
-        return True
-    inside = 0 < at < len(text) - 1
-    if text[at] != "-" or not inside:
-        return False
-    before, after = text[at - 1], text[at + 1]
-    return before.isalnum() and after.isalnum() and not ("0" <= after <= "9")
+    """Whether a character only joins words, as in `log-loss`, `30-day` and `order_value`, or ends one: `customers' recall`."""
+    before, after = text[at - 1 : at], text[at + 1 : at + 2]
+    if text[at] == "'":
+        return before.isalnum() and not after.isalnum()
+    if text[at] == "-":
+        return (before.isalnum() or before == "%") and after.isalnum() and not ("0" <= after <= "9")
+    return text[at] == "_"
 
 
 def _token(text: str, at: int) -> tuple[Token, int]:
@@ -93,9 +98,10 @@ def _token(text: str, at: int) -> tuple[Token, int]:
 
 
 def _words_at(text: str, at: int) -> tuple[Token, int]:
-    if quoted := _QUOTED.match(text, at):
+    quoted = _QUOTED.match(text, at) or (None if text[at - 1 : at].isalnum() else _QUOTED_ONCE.match(text, at))
+    if quoted:
         return Token("quoted", quoted[1], quoted[0]), quoted.end()
-    if word := _ORDINAL.match(text, at) or _WORD.match(text, at):
+    if word := _OWNS.match(text, at) or _ORDINAL.match(text, at) or _WORD.match(text, at):
         return Token("word", word[0].casefold(), word[0]), word.end()
     sign = _SIGN.match(text, at)
     raw = sign[0] if sign else text[at]
@@ -105,9 +111,8 @@ def _words_at(text: str, at: int) -> tuple[Token, int]:
 def _day_at(text: str, at: int) -> tuple[Token, int] | None:
     if day := _DAY.match(text, at):
         return _day(day), day.end()
-    if unsure := _UNSURE_DAY.match(text, at):
-        fault = "which of its numbers is the month? Write a day as 2027-03-31"
-        return Token("day", unsure[0], unsure[0], fault=fault), unsure.end()
+    if other := _OTHER_DAY.match(text, at):
+        return _day_otherwise(other), other.end()
     return None
 
 
@@ -120,11 +125,28 @@ def _number_at(text: str, at: int) -> tuple[Token, int] | None:
 
 
 def _day(found: re.Match[str]) -> Token:
+    day = _valid(int(found[1]), int(found[2]), int(found[3]))
+    return Token("day", found[0], found[0], day=day, fault="" if day else "there is no such day")
+
+
+def _day_otherwise(found: re.Match[str]) -> Token:
+    """Read `31.03.2027`; a day that could be another one in another country isn't known."""
+    first, second, third = (part for part in found.groups() if part is not None)
+    orders = [(first, second, third), (first, third, second)] if len(first) == 4 else []
+    if len(third) == 4 and len(first) <= 2:
+        orders = [(third, second, first), (third, first, second)]
+    days = {day for order in orders if (day := _valid(*map(int, order))) is not None}
+    if len(days) == 1:
+        return Token("day", found[0], found[0], day=days.pop())
+    fault = "which of its numbers is the month? Write a day as 2027-03-31" if days or not orders else "there is no such day"
+    return Token("day", found[0], found[0], fault=fault)
+
+
+def _valid(year: int, month: int, day: int) -> dt.date | None:
     try:
-        day = dt.date(int(found[1]), int(found[2]), int(found[3]))
+        return dt.date(year, month, day)
     except ValueError:
-        return Token("day", found[0], found[0], fault="there is no such day")
-    return Token("day", found[0], found[0], day=day)
+        return None
 
 
 def _number(raw: str) -> Token:
@@ -132,15 +154,22 @@ def _number(raw: str) -> Token:
     sign = -1.0 if raw.startswith("-") else 1.0
     if sum(one.isdigit() for one in digits) > _MOST_DIGITS:
         return Token("number", raw, raw, fault="it has too many digits")
+    if digits.count(".") + digits.count(",") == 1 and _THOUSANDS.fullmatch(digits):
+        return Token("number", raw, raw, fault="does its mark part thousands, or is it a decimal one? Write 12500 or 12.50")
+    plain = _plain(digits)
+    return Token("number", raw, raw, fault=_NO_NUMBER) if plain is None else Token("number", raw, raw, value=sign * float(plain))
+
+
+def _plain(digits: str) -> str | None:
+    """Write a number without marks between its thousands and with a decimal point, None where its marks fit no way of writing."""
+    if "'" in digits:
+        return digits.replace("'", "") if _APOSTROPHES.fullmatch(digits) else None
     marks = [one for one in digits if one in ".,"]
     if len(marks) <= 1:
-        if marks and _THOUSANDS.fullmatch(digits):
-            return Token("number", raw, raw, fault="does its mark part thousands, or is it a decimal one? Write 12500 or 12.50")
-        return Token("number", raw, raw, value=sign * float(digits.replace(",", ".")))
+        return digits.replace(",", ".")
     whole, mark, rest = digits.rpartition(marks[-1])
     if len(set(marks)) == 1 and _THOUSANDS.fullmatch(digits):
-        return Token("number", raw, raw, value=sign * float(digits.replace(mark, "")))
-    if len(set(marks)) == 2 and marks[-1] not in marks[:-1] and _THOUSANDS.fullmatch(whole):
-        other = marks[0]
-        return Token("number", raw, raw, value=sign * float(f"{whole.replace(other, '')}.{rest}"))
-    return Token("number", raw, raw, fault="its points and commas fit no way of writing numbers; write 12500.5")
+        return digits.replace(mark, "")
+    if len(set(marks)) == 2 and mark not in marks[:-1] and _THOUSANDS.fullmatch(whole):
+        return f"{whole.replace(marks[0], '')}.{rest}"
+    return None

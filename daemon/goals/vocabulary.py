@@ -10,6 +10,7 @@ import msgspec
 
 from daemon.goals.config import GoalsConfig
 from daemon.goals.metrics import Metric, metrics_of
+from daemon.goals.words import COUNTED_IN
 from streams.contracts.errors import ContractError
 from streams.contracts.features import LABEL
 from streams.contracts.schema import ModelSchema
@@ -44,6 +45,17 @@ class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
         """Columns that can be predicted, by every name: their own, and what the config says."""
         own = {column.name: column.name for column in self.schema.columns if not column.is_closed}
         return {**own, LABEL: LABEL, **self.targets}
+
+    @property
+    def own_units(self) -> frozenset[str]:
+        """What people say behind an error of a regression: the unit of its only target, declared or part of its name."""
+        columns = set(self.targets.values())
+        if self.schema.task != "regression" or len(columns) != 1 or columns == {LABEL}:
+            return frozenset()
+        column = self.schema.column(columns.pop())
+        words = {column.unit.casefold()} if column.unit is not None else set(column.name.casefold().split("_"))
+        declared = words if column.unit is not None else set()
+        return frozenset(declared.union(*(family for family in COUNTED_IN if family & words)))
 
     def known_values(self) -> Iterator[tuple[str, str]]:
         """Give columns and their values, declared ones and those that cohorts name."""

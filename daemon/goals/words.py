@@ -15,11 +15,13 @@ TENS: Final[dict[str, int]] = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
 }  # fmt: skip
 
-SPANS: Final[dict[str, str]] = {
-    "hour": "hour", "hours": "hour", "h": "hour", "day": "day", "days": "day", "d": "day", "week": "week", "weeks": "week",
-    "month": "month", "months": "month", "quarter": "quarter", "quarters": "quarter", "year": "year", "years": "year",
+SPANS: Final[dict[str, tuple[int, str]]] = {
+    **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), (1, "hour")), **dict.fromkeys(("day", "days", "d"), (1, "day")),
+    **dict.fromkeys(("week", "weeks", "wk", "wks", "w"), (1, "week")), **dict.fromkeys(("month", "months", "mo"), (1, "month")),
+    **dict.fromkeys(("fortnight", "fortnights"), (2, "week")), **dict.fromkeys(("quarter", "quarters"), (1, "quarter")),
+    **dict.fromkeys(("year", "years", "yr", "yrs"), (1, "year")),
 }  # fmt: skip
-"""Units of time by what people write, in which goals count."""
+"""Units of time by what people write, in how many of which goals count."""
 
 EACH: Final[dict[str, Every]] = {
     "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter", "yearly": "year", "annual": "year",
@@ -27,14 +29,23 @@ EACH: Final[dict[str, Every]] = {
 }  # fmt: skip
 
 MINUTES: Final[dict[str, float]] = {
-    "minute": 1, "minutes": 1, "min": 1, "mins": 1, "hour": 60, "hours": 60, "h": 60, "hrs": 60, "second": 1 / 60,
-    "seconds": 1 / 60,
+    "minute": 1, "minutes": 1, "min": 1, "mins": 1, "m": 1, "hour": 60, "hours": 60, "h": 60, "hr": 60, "hrs": 60,
+    "second": 1 / 60,
+    "seconds": 1 / 60, "day": 1_440, "days": 1_440,
 }  # fmt: skip
 
 MILLISECONDS: Final[dict[str, float]] = {
-    "ms": 1, "msec": 1, "millisecond": 1, "milliseconds": 1, "s": 1_000, "sec": 1_000, "secs": 1_000, "second": 1_000,
-    "seconds": 1_000,
+    "ms": 1, "msec": 1, "msecs": 1, "millis": 1, "milli": 1, "millisecond": 1, "milliseconds": 1, "s": 1_000,
+    "sec": 1_000, "secs": 1_000, "second": 1_000, "seconds": 1_000,
 }  # fmt: skip
+
+COUNTED_IN: Final = (
+    frozenset({"minute", "minutes", "min", "mins"}), frozenset({"hour", "hours", "hr", "hrs", "h"}), frozenset({"day", "days"}),
+    frozenset({"euro", "euros", "eur", "€"}), frozenset({"dollar", "dollars", "usd", "$"}), frozenset({"kg", "kilogram",
+    "kilograms"}),
+    frozenset({"km", "kilometre", "kilometres", "kilometer", "kilometers"}),
+)  # fmt: skip
+"""Units that an error of a regression may be said in, by what people write."""
 
 CURRENCIES: Final[dict[str, Currency]] = {
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD",
@@ -49,30 +60,30 @@ ARTICLES: Final = frozenset({"a", "an", "the"})
 NEGATIONS: Final = frozenset({
     "not", "no", "never", "non", "none", "without", "except", "excluding", "excludes", "exclude", "outside", "neither", "nor",
     "!=", "≠", "don't", "doesn't", "didn't", "isn't", "aren't", "wasn't", "won't", "can't", "cannot", "mustn't", "shouldn't",
-    "wouldn't", "couldn't", "needn't", "unlike", "besides",
+    "wouldn't", "couldn't", "needn't", "unlike", "besides", "minus",
 })  # fmt: skip
 """Words that turn the meaning of others around: one that belongs to nothing that was recognised is told as such."""
 
-FLOORS: Final = (
-    "at least", "no less than", "not less than", "no lower than", "not lower than", "no smaller than", "not below", "not under",
-    "at or above", "above", "over", "more than", "greater than", "higher than", "larger than", ">", ">=", "≥", "minimum",
-    "minimum of", "a minimum of", "at minimum", "at a minimum of", "min", "floor", "floor of", "never below", "never under",
-    "never less than", "upwards of",
-)  # fmt: skip
-CEILINGS: Final = (
-    "at most", "no more than", "not more than", "no higher than", "not higher than", "no greater than", "not greater than",
-    "not above", "not over", "at or below", "below", "under", "less than", "lower than", "smaller than", "fewer than", "<",
-    "<=", "≤", "maximum", "maximum of", "a maximum of", "at maximum", "at a maximum of", "max", "ceiling", "ceiling of",
-    "capped at", "never above", "never over", "never more than",
-)  # fmt: skip
-"""Comparisons of a metric; at the number itself both hold."""
-
-NOUNS: Final = frozenset({
-    "customer", "customers", "user", "users", "client", "clients", "account", "accounts", "subscriber", "subscribers",
-    "request", "requests", "order", "orders", "parcel", "parcels", "transaction", "transactions", "payment", "payments", "case",
-    "cases", "row", "rows", "population", "traffic", "people", "everyone", "everybody",
+PLAIN_NOUNS: Final = frozenset({
+    "customer", "customers", "user", "users", "client", "clients", "account", "accounts", "subscriber", "subscribers", "member",
+    "members", "shopper", "shoppers", "buyer", "buyers", "consumer", "consumers", "household", "households",
+    "person", "persons", "people", "individual", "individuals", "folk", "folks", "request", "requests", "order",
+    "orders", "purchase", "purchases", "parcel", "parcels", "package", "packages", "shipment", "shipments", "delivery",
+    "deliveries", "consignment", "consignments", "item", "items", "transaction", "transactions", "payment", "payments", "session",
+    "sessions", "contract", "contracts", "event", "events", "record", "records", "case", "cases", "row", "rows",
 })  # fmt: skip
 """What rows are called. The word itself chooses none of them: without a condition or `all` a cohort isn't understood."""
 
-GROUPS: Final = frozenset({"cohort", "cohorts", "segment", "segments", "slice", "slices", "group", "groups"})
+NOUNS: Final = PLAIN_NOUNS | {
+    "population", "traffic", "base", "clientele", "everyone", "everybody", "everything", "anyone", "anybody", "anything", "those",
+    "ones", "data", "stuff", "things", "goods", "area", "areas", "zone", "zones", "place", "places", "market", "markets",
+    "territory",
+    "territories", "resident", "residents",
+}  # fmt: skip
+"""What stands where rows could: several of them, or where they are."""
+
+GROUPS: Final = frozenset({
+    "cohort", "cohorts", "segment", "segments", "slice", "slices", "group", "groups", "subgroup", "subgroups", "bucket",
+    "buckets",
+})  # fmt: skip
 """What cohorts are called: `all segments` may mean each of them by itself."""

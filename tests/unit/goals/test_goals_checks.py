@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from daemon.goals.base import NotUnderstood, checked, understand
+from daemon.goals.checks import MOST_FINDINGS
 from daemon.goals.objective import Change, Cost, Objective, Period, read, written, yaml_text
 from daemon.goals.telling import tell
 from daemon.goals.vocabulary import Vocabulary
@@ -76,6 +77,50 @@ def test_what_any_compiler_returns_is_checked(code: str, changes: dict[str, Any]
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any]):
     assert isinstance(checked(msgspec.structs.replace(GOOD, **changes), KNOWN), NotUnderstood)
+
+
+HOSTILE = {
+    "many columns": {"cohort": tuple(Condition(column=f"c{n}\x1b[2J", values=("a",)) for n in range(50_000))},
+    "many values": {"cohort": (Condition(column="plan", values=tuple(f"v{n}" for n in range(50_000))),)},
+    "many bad values": {"cohort": tuple(Condition(column=name, values=('a"',) * 100) for name in ("region", "plan") * 30)},
+    "a long value": {"cohort": (Condition(column="region", values=("v" * 500_000,)),)},
+    "a long column": {"cohort": (Condition(column="c" * 500_000, values=("v",)),)},
+    "a long metric": {"metric": "m" * 500_000},
+    "a long target": {"aim": "predict", "target": "t" * 500_000},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", HOSTILE.values(), ids=list(HOSTILE))
+def test_what_is_too_much_is_refused_in_few_words(changes: dict[str, Any]):
+    answer = checked(msgspec.structs.replace(GOOD, **changes), KNOWN)
+    assert isinstance(answer, NotUnderstood)
+    assert len(answer.findings) <= MOST_FINDINGS + 1
+    said = "".join(finding.text for finding in answer.findings)
+    assert len(said) < 5_000
+    assert "\x1b" not in said
+
+
+def answer_to_form(values: Any) -> str:
+    """What is said of a form that isn't taken."""
+    try:
+        answer = checked(read(values), KNOWN)
+    except ContractError as error:
+        return str(error)
+    assert isinstance(answer, NotUnderstood)
+    return answer.form
+
+
+@pytest.mark.parametrize("changes", HOSTILE.values(), ids=list(HOSTILE))
+def test_a_form_that_holds_too_much_is_refused_in_few_words(changes: dict[str, Any]):
+    assert len(answer_to_form(written(msgspec.structs.replace(GOOD, **changes)))) < 5_000
+
+
+def test_a_form_is_not_read_deeper_than_goals_go():
+    deep: Any = "2027-01-01"
+    for _ in range(5_000):
+        deep = {"first": deep}
+    with pytest.raises(ContractError):
+        read({"model": "churn", "aim": "hold", "horizon": deep})
 
 
 def test_a_prediction_has_a_target_and_says_how_good_or_nothing_of_it():

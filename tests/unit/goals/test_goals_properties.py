@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from itertools import permutations
+from typing import Literal
 
 import pytest
 import yaml
@@ -11,16 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.goals.base import NotUnderstood, checked, understand
+from daemon.goals.checks import MOST_FINDINGS
 from daemon.goals.grammar import Grammar
 from daemon.goals.merging import all_of
 from daemon.goals.metrics import METRICS, Metric
 from daemon.goals.objective import Change, Cost, Objective, Period, read, written, yaml_text
 from daemon.goals.telling import phrase, tell
+from daemon.goals.tokens import MOST_CHARACTERS
 from streams.contracts.slices import Condition
-from tests.kit.sayings import TODAY, sayings, vocabularies
+from tests.kit.sayings import TODAY, Saying, answer_to, meant, sayings, vocabularies
 
 KNOWN = vocabularies()
 WORDS = sorted({word for saying in sayings("paraphrases.yaml", "compiled") for word in saying.say.split()})
+KINDS: tuple[Literal["points", "relative"], ...] = ("points", "relative")
 BINARY = [metric for metric in METRICS.values() if "binary" in metric.tasks]
 
 shares = st.integers(11, 989).map(lambda thousandths: thousandths / 1_000)
@@ -67,11 +72,11 @@ def objectives(draw: st.DrawFn) -> Objective:
     bounds: dict[str, float] = {}
     change = None
     if aim == "hold" and draw(st.booleans()):
-        change = Change(by=draw(shares), of="points" if metric.counted == "share" else "relative")
+        change = Change(by=draw(shares), of=draw(st.sampled_from(KINDS)) if metric.counted == "share" else "relative")
     elif aim in {"hold", "predict"}:
         bounds = {"floor" if metric.better == "higher" else "ceiling": draw(values(metric))}
     elif draw(st.booleans()):
-        change = Change(by=draw(shares), of="points" if metric.counted == "share" else "relative")
+        change = Change(by=draw(shares), of=draw(st.sampled_from(KINDS)) if metric.counted == "share" else "relative")
     return Objective(
         model="churn", aim=aim, metric=metric.name, direction=metric.better, change=change, cohort=draw(cohorts()),
         target="churned" if aim == "predict" else None, over=None if aim == "predict" else draw(st.none() | spans),
@@ -92,6 +97,68 @@ def test_no_mixture_of_known_words_raises_and_what_is_compiled_passes_its_checks
     if not isinstance(answer, NotUnderstood):
         assert checked(answer, KNOWN[model]) == answer
         assert understand(Grammar(), phrase(answer), KNOWN[model]) == answer
+
+
+SPOKEN = [saying for file in ("paraphrases.yaml", "classes.yaml", "voices.yaml") for saying in sayings(file, "compiled")]
+TURNS = (
+    "except", "unless", "roughly", "about", "approximately", "usually", "excluding", "instead of", "rather than", "other than",
+    "apart from", "nearly", "neither", "non", "hardly ever", "half of", "twice", "sometimes",
+)  # fmt: skip
+"""Words that never leave a goal as it is, wherever they stand."""
+
+
+@settings(max_examples=800, deadline=None)
+@given(st.sampled_from(SPOKEN), st.sampled_from(TURNS), st.floats(0, 1))
+def test_a_word_that_changes_what_is_meant_is_never_passed_over(saying: Saying, word: str, place: float):
+    words = saying.say.split()
+    at = round(place * len(words))
+    said = " ".join([*words[:at], word, *words[at:]])
+    answer = answer_to(saying._replace(say=said), KNOWN)
+    assert isinstance(answer, NotUnderstood) or written(answer) != meant(saying)
+
+
+PIECES = (
+    "for premium and ", "at ", "must not ", "the ", "in the ", "FR and ", "FR, ", "because of ", "( ", "as long as ", '" ', "' ",
+    "under ", "recall ", "one hundred and ", "9 out of ", "next ", "from ", "spend ", "who will ", "[", "- ", "aged 18 but ",
+    "i.e. ", "Germany (", "never ", "a model that ", "by no ", "1 ", "%", "€", "x", "for audit ", "is to be ", "new FR ", "new ",
+)  # fmt: skip
+MOST_CALLS = 600 * MOST_CHARACTERS
+
+
+def calls_for(text: str) -> int:
+    """How many functions are called to read a text: work that no other load of the machine changes."""
+    count = 0
+
+    def seen(_frame: object, event: str, _what: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    grammar, known = Grammar(), KNOWN["churn"]
+    before = sys.getprofile()
+    sys.setprofile(seen)
+    try:
+        grammar.compile(text, known)
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_the_work_grows_no_faster_than_the_sentence(piece: str):
+    nothing = calls_for("")
+    short, long = (calls_for((piece * 500)[:length]) - nothing for length in (MOST_CHARACTERS // 2, MOST_CHARACTERS))
+    assert long <= 2.5 * short + 2_000
+    assert long <= MOST_CALLS
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=6))
+def test_no_mixture_takes_long_and_what_is_said_of_it_is_short(pieces: list[str]):
+    text = ("".join(pieces) * 500)[:MOST_CHARACTERS]
+    assert calls_for(text) <= MOST_CALLS
+    answer = understand(Grammar(), text, KNOWN["churn"])
+    assert isinstance(answer, Objective) or len(answer.findings) <= MOST_FINDINGS
+    assert isinstance(answer, Objective) or sum(len(finding.text) for finding in answer.findings) < 10_000
 
 
 @settings(max_examples=300, deadline=None)

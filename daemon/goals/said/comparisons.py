@@ -1,0 +1,83 @@
+"""How people compare a metric with a number, before it and behind it. At the number itself a bound is met."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from daemon.goals.parts import Side
+from daemon.goals.reading import Lexicon, listed, meaning
+
+BEFORE: Final = Lexicon[Side]({
+    **meaning(
+        "floor",
+        "at [the very|the] least", "at [a|an absolute|a bare] minimum [of]", "(minimum|min) [of]", "a minimum of",
+        "(no|not|never|nothing) (less|lower|smaller|fewer) than", "(not|never|nothing) (below|under|beneath|short of)",
+        "(above|over|beyond|past)", "(more|greater|higher|larger|bigger) than", "at or (above|over)",
+        "[either] (above|over) or (at|equal to)", "equal to or (above|over)",
+        "equal [to] or (greater|higher|more|larger|bigger) than", "(greater|higher|more|larger|bigger) than or equal [to]",
+        "upward[s] of", "in excess of", "north of", "exceeding", "floor [of|at]", "lower (bound|limit) [of|at]", ">", ">=",
+        "=>", "≥", "⩾",
+    ),
+    **meaning(
+        "ceiling",
+        "at [the very|the] most", "at [a|an absolute] maximum [of]", "(maximum|max) [of]", "a maximum of",
+        "(no|not|never|nothing) (more|higher|greater|larger|bigger) than", "(not|never|nothing) (above|over|beyond|past)",
+        "(below|under|beneath)", "(less|lower|smaller|fewer) than", "at or (below|under)", "(below|under) or (at|equal to)",
+        "equal to or (below|under)", "equal [to] or (less|lower|smaller) than", "(less|lower|smaller) than or equal [to]",
+        "south of", "(not|without) exceeding", "not in excess of", "not to exceed", "ceiling [of|at]",
+        "upper (bound|limit) [of|at]", "cap [of|at]", "limit [of|at]", "down to", "(faster|quicker) than", "sub [-]", "<", "<=",
+        "=<", "≤", "⩽",
+    ),
+    **meaning(
+        "natural",
+        "at", "@", "of", "to", "=", "==", "is", "equal to", "(no|not|never|nothing) worse than", "better than",
+        "at least as good as", "as good as",
+    ),
+})  # fmt: skip
+
+BOUND_BY: Final = listed("(capped|limited|restricted) (to|at)", "bounded by", "capped by")
+"""Ceilings that are said by what is done to the metric: `is limited to`."""
+
+WITHIN: Final = listed("within", "in (under|less than)", "inside [of]")
+"""Ceilings of times alone; of other numbers they would say how far from something."""
+
+UP_TO: Final = listed("up to")
+
+BEHIND: Final = Lexicon[Side]({
+    **meaning(
+        "floor",
+        "or (more|higher|above|over|greater|larger|bigger|up|upwards|beyond)",
+        "and (above|up|upwards|higher|over|more|beyond|greater)", "[and] no (less|lower)", "+", "plus",
+        "[as a|as the] (minimum|min)",
+        "at [the very|the] least", "at [a] minimum",
+    ),
+    **meaning(
+        "ceiling",
+        "or (less|lower|below|under|fewer|smaller|faster|quicker)", "and (below|lower|under|less)",
+        "[and] no (more|higher|longer)", "[as a|as the] (maximum|max)", "at [the very|the] most", "at [a] maximum", "tops",
+    ),
+    **meaning("natural", "or better"),
+})  # fmt: skip
+
+APART: Final = Lexicon[Side]({
+    **meaning("floor", "[as a|as the] (minimum|min|floor|lower bound|lower limit)", "at [the|the very] least", "at [a] minimum"),
+    **meaning(
+        "ceiling",
+        "[as a|as the] (maximum|max|ceiling|upper bound|upper limit|cap|limit)", "(caps|capping|limits|limiting|limited|capped)",
+        "at [the|the very] most", "at [a] maximum", "tops",
+    ),
+})  # fmt: skip
+"""Sides that stand apart from their number: `a minimum precision of 95 %`, `cap the error rate at 5 %`."""
+
+WHERE: Final = Lexicon[str]({
+    **meaning("down", "[any] (below|under|beneath)", "[any] (lower|less|smaller|fewer) than", "to (below|under)", "short of"),
+    **meaning(
+        "up", "[any] (above|over|beyond|past)", "[any] (higher|more|greater|larger|bigger) than", "to (above|over)",
+        "in excess of"
+    ),
+    **meaning("worse", "[any] worse than"),
+})  # fmt: skip
+"""On which side of a number something comes to lie."""
+
+ANYTHING: Final = listed("anything", "everything", "values", "any value", "all values", "a value")
+RANGES: Final = listed("[in] between", "(in|within) [the|a] range [of|between]", "within [the|a] range [from]")

@@ -1,0 +1,80 @@
+"""What stretch of time a value of the metric is counted over: `over any 30 days`, `weekly`, `in each month`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from daemon.goals.numbers import number_at
+from daemon.goals.parts import OverPart, Part, Trouble
+from daemon.goals.reading import Found, Reading
+from daemon.goals.said.times import BY_TURNS, CADENCE, HOW_OFTEN, IN_WINDOWS, LOOSE, MOVING, OVER, ROLLING, SURE, WINDOWS
+from daemon.goals.words import ARTICLES, SPANS
+
+MOST_UNITS: Final = 9_999
+_INSIDE: Final = frozenset({"in", "over", "within", "during", "across"})
+_OF_WINDOWS: Final = frozenset({"of", "lasting"})
+
+
+def read_over(reading: Reading, at: int) -> Found[Part] | None:
+    """Read what stretch of time a value of the metric is counted over."""
+    if turns := BY_TURNS.at(reading, at):
+        return Found(turns.end, OverPart(f"1 {turns.value}"))
+    sure, over = SURE.at(reading, at), OVER.at(reading, at)
+    begin = sure.end if sure else over.end if over else reading.skip(at, IN_WINDOWS)
+    place = reading.skip(begin, ROLLING | ARTICLES)
+    if (often := _often(reading, place)) is not None:
+        return often
+    span = _span_at(reading, place)
+    if span is None or _is_cadence(reading, at, place, span.end):
+        return None
+    end = reading.skip(span.end, ROLLING | WINDOWS)
+    is_rolling = _has(reading, begin, place, ROLLING - LOOSE) and (begin == at or over is not None)
+    if sure is not None or is_rolling or _has(reading, span.end, end, WINDOWS | MOVING):
+        return Found(end, OverPart(span.value))
+    if over is None:
+        return None
+    counted_over, lasts = f"over any {span.value}", f"for the next {span.value}"
+    return Found(span.end, Trouble("ambiguous_time", f"is a value counted `{counted_over}`, or is the goal `{lasts}`? Say which"))
+
+
+def _often(reading: Reading, at: int) -> Found[Part] | None:
+    """Read `weekly`, `on a monthly basis`."""
+    place = reading.skip(at, {"on"} | ARTICLES)
+    token = reading.token(place)
+    if token is None or token.kind != "word" or token.text not in HOW_OFTEN:
+        return None
+    return Found(reading.skip(place + 1, ROLLING | WINDOWS), OverPart(f"1 {HOW_OFTEN[token.text]}"))
+
+
+def _has(reading: Reading, at: int, end: int, words: frozenset[str]) -> bool:
+    return any(token.text in words for token in reading.tokens[at:end])
+
+
+def unit_at(reading: Reading, at: int) -> Found[tuple[int, str]] | None:
+    """Return a unit of time, as so many of which goals count."""
+    token = reading.token(at)
+    return Found(at + 1, SPANS[token.text]) if token is not None and token.kind == "word" and token.text in SPANS else None
+
+
+def span_text(count: int, unit: str) -> str:
+    """Write a length of time as objectives have it."""
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _is_cadence(reading: Reading, at: int, number: int, end: int) -> bool:
+    """Whether words say how often rather than over what: `every 14 days`, unless it is `in every 14-day window`."""
+    is_often = number_at(reading, number) is not None and _has(reading, at, number, CADENCE)
+    return is_often and not _has(reading, at, number, _INSIDE) and not reading.is_one_of(end, WINDOWS)
+
+
+def _span_at(reading: Reading, at: int) -> Found[str] | None:
+    """Read a length of time; one where no number stands. `windows of 30 days` has it behind."""
+    windows = reading.skip(at, WINDOWS)
+    place = reading.skip(windows, _OF_WINDOWS) if windows > at else at
+    number = number_at(reading, place)
+    unit = unit_at(reading, number.end if number else place)
+    count = number.value.value if number else 1.0
+    if unit is None or not count.is_integer() or not 1 <= count <= MOST_UNITS:
+        return None
+    times, name = unit.value
+    return Found(unit.end, span_text(int(count) * times, name))
