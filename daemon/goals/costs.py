@@ -33,7 +33,7 @@ from daemon.goals.said.costs import (
 )  # fmt: skip
 from daemon.goals.words import ARTICLES, CURRENCIES, EACH, MINUTES
 
-_LEADING: Final = ARTICLES | {"with", "on", "it", "this", "that"}
+_LEADING: Final = ARTICLES | {"with", "within", "on", "it", "this", "that"}
 _APART: Final = frozenset({",", ";", ".", ":", "with", "and", "(", "-", "but"})
 _CODES: Final = frozenset({"eur", "usd", "gbp", "chf"})
 
@@ -64,6 +64,8 @@ def _capped(reading: Reading, at: int, place: int) -> Found[Part] | None:
     amount = _amount_at(reading, limit.end, limit.value)
     if amount is None:
         return None
+    if per is None and any(_is_each_training(reading, one) for one in range(max(at - 1, 0), limit.end)):
+        per = "retraining"
     behind = BEHIND.at(reading, amount.end) if not limit.value.is_capped else None
     end = behind.end if behind else amount.end
     spent = SPENT.at(reading, end)
@@ -79,6 +81,10 @@ def _capped(reading: Reading, at: int, place: int) -> Found[Part] | None:
         per,
         is_said=limit.value.is_spent or spent is not None or not is_money,
     )
+
+
+def _is_each_training(reading: Reading, at: int) -> bool:
+    return reading.is_one_of(at, {"each", "every"}) and reading.is_one_of(at + 1, {"training", "retraining"})
 
 
 def _stands_apart(reading: Reading, at: int) -> bool:

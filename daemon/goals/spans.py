@@ -37,11 +37,17 @@ def read_over(reading: Reading, at: int) -> Found[Part] | None:
     return Found(span.end, Trouble("ambiguous_time", f"is a value counted `{counted_over}`, or is the goal `{lasts}`? Say which"))
 
 
+# What comes `monthly` then is money, and no value of a metric.
+_MONEY: Final = frozenset(
+    {"budget", "budgets", "cost", "costs", "cap", "limit", "spend", "spending", "bill", "allowance", "price"}
+)
+
+
 def _often(reading: Reading, at: int) -> Found[Part] | None:
     """Read `weekly`, `on a monthly basis`."""
     place = reading.skip(at, {"on"} | ARTICLES)
     token = reading.token(place)
-    if token is None or token.kind != "word" or token.text not in HOW_OFTEN:
+    if token is None or token.kind != "word" or token.text not in HOW_OFTEN or reading.is_one_of(place + 1, _MONEY):
         return None
     return Found(reading.skip(place + 1, ROLLING | WINDOWS), OverPart(f"1 {HOW_OFTEN[token.text]}"))
 

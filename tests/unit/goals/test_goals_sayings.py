@@ -4,6 +4,9 @@
 as meant; of the second, after the grammar had learnt from the first, 23 of 40. None of either was compiled otherwise, and none of
 the 30 that must not be was compiled. Since then the grammar has learnt from both, by the classes of `classes.yaml`; how it did on
 sentences that it hadn't seen stands in `voices.yaml`.
+
+Of `sealed_third.yaml`, by somebody who didn't know the grammar, 54 of 80 were compiled as meant, 2 otherwise (what a cost is for
+was lost: `each retraining`, `a monthly budget`; both are understood since), and none of the 20 that must not be.
 """
 
 import pytest
@@ -18,6 +21,7 @@ LEAST = {"paraphrases.yaml": 100, "sealed.yaml": 60, "sealed_again.yaml": 40, "c
 """How many of each file are compiled as meant; it only rises."""
 
 FILES = tuple(LEAST)
+THIRD, LEAST_OF_THIRD = "sealed_third.yaml", 56
 REASONED = ("paraphrases.yaml", "classes.yaml")
 NEVER_COMPILED = [saying for file in FILES for saying in sayings(file, "refused")]
 COMPILED = [saying for file in FILES for saying in sayings(file, "compiled")]
@@ -29,6 +33,14 @@ def test_most_are_compiled_as_meant_and_none_otherwise(file: str, least: int):
     assert not outcome.wrong, outcome.wrong
     assert len(outcome.right) >= least, [saying.say for saying in outcome.silent if saying.means]
     assert len(outcome.silent) >= len(sayings(file, "refused"))
+
+
+def test_of_the_third_sealed_file_most_are_compiled_as_meant_and_none_otherwise():
+    outcome = played(THIRD)
+    assert not outcome.wrong, outcome.wrong
+    assert len(outcome.right) >= LEAST_OF_THIRD
+    assert (len(sayings(THIRD, "compiled")), len(sayings(THIRD, "refused"))) == (80, 20)
+    assert not [saying for saying in outcome.right if not saying.means]
 
 
 def test_there_are_as_many_as_promised():
