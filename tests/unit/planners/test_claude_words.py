@@ -18,7 +18,7 @@ from daemon.planners._claude.plan import PLANNABLE
 from daemon.planners._claude.prompt import SYSTEM, opening, tools
 from daemon.planners._claude.tools import TOOLS
 from daemon.planners._claude.words import MEASURES, Names, number, word
-from daemon.planners.base import FORCED, Action, Cause, Diagnosis, Situation
+from daemon.planners.base import FORCED, Action, Archived, Cause, Change, Diagnosis, Situation
 from skills._kit.causes import Cause as DiagnosedCause
 from skills._kit.causes import Signs, explain
 from streams.contracts.events import DriftEvent, Evidence
@@ -187,6 +187,18 @@ def test_the_strongest_drifts_are_told_wherever_they_stand() -> None:
     dossier = Dossier(situation, [], SCHEMA, ())
     assert [one["psi"] for one in dossier.drift(100)] == [place / 100 for place in range(49, 29, -1)]
     assert [one["psi"] for one in dossier.drift(2)] == [0.49, 0.48]
+
+
+def test_of_rows_since_a_change_it_is_told_how_many_could_be_learnt_from_and_how_many_were_looked_at() -> None:
+    situation = situation_of("inc-1")
+    known = msgspec.structs.replace(
+        situation.diagnosis,
+        change=Change(since_ms=situation.now_ms - 86_400_000, rows=900, train_rows=500),
+        archived=(Archived(digest="a" * 64, value=0.1, low=0.05, high=0.15, rows=300, labelled=450, compared=2),),
+    )
+    told = Dossier(msgspec.structs.replace(situation, diagnosis=known), [], SCHEMA, ()).performance()
+    assert told["change"] == {"days_ago": 1.0, "rows": 900, "train_rows": 500}
+    assert told["archived"] == [{"value": 0.1, "low": 0.05, "high": 0.15, "rows": 300, "labelled": 450, "compared": 2}]
 
 
 def test_every_action_but_a_persons_own_can_be_planned() -> None:

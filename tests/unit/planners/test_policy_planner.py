@@ -299,6 +299,22 @@ def test_what_isn_t_learnt_from_and_what_isn_t_certain_isn_t_waited_for() -> Non
         assert (build().decide(told).action == "wait_for_labels") == waits
 
 
+def test_what_counts_are_the_rows_that_a_training_would_be_given() -> None:
+    few, enough = changed(20, 1_000, 4, waits_left=2, wait_ms=4 * HOUR), changed(20, 400, 4, waits_left=2, wait_ms=4 * HOUR)
+    assert build().decide(given(few, 499)).action == "wait_for_labels", "the others are the judge's, or came too late"
+    assert build().decide(given(few, 500)).train_since_ms == -20 * HOUR
+    assert build().decide(given(few, None)).train_since_ms == -20 * HOUR, "of before they were counted"
+    assert build().decide(given(enough, None)).action == "wait_for_labels"
+    assert "500 labelled ones to learn from" in " ".join(reason.text for reason in build().decide(given(few, 500)).reasons)
+
+
+def given(asked: Situation, train_rows: int | None) -> Situation:
+    change = asked.diagnosis.change
+    assert change is not None
+    counted = msgspec.structs.replace(change, train_rows=train_rows)
+    return msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, change=counted))
+
+
 def test_nothing_is_promised_of_waiting_for_a_training_that_couldn_t_be_done() -> None:
     few = changed(6, 300, 2, waits_left=2, wait_ms=4 * HOUR)
     frozen = build().decide(msgspec.structs.replace(few, is_frozen=True))
@@ -327,7 +343,12 @@ def archived(asked: Situation, *lows: float) -> Situation:
 def test_an_earlier_champion_that_is_surely_better_comes_back() -> None:
     decision = build().decide(archived(situation({"recurring_regime": 0.9}), -0.03, 0.06, 0.02))
     assert (decision.action, decision.challenger) == ("restore_archived", f"{1:064x}")
+    assert any("better on 0 rows since the change" in reason.text for reason in decision.reasons)
     assert build().decide(archived(situation({"recurring_regime": 0.9}), -0.001)).action != "restore_archived"
+    asked = situation({"recurring_regime": 0.9})
+    best = Archived(digest="a" * 64, value=0.08, low=0.06, high=0.1, rows=5_000, labelled=9_000, compared=3)
+    said = build().decide(msgspec.structs.replace(asked, diagnosis=msgspec.structs.replace(asked.diagnosis, archived=(best,))))
+    assert any(reason.text.endswith("the newest 5000 of 9000 rows since the change, the best of 3") for reason in said.reasons)
     broken = archived(situation({"upstream_data_break": 0.95}), 0.06)
     assert build().decide(broken).action == "alert_upstream", "who looks better on broken rows isn't better"
 
