@@ -20,10 +20,11 @@ from tests.kit.command_line import Place, Run
 
 HELP_SECONDS = 0.5
 HELP = """
-import sys
+import sys, time
 at_first, waits = set(sys.modules), []
-late = ("time.sleep", "subprocess.Popen", "os.system", "os.fork", "os.posix_spawn", "socket.connect", "socket.getaddrinfo")
+late = ("subprocess.Popen", "os.system", "os.fork", "os.posix_spawn", "socket.connect", "socket.getaddrinfo")
 sys.addaudithook(lambda event, _: waits.append(event) if event in late else None)
+time.sleep = lambda _: waits.append("time.sleep")
 from daemon.cli import main
 code = main(["--help"])
 print(*sorted(set(sys.modules) - at_first), "|", *waits, file=sys.stderr)
