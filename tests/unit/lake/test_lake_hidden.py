@@ -41,6 +41,11 @@ def test_a_table_is_made_with_its_marks_and_every_lake_obeys_them(tmp_path: Path
     for asked in ({"columns": ["id", "place"]}, {"among": {"place": ["here"]}}, {"columns": ["place"], "version": 1}):
         with pytest.raises(LakeError, match=r"place is tagged.*granted: true"):
             lake.read(MODEL, OUTCOMES, **asked)
+    with pytest.raises(LakeError, match=r"place is tagged.*granted: true"):
+        next(lake.scan(MODEL, OUTCOMES, ["id", "place"]))
+    (part,) = lake.scan(MODEL, OUTCOMES, ["place", "time_ms"], since_ms=1, until_ms=3, keys=["place"])
+    assert part.to_pydict() == {"place": ["here"] * 2, "time_ms": [1, 2]}
+    assert list(lake.scan(MODEL, OUTCOMES, ["id"], since_ms=9, time_column="known_ms")) == []
     assert lake.read(MODEL, OUTCOMES, ["place"], keys=["place"]).column("place").to_pylist() == ["here"] * 3
     assert lake.read(MODEL, OUTCOMES, ["id"], among={"place": ["there"]}, keys=["place"]).num_rows == 0
 
