@@ -26,6 +26,7 @@ from daemon.deploying.stage import KafkaWorld
 from daemon.deploying.swap import Deploying
 from daemon.door import Door, Inbox
 from daemon.executing.stage import Executing
+from daemon.goals.in_force import InForce
 from daemon.goals.keeping import Keeping
 from daemon.judging.stage import Judging
 from daemon.ledger.ledger import Ledger, open_ledger
@@ -43,6 +44,7 @@ from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import MlflowRegistry
 from daemon.replay.warm import WarmSkills
 from daemon.settings import DaemonSettings, GovernedModelSettings
+from daemon.standing import Standing
 from daemon.triaging.stage import Triaging
 from skills._kit.ranges import Lengths
 from streams.contracts.topics import topic_name
@@ -178,11 +180,12 @@ def loop_of(
         shadow_ms=model.judging.shadow.ms,
         probation_ms=model.judging.probation.ms,
     )
+    executing = Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None)
     stages = Stages(
         triaging=Triaging(ledger, places, model.triaging, Lengths(model.planning.train.ms, model.planning.sealed.ms)),
         planning=planning,
-        executing=Executing(model.name, ledger, skills, owner, run=WarmSkills(skills).run if skills.warm else None),
-        judging=Judging(places, model.judging, model.declared.task),
+        executing=executing,
+        judging=Judging(places, model.judging, model.declared.task, goals=InForce(ledger, places)),
         deploying=deploying,
         orders=Orders(ledger, places, planning, deploying, goals=Keeping(ledger, model.vocabulary), is_observed=is_observed),
         registry=Follow(
@@ -193,6 +196,7 @@ def loop_of(
             is_observed=is_observed,
             announcer=_announcer(model, ledger, places.registry, signer),
         ),
+        standing=Standing(ledger, places, model.judging, executing, deploying),
     )
     return Loop(places, ledger, world, stages, EventClock())
 

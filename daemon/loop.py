@@ -22,6 +22,7 @@ from daemon.places import Places
 from daemon.planning.stage import Planning
 from daemon.reflecting.reflect import reflect
 from daemon.registry.follow import Follow
+from daemon.standing import Standing
 from daemon.triaging.stage import Triaging
 from streams.contracts.events import DriftEvent
 from streams.contracts.records import Command
@@ -41,6 +42,7 @@ class Stages(NamedTuple):
     deploying: Deploying
     orders: Orders
     registry: Follow
+    standing: Standing
 
 
 class Loop:
@@ -77,14 +79,13 @@ class Loop:
             await self._advance(incident)
         self._do.planning.follow(now_ms)
         await self._do.registry.follow(await self._world.deployment(), now_ms)
+        await self._do.standing.follow(now_ms)
 
     async def _advance(self, incident: Incident) -> None:
         while not incident.is_over:
             now_ms = self._clock.now_ms
-            if incident.waits_until_ms is not None and now_ms < incident.waits_until_ms and incident.state != "awaiting_approval":
-                return
-            move = await self._next(incident, now_ms)
-            if move is None:
+            waits = incident.state != "awaiting_approval" and now_ms < (incident.waits_until_ms or 0)
+            if waits or (move := await self._next(incident, now_ms)) is None:
                 return
             incident = self._ledger.move(incident, move, now_ms)
             log.info("IncidentMoved", incident=incident.id, state=move.to, rule=move.rule, reason=move.reason)
@@ -144,6 +145,5 @@ class Loop:
         return move
 
     async def _ask(self, incident: Incident, question: PlanStep, now_ms: int) -> dict[str, Any] | None:
-        if not await self._do.deploying.archived(self._places.until_ms(now_ms)):
-            return None
-        return await self._do.executing.ask(incident.id, question, now_ms)
+        is_there = await self._do.deploying.archived(self._places.until_ms(now_ms))
+        return await self._do.executing.ask(incident.id, question, now_ms) if is_there else None

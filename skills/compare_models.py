@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.features import longest_reach_ms, unflagged
 from skills._kit.frames import Booleans, Floats, floats, integers, read_table, with_columns
+from skills._kit.goals import Goal, Reached, Rows, Side, reached
 from skills._kit.metrics import Estimate, calibration_error, compared, metric_name
 from skills._kit.scoring import score_table
 from skills._kit.skill import Need, Spec
@@ -43,7 +44,7 @@ class Live(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Exactly one of `sealed` (a data set's path) and `live`."""
+    """Exactly one of `sealed` (a data set's path) and `live`; `goals` are asked of both models on the same rows."""
 
     lake: str
     registry: str
@@ -53,6 +54,7 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sealed: str | None = None
     live: Live | None = None
     seed: int = 0
+    goals: tuple[Goal, ...] = ()
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +105,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None
     onnx_max_difference: float | None
     latency_ms_per_1000: float | None
+    goals: list[Reached] = []
 
 
 SPEC = Spec(
@@ -147,7 +150,16 @@ def run(request: Input, work: Path) -> Output:
         calibration=_calibration(labels, scored) if task == "binary" else None,
         onnx_max_difference=recorded if isinstance(recorded, float) else None,
         latency_ms_per_1000=_latency(challenger, scored.rows) if request.sealed is not None else None,
+        goals=reached(request.goals, _rows(champion, challenger, scored), request.seed),
     )
+
+
+def _rows(champion: Scorer, challenger: Scorer, scored: _Scored) -> Rows:
+    sides = (
+        Side(scorer.digest, scorer.manifest.threshold, scores)
+        for scorer, scores in ((champion, scored.champion), (challenger, scored.challenger))
+    )
+    return Rows(champion.manifest.schema, scored.rows, *sides)
 
 
 def _sealed(request: Input, champion: Scorer, challenger: Scorer) -> _Scored:

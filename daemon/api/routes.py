@@ -32,6 +32,7 @@ from daemon.commands.errors import BadInputError
 from daemon.commands.explaining import story_of
 from daemon.commands.looking import known_model, matching, status_of
 from daemon.commands.remembering import lessons_of
+from daemon.commands.standing import GoalStory, goal_story, named
 from daemon.errors import DaemonError
 from daemon.goals.vocabulary import Vocabulary
 from daemon.ledger.audit import Only
@@ -129,6 +130,7 @@ class Routes:
             "/v1/claims": self.claims,
             "/v1/playbooks": self.playbooks,
             "/v1/goals": self.goals,
+            "/v1/goals/{goal}": self.goal,
             "/v1/audit": self.audit,
             "/v1/audit/links": self.links,
             "/v1/audit/verify": self.verify,
@@ -225,6 +227,14 @@ class Routes:
         cut = Cut(self._scope(who, model), after, limit)
         found = await self._desk.room.ask(lambda ledger: ledger.goal_page(cut, state))
         return _page(found, limit, lambda one: one.id)
+
+    async def goal(self, who: Caller, goal: str) -> Response:
+        """Tell how one goal stands: what was measured of the champion and in the last comparisons; by its id or whole digest."""
+
+        def story(ledger: Ledger) -> GoalStory:
+            return goal_story(ledger, named([one for one in ledger.goals() if who.sees(one.model or "")], goal))
+
+        return _told(await self._desk.room.ask(story))
 
     async def audit(self, who: Caller, only: Filter, *, after: Number = 0, limit: Limit = 100) -> Response:
         """List audit records in order, times are event time, [since, until); of those models too that the config has no more.

@@ -12,12 +12,13 @@ from daemon.api.commands import Asked
 from daemon.commands.errors import BadInputError
 from daemon.commands.looking import known_model
 from daemon.commands.screen import Screen, short, when
+from daemon.commands.standing import GoalStory, show_standing
 from daemon.goals.base import Compiler, NotUnderstood, checked, understand
 from daemon.goals.checks import Finding
 from daemon.goals.form import form_of
 from daemon.goals.grammar import Grammar
 from daemon.goals.objective import Objective, read, written, yaml_text
-from daemon.goals.telling import NOT_ACTED_ON, tell
+from daemon.goals.telling import tell
 from daemon.goals.tokens import MOST_CHARACTERS
 from daemon.goals.vocabulary import Vocabulary
 from daemon.ledger.records import Goal, GoalState
@@ -113,8 +114,8 @@ def show_not(answer: NotUnderstood, screen: Screen) -> None:
         screen.line(line)
 
 
-def show_goal(goal: Goal, screen: Screen) -> None:
-    """Show one goal: who said what and when, and what it was compiled to."""
+def show_goal(goal: GoalStory, screen: Screen) -> None:
+    """Show one goal: who said what and when, what it was compiled to, and how it stands."""
     screen.title(f"{goal.id}  {goal.state}")
     if goal.sentence:
         screen.line(f"said: {goal.sentence}")
@@ -126,7 +127,7 @@ def show_goal(goal: Goal, screen: Screen) -> None:
         if time_ms is not None:
             screen.line(f"{step} by {by} at {when(time_ms)}")
     show(read(goal.objective), screen)
-    screen.line(NOT_ACTED_ON)
+    show_standing(goal, screen)
 
 
 def _vocabulary(settings: DaemonSettings, model: str | None, values: Mapping[str, Any], wall: WallClock) -> Vocabulary:

@@ -12,7 +12,7 @@ from daemon.commands.options import BAD_INPUT, DEFAULT_CONFIG, Config, Json, Onl
 from daemon.commands.sending import send
 
 app = typer.Typer()
-goals_app = typer.Typer(help="Goals that people asked for: kept, shown and audited; nothing acts on them yet.")
+goals_app = typer.Typer(help="Goals that people asked for, and how they stand.")
 
 Digest = Annotated[str, typer.Argument(help="The goal's digest, or the beginning of it.")]
 
@@ -31,8 +31,8 @@ def ask(
 ) -> None:
     """Say what you want of a model: it is compiled, read back and proposed as a goal, which somebody else approves.
 
-    Nothing is guessed: a word that isn't understood is named, with a form to fill in, and exit status 2. An approved goal is
-    kept, shown and audited; nothing acts on it yet.
+    Nothing is guessed: a word that isn't understood is named, with a form to fill in, and exit status 2. What is to be held or
+    improved is asked of every challenger, once somebody else has approved it.
 
     Example: driftwake ask "keep precision at 95 % for European customers" --dry-run
     """
@@ -88,11 +88,12 @@ def goals(
 def goals_show(
     digest: Digest, config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file: TokenFile = None, as_json: Json = False
 ) -> None:
-    """Read a goal back: in words, as YAML, and who said what when."""
+    """Read a goal back: in words, as YAML, who said what when, and how the champion and the last challengers stand on it."""
     from daemon.commands import asking
     from daemon.commands.reaching import reached
 
-    goal = asking.find(reached(config, url, token_file).goals(None), digest)
+    source = reached(config, url, token_file)
+    goal = source.goal(asking.find(source.goals(None), digest).id)
     if as_json:
         screen().data(goal)
     else:

@@ -23,6 +23,7 @@ from daemon.commands.deployed import SlotsStatus, slots_of
 from daemon.commands.explaining import Story, story_of
 from daemon.commands.looking import Status
 from daemon.commands.remembering import lessons_of
+from daemon.commands.standing import GoalStory, goal_story, named
 from daemon.errors import DaemonError
 from daemon.ledger.audit import AuditRecord, Only
 from daemon.ledger.ledger import Ledger
@@ -67,6 +68,10 @@ class Source(Protocol):
 
     def goals(self, model: str | None) -> list[Goal]:
         """List goals in order of proposal."""
+        ...
+
+    def goal(self, name: str) -> GoalStory:
+        """Tell how a goal stands, by its id or whole digest."""
         ...
 
     def claims(self, model: str | None) -> list[Claim]:
@@ -128,6 +133,10 @@ class FromDaemon:
     def goals(self, model: str | None) -> list[Goal]:
         """List goals in order of proposal."""
         return list(self._all("/v1/goals", Page[Goal], model=model))
+
+    def goal(self, name: str) -> GoalStory:
+        """Tell how a goal stands, by its id or whole digest."""
+        return self._caller.get(f"/v1/goals/{part(name)}", GoalStory)
 
     def claims(self, model: str | None) -> list[Claim]:
         """Say what incidents have taught."""
@@ -203,6 +212,11 @@ class FromLedger:
         """List goals in order of proposal."""
         with self._ledger() as ledger:
             return ledger.goals(looking.known_model(self._settings, model) if model is not None else None)
+
+    def goal(self, name: str) -> GoalStory:
+        """Tell how a goal stands, by its id or whole digest."""
+        with self._ledger() as ledger:
+            return goal_story(ledger, named(ledger.goals(), name))
 
     def claims(self, model: str | None) -> list[Claim]:
         """Say what incidents have taught."""

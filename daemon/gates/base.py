@@ -14,6 +14,7 @@ import msgspec
 from streams.contracts.bundle import Interval
 
 Outcome = Literal["pass", "fail", "inconclusive"]
+Standing = Literal["met", "missed", "not_known"]
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +41,51 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     challenger: float | None = None
 
 
+class GoalReached(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of one approved goal (`skills/_kit/goals.py` measures it).
+
+    `champion` and `challenger` are the goal's metric on the rows of its cohort, with intervals at `level`, which allows for how
+    many goals were measured; `difference` is challenger less champion, higher is better. Who wasn't measured is None, for the
+    `reason`. The metric is to be at least `floor` and at most `ceiling`.
+    """
+
+    goal: str
+    digest: str = ""
+    metric: str = ""
+    rows: int = 0
+    cases: int = 0
+    level: float = 0.95
+    champion: Interval | None = None
+    challenger: Interval | None = None
+    difference: Interval | None = None
+    floor: float | None = None
+    ceiling: float | None = None
+    over: str = ""
+    reason: str = ""
+
+    def standing(self, measured: Interval | None) -> Standing:
+        """Say whether a measured value reaches the goal: where its interval holds a bound, that isn't known."""
+        if measured is None or (self.floor is None and self.ceiling is None):
+            return "not_known"
+        if self.surely_misses(measured):
+            return "missed"
+        return "met" if not self.misses(measured.low) and not self.misses(measured.high) else "not_known"
+
+    def surely_misses(self, measured: Interval) -> bool:
+        """Whether no value of an interval reaches the goal."""
+        is_below = self.floor is not None and measured.high < self.floor
+        return is_below or (self.ceiling is not None and measured.low > self.ceiling)
+
+    def misses(self, value: float) -> bool:
+        """Whether a value is out of bounds."""
+        return (self.floor is not None and value < self.floor) or (self.ceiling is not None and value > self.ceiling)
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a comparison measured. None: it wasn't.
 
-    `onnx_max_difference` is between the graph and the booster it was made from; latency is in ms per 1,000 rows.
+    `onnx_max_difference` is between the graph and the booster it was made from; latency is in ms per 1,000 rows; `goals` is
+    empty where none was to be measured.
     """
 
     rows: int = 0
@@ -53,6 +95,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     calibration: Calibration | None = None
     onnx_max_difference: float | None = None
     latency_ms_per_1000: float | None = None
+    goals: tuple[GoalReached, ...] | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

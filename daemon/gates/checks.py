@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from daemon.gates.base import Calibration, Evidence, Finding, Gate, Limits, Metric, SliceDifference
+from daemon.gates.base import Calibration, Evidence, Finding, Gate, GoalReached, Limits, Metric, SliceDifference
 from streams.contracts.bundle import Interval
 
 _RANK = {"fail": 0, "inconclusive": 1, "pass": 2}
@@ -55,7 +55,15 @@ def evidence_of(quality: float) -> Evidence:
         calibration=Calibration(champion=0.03, challenger=0.05 - quality / 20),
         onnx_max_difference=1e-5 * 10 ** (-quality),
         latency_ms_per_1000=50.0 - 40.0 * quality,
-    )
+        goals=(
+            GoalReached(
+                goal="goal-1", digest="d" * 64, metric="precision", rows=900, cases=300, floor=0.8,
+                champion=Interval(value=0.8, low=0.77, high=0.83),
+                challenger=Interval(value=0.8 + quality / 10, low=0.77 + quality / 10, high=0.83 + quality / 10),
+                difference=difference,
+            ),
+        ),
+    )  # fmt: skip
 
 
 def _improvements() -> Iterator[tuple[Evidence, Evidence]]:

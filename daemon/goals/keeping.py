@@ -1,6 +1,7 @@
 """One model's goals: proposed by whom it may concern, approved by somebody else, by digest; retired when they are over.
 
-An approved goal is kept, shown (`driftwake goals`) and audited. Nothing acts on it yet: no gate, plan or training asks for it.
+An approved goal to hold or improve a metric is asked of every comparison from the next one on (`in_force.py`), is judged by the
+gate `keeps_goals`, and shown with what was measured (`driftwake goals show`). One to predict something is kept and shown.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from daemon.errors import GoalRefusedError
 from daemon.goals.base import NotUnderstood, checked
+from daemon.goals.in_force import MOST_GOALS
 from daemon.goals.objective import Objective, read, written
 from daemon.goals.tokens import MOST_CHARACTERS
 from daemon.goals.vocabulary import Vocabulary
@@ -60,6 +62,8 @@ class Keeping:
         if command.by == goal.proposed_by:
             raise GoalRefusedError("who asked for a goal can't approve it")
         self._checked(goal.objective, now_ms)
+        if len(self._ledger.goals(command.model, "approved")) >= MOST_GOALS:
+            raise GoalRefusedError(f"{MOST_GOALS} goals are approved already; retire one that is over or no longer wanted")
         self._ledger.approve_goal(command, goal, now_ms)
 
     def _find(self, command: Command, *states: str) -> Goal:

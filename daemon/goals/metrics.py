@@ -1,6 +1,6 @@
 """The metrics that a goal can name: which way is better, what they count, and for which tasks they make sense.
 
-That a metric stands here says what is meant by its name, not that something measures it already.
+All but the latencies are measured by comparisons (`skills/_kit/measures.py`); a threshold is the one that the bundle has.
 """
 
 from __future__ import annotations

@@ -9,8 +9,6 @@ from daemon.goals.metrics import METRICS, Metric
 from daemon.goals.objective import Cost, Objective, Period
 from streams.contracts.slices import Condition
 
-NOT_ACTED_ON = "An approved goal is kept, shown and audited; nothing acts on it yet."
-
 
 def tell(objective: Objective) -> str:
     """Say what was understood, in one paragraph. Values come from whoever asked: clean them before a terminal shows them."""

@@ -11,10 +11,12 @@ from streams.runtime.durations import Duration
 class JudgingConfig(Section):
     """What a challenger must prove, where and for how long."""
 
-    sealed_gates: tuple[str, ...] = ("beats_champion", "holds_on_slices", "stays_calibrated", "matches_onnx", "fits_latency")
+    sealed_gates: tuple[str, ...] = (
+        "beats_champion", "holds_on_slices", "stays_calibrated", "matches_onnx", "fits_latency", "keeps_goals",
+    )  # fmt: skip
     """Claims checked on the sealed window, before the challenger sees live rows."""
 
-    shadow_gates: tuple[str, ...] = ("beats_champion",)
+    shadow_gates: tuple[str, ...] = ("beats_champion", "keeps_goals")
     """Claims checked on live outcomes while the challenger runs as a shadow."""
 
     margin: float = 0.0
@@ -56,6 +58,12 @@ class JudgingConfig(Section):
     alarmed_recheck: Duration = Duration.of("1h")
     """How long to wait after the first unclear comparison that an alarm has called for in probation; then twice as long after the
     alarm each time."""
+
+    goals_every: Duration = Duration.of("7d")
+    """How often the champion is measured on approved goals, by itself; besides once for each new goal and each new champion."""
+
+    goals_span: Duration = Duration.of("30d")
+    """On which outcomes: those that became known in so much time before."""
 
     seed: int = 0
     """Seed of the bootstrap."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from daemon.gates.base import Gate, Limits
+from daemon.goals.in_force import InForce, argument_of
 from daemon.judging.config import JudgingConfig
 from daemon.judging.verdict import Verdict, read_evidence, weigh, weigh_probation
 from daemon.ledger.records import Incident, Move, PlanStep, State
@@ -23,11 +24,13 @@ class Judging:
         places: where the skills find the lake and the registry.
         config: gates, limits and durations.
         task: the model's task; positives are asked for in `binary` only.
+        goals: what people want of the model; without it nothing is asked of live outcomes.
     """
 
-    def __init__(self, places: Places, config: JudgingConfig, task: str = "binary") -> None:
+    def __init__(self, places: Places, config: JudgingConfig, task: str = "binary", *, goals: InForce | None = None) -> None:
         self._places = places
         self._config = config
+        self._goals = goals
         self._limits = Limits(
             least_rows=config.least_rows,
             least_positives=config.least_positives if task == "binary" else 0,
@@ -60,16 +63,17 @@ class Judging:
         return Move(to="refused", reason=incident.reason, rule=f"sealed_{incident.details.get('sealed_outcome', 'missing')}")
 
     def live_question(self, incident: Incident, now_ms: int) -> PlanStep:
-        """Return the comparison on live outcomes that the incident's phase needs."""
+        """Return the comparison on live outcomes that the incident's phase needs, with the goals that are in force now."""
         promoted = incident.state == "probation"
         slots = (PREVIOUS, CHAMPION) if promoted else (CHAMPION, CHALLENGER)
-        live = {
+        live: dict[str, Any] = {
             "since_ms": int(incident.details["promoted_ms" if promoted else "shadow_ms"]),
             "until_ms": self._places.until_ms(now_ms),
             "champion_slot": slots[0],
             "challenger_slot": slots[1],
         }
-        arguments = self._places.arguments(incident.champion) | {
+        goals = () if self._goals is None else self._goals.compared(live["since_ms"], live["until_ms"])
+        arguments = self._places.arguments(incident.champion) | argument_of(goals) | {
             "challenger": incident.challenger, "sealed": None, "live": live, "seed": self._config.seed,
         }  # fmt: skip
         checks = incident.details.get(f"{incident.state}_checks", 0)

@@ -34,6 +34,23 @@ class Goals(Store):
         with self._reading() as session:
             return [goal_of(row) for row in session.scalars(query)]
 
+    def goals_in_force(self, model: str) -> tuple[list[Goal], list[Goal]]:
+        """Read a model's approved goals, oldest first, and beside them those that can't be read as they were approved.
+
+        Of the latter only what isn't the objective is there. Nothing is raised, whatever an objective was altered into: a judge
+        that can't look at one goal has the others to look at.
+        """
+        query = select(GoalRow.id).where(GoalRow.model == model, GoalRow.state == "approved")
+        sound, altered = [], []
+        with self._reading() as session:
+            for name in session.scalars(query.order_by(GoalRow.proposed_ms, GoalRow.id)).all():
+                try:
+                    sound.append(goal_of(session.get_one(GoalRow, name)))
+                except (LedgerError, ValueError, TypeError, RecursionError):
+                    digest = session.scalars(select(GoalRow.digest).where(GoalRow.id == name)).one()
+                    altered.append(_without_objective(name, model, digest))
+        return sound, altered
+
     def propose_goal(self, command: Command, objective: dict[str, Any], sentence: str, now_ms: int) -> Goal:
         """Store what a command asks for, and settle the command."""
         goal = Goal(
@@ -100,6 +117,12 @@ def _row(goal: Goal) -> GoalRow:
         proposed_ms=goal.proposed_ms,
         approved_ms=goal.approved_ms,
         retired_ms=goal.retired_ms,
+    )
+
+
+def _without_objective(name: str, model: str, digest: str) -> Goal:
+    return Goal(
+        id=GoalId(name), model=model, sentence="", objective={}, digest=digest, state="approved", proposed_by="", proposed_ms=0
     )
 
 

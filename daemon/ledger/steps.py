@@ -50,6 +50,17 @@ class Steps(Store):
         with self._reading() as session:
             return [_step(row) for row in session.scalars(query.order_by(StepRow.ended_ms, StepRow.id))]
 
+    def finished(self, model: str, skill: str, *, since_ms: int | None = None, limit: int = 100) -> list[Step]:
+        """Read a model's finished runs of a skill: the first from an event time on, or the newest, the newest first."""
+        query = select(StepRow).where(StepRow.model == model, StepRow.kind == "skill", StepRow.state == "done")
+        query = query.where(StepRow.skill == skill)
+        if since_ms is None:
+            query = query.order_by(StepRow.ended_ms.desc(), StepRow.id.desc())
+        else:
+            query = query.where(StepRow.ended_ms >= since_ms).order_by(StepRow.ended_ms, StepRow.id)
+        with self._reading() as session:
+            return [_step(row) for row in session.scalars(query.limit(limit))]
+
     def lease(
         self, model: str, subject: str, key: str, *, kind: StepKind, skill: str, owner: str, until_wall_ms: int, now_ms: int
     ) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from daemon.errors import PlanRefusedError
+from daemon.goals.in_force import Asked, argument_of
 from daemon.ledger.canonical import plain
 from daemon.ledger.ids import digest_of
 from daemon.ledger.records import Incident, Plan, PlanStep, Reason
@@ -26,7 +27,8 @@ class Basis(NamedTuple):
     """What a plan is made from: event time, the champion and its windows, how long most labels take, who plans, and the change.
 
     `device` is where a training should run, None where nobody can say; `is_news` says that the model must learn the change;
-    `least` how many rows the judge needs, and how many of them of the rarer class.
+    `least` how many rows the judge needs, and how many of them of the rarer class; `goals` what a challenger is asked on the
+    sealed rows.
     """
 
     now_ms: int
@@ -39,6 +41,7 @@ class Basis(NamedTuple):
     device: Placement | None = None
     is_news: bool = False
     least: tuple[int, int] = (500, 50)
+    goals: tuple[Asked, ...] = ()
 
     @property
     def news(self) -> Change | None:
@@ -139,18 +142,19 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
     }  # fmt: skip
     build = PlanStep(key="data", skill="build_dataset", arguments=data)
     own = common | places.looked_up() | {"watch": places.watch}
+    judged = common | argument_of(basis.goals)
     match proposal.action:
         case "rollback" | "promote_submitted" | "ask_person":
             return ()
         case "judge_submitted":
-            return (build, _compare(common, basis.incident.challenger, config.seed, ("data",)))
+            return (build, _compare(judged, basis.incident.challenger, config.seed, ("data",)))
         case "restore_archived":
             if not proposal.challenger or basis.change is None:
                 raise PlanRefusedError("an archived bundle is restored after a change, and has a digest")
-            return (build, _compare(common, proposal.challenger, config.seed, ("data",)))
+            return (build, _compare(judged, proposal.challenger, config.seed, ("data",)))
         case "retrain":
             train = _train(own, windows, basis, config, ("data",))
-            return (build, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
+            return (build, train, _compare(judged, _result("train", "digest"), config.seed, ("data", "train")))
         case "search_features_and_retrain":
             search = PlanStep(
                 key="search", skill="propose_windows", needs=("data",),
@@ -162,7 +166,7 @@ def _steps(proposal: Proposal, basis: Basis, places: Places, config: PlanningCon
             )  # fmt: skip
             found = {"concat": [windows, _result("search", "accepted.*.window")]}
             train = _train(own, found, basis, config, ("data", "search"))
-            return (build, search, train, _compare(common, _result("train", "digest"), config.seed, ("data", "train")))
+            return (build, search, train, _compare(judged, _result("train", "digest"), config.seed, ("data", "train")))
     raise PlanRefusedError(f"no steps belong to {proposal.action}")
 
 

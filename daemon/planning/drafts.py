@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 
 from daemon.errors import PlanRefusedError
+from daemon.goals.in_force import InForce
 from daemon.ledger.records import Plan
 from daemon.places import Places
 from daemon.planners.base import FORCED, TRAINS, Proposal
-from daemon.planning.compose import Basis, compose
+from daemon.planning.compose import Basis, compose, ranges_of
 from daemon.planning.config import PlanningConfig
 from daemon.planning.device import Load, Machine, Placement, choose
 from daemon.planning.present import Case, diagnosis_of
@@ -24,6 +25,7 @@ class Drafts:
         places: where the skills find the lake and the registry.
         config: the windows of data that a plan uses.
         least: how many rows the judge needs, and how many of them of the rarer class.
+        goals: what people want of the model.
         read_machine: reports what a training could have; without it nothing is said of where one should run.
     """
 
@@ -32,11 +34,13 @@ class Drafts:
         places: Places,
         config: PlanningConfig,
         least: tuple[int, int],
+        goals: InForce,
         read_machine: Callable[[], Machine] | None = None,
     ) -> None:
         self._places = places
         self._config = config
         self._least = least
+        self._goals = goals
         self._read_machine = read_machine
         self._machine: Machine | None = None
 
@@ -72,7 +76,8 @@ class Drafts:
             is_news=diagnosis.news is not None,
             least=self._least,
         )
-        return compose(proposal, basis, self._places, self._config)
+        sealed = ranges_of(proposal, basis, self._places.until_ms(now_ms), self._config).sealed
+        return compose(proposal, basis._replace(goals=self._goals.compared(*sealed)), self._places, self._config)
 
     def _device(self, manifest: Manifest) -> Placement | None:
         """Choose where to train, from what the champion's own training was; None where nobody knows that, or the machine."""

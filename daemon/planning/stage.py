@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from daemon.errors import PlanRefusedError
+from daemon.goals.in_force import InForce
 from daemon.ledger.ledger import Ledger
 from daemon.ledger.records import Incident, Move
 from daemon.places import Places
@@ -69,7 +70,7 @@ class Planning:
         waits = Waits(label_wait_ms, most_waits)
         self._present = Present(ledger, places, config, known_skills, waits=waits, has_windows=has_windows)
         least = (int(judging["least_rows"]), int(judging["least_positives"]))
-        self._drafts = Drafts(places, config, least, machine)
+        self._drafts = Drafts(places, config, least, InForce(ledger, places), machine)
         other = None if config.planner == POLICY else planner or _planner(config.planner)
         self._chooser = Chooser(self._present, self._drafts, config, policy=policy or _planner(POLICY), other=other, asks=asks)
         self._permission = Permission(ledger, places, config, self._present)

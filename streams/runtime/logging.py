@@ -26,13 +26,13 @@ EventName = Literal[
     "BucketLeftOut", "BucketsClosedEarly", "BundleLoaded", "BundleRefused", "CallFailed", "CallRefused", "CanaryFailed",
     "ChampionFailed", "CommandApplied", "CommandRefused", "CommitDoubted", "DeploymentDelayed", "DeploymentIgnored",
     "DeploymentPublished", "DoorOpened", "EndsUnknown", "EventReceived", "EventRefused", "FactSkipped", "FilesMerged",
-    "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted", "MaintenanceFailed",
-    "MetricsServed", "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerAsked", "PlannerFailed",
-    "PlaybookProposed", "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable", "RecordsMissed",
-    "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired", "ShadowFailed",
-    "SnapshotFailed", "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed", "SummaryIgnored",
-    "TaskAssigned", "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared", "TokensRead",
-    "TokensRefused", "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
+    "GoalsUnmeasured", "IncidentMoved", "IncidentOpened", "InputTruncated", "LagNotReported", "LibraryLogged", "LicenceNoted",
+    "MaintenanceFailed", "MetricsServed", "ModelRolledBack", "ModelSwapped", "ParityUnknown", "PlanOverruled", "PlannerAsked",
+    "PlannerFailed", "PlaybookProposed", "ProcessDied", "ProcessKilled", "ProcessStarted", "RecordRefused", "RecordUnreadable",
+    "RecordsMissed", "ReferenceUnreadable", "RegistryFailed", "RequestsHeldBack", "RequestsLeftWaiting", "RowsExpired",
+    "ShadowFailed", "SnapshotFailed", "SnapshotUnusable", "StepFinished", "StepRepaired", "StepStarted", "SummariesShed",
+    "SummaryIgnored", "TaskAssigned", "TaskNotAssigned", "TaskRebuilt", "TaskStoppedLate", "TaskTakenOver", "TasksShared",
+    "TokensRead", "TokensRefused", "VersionsExpired", "VersionsLost", "WebhookFailed", "WindowsBackfilled", "WindowsRestored",
 ]  # fmt: skip
 Level = Literal["debug", "info", "warning", "error"]
 

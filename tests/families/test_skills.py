@@ -18,6 +18,12 @@ from streams.inference.store import BundleStore
 from tests.kit import histories
 from tests.kit.shops import BURSTS, DAY_MS, MODEL, SCHEMA, SKEW_MS, orders, serve
 
+GOALS = [
+    {"id": "g1", "metric": "precision", "floor": 0.9, "cohort": [{"column": "colour", "values": ["red"]}]},
+    {"id": "g2", "metric": "brier", "aim": "improve", "change": {"by": 0.05, "of": "relative"}},
+    {"id": "g3", "metric": "latency_p99", "ceiling": 20.0},
+]
+
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
@@ -49,7 +55,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Example]:
         "adopt_model": own | {"table": str(folder / "answers.parquet")},
         "build_dataset": common | ranges,
         "calibrate_monitors": calibrated | {"watch": histories.WATCH | {"min_rows": 5}, "alarms_per_month": 2.0},
-        "compare_models": common | {"challenger": champion, "sealed": data.sealed, "seed": 1},
+        "compare_models": common | {"challenger": champion, "sealed": data.sealed, "seed": 1, "goals": GOALS},
         "diagnose_drift": common | {"now_ms": given.end_ms, "recent_ms": 4 * DAY_MS, "events": []},
         "import_history": history,
         "propose_windows": common | {"train": data.train, "until_ms": given.end_ms - 4 * DAY_MS, "budget_seconds": 30},

@@ -10,6 +10,7 @@ from daemon.deploying.config import DeployingConfig
 from daemon.deploying.swap import Deploying
 from daemon.executing.config import ExecutingConfig
 from daemon.executing.stage import Executing, Run
+from daemon.goals.in_force import InForce
 from daemon.goals.keeping import Keeping
 from daemon.goals.vocabulary import Vocabulary
 from daemon.judging.config import JudgingConfig
@@ -25,6 +26,7 @@ from daemon.planning.stage import Planning
 from daemon.registry.announce import Announcer, Listener
 from daemon.registry.follow import Follow
 from daemon.registry.mlflow_door import NoRegistry, Registry
+from daemon.standing import Standing
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
 from skills._kit.ranges import Lengths
@@ -70,6 +72,7 @@ def comparison(difference: float, rows: int = 5_000) -> dict[str, Any]:
         "metric": {"name": "auc", "champion": 0.7, "challenger": 0.7 + difference, "difference": interval},
         "slices": [{"slice": "a=1", "rows": 900, "difference": interval}],
         "calibration": {"champion": 0.02, "challenger": 0.02},
+        "goals": [],
     }
 
 
@@ -191,11 +194,12 @@ class Control:
             shadow_ms=judge.shadow.ms,
             probation_ms=judge.probation.ms,
         )
+        execute = Executing(MODEL, ledger, self.executing(**(executing or {})), owner, run=run)
         stages = Stages(
             triaging=Triaging(ledger, places, triage, Lengths(config.train.ms, config.sealed.ms)),
             planning=plan,
-            executing=Executing(MODEL, ledger, self.executing(**(executing or {})), owner, run=run),
-            judging=Judging(places, judge),
+            executing=execute,
+            judging=Judging(places, judge, goals=InForce(ledger, places)),
             deploying=deploy,
             orders=Orders(
                 ledger,
@@ -213,6 +217,7 @@ class Control:
                 is_observed=is_observed,
                 announcer=Announcer(MODEL, ledger, listener, places.registry) if listener is not None else None,
             ),
+            standing=Standing(ledger, places, judge, execute, deploy),
         )
         return Loop(places, ledger, world, stages, EventClock())
 

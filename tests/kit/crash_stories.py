@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from daemon.goals.objective import Change, Objective, written
+from daemon.ledger.ids import goal_id
 from daemon.ledger.ledger import Ledger
 from daemon.loop import Loop
 from streams.contracts.records import Command
@@ -59,12 +61,35 @@ def _speak(kind: str) -> Act:
     return act
 
 
+def _goal(*kinds: str) -> Act:
+    """Have a goal proposed by ann, and approved or retired by bob."""
+
+    def act(loop: Loop, ledger: Ledger, control: Control) -> None:
+        for kind in kinds:
+            arguments = {"digest": _WANTED.digest} | ({"objective": written(_WANTED)} if kind == "propose_goal" else {})
+            by = "ann" if kind == "propose_goal" else "bob"
+            loop.on_command(Command(id=kind, kind=kind, model=MODEL, by=by, arguments=arguments), "admin")  # type: ignore[arg-type]
+
+    return act
+
+
 def _approve_playbook(loop: Loop, ledger: Ledger, control: Control) -> None:
     (playbook,) = ledger.playbooks()
     _order("approve_playbook", digest=playbook.digest)(loop, ledger, control)
 
 
 _WORSE = comparison(-0.05)
+_WANTED = Objective(
+    model=MODEL, aim="hold", metric="precision", direction="higher", change=Change(by=0.02, of="points"),
+)  # fmt: skip
+_KEPT = comparison(0.05) | {
+    "goals": [
+        {
+            "goal": goal_id(MODEL, START + DAY, "propose_goal"), "metric": "precision", "rows": 700, "floor": 0.9,
+            "champion": {"value": 0.92, "low": 0.9, "high": 0.94}, "challenger": {"value": 0.93, "low": 0.91, "high": 0.95},
+        },
+    ],
+}  # fmt: skip
 _UNLABELLED = {
     "causes": [{"cause": "concept_change", "probability": 0.9}], "label_state": {"coverage": 0.1, "rows": 9},
 }  # fmt: skip
@@ -104,6 +129,12 @@ STORIES = {
     ),
     "taken_over": Story({1: _event, 2: _speak("approve")}, ("no_action",), {"diagnose_drift": _BUG}, days=4),
     "turned_down": Story({1: _event, 2: _speak("refuse")}, ("refused",), {"diagnose_drift": _BUG}, days=4),
+    # A goal is measured of the champion, asked of its challenger and of the one in shadow, and is retired after that.
+    "wanted": Story(
+        {1: _goal("propose_goal", "approve_goal"), 2: _event_on(2), 12: _goal("retire_goal")},
+        ("closed",),
+        dict.fromkeys(("compare_models", "live_challenger", "live_champion"), _KEPT),
+    ),
     # Somebody's bundle takes over, and the champion that it replaced turns out to be right again.
     "restored": Story(
         {1: _order("challenge", digest="trial", force="the fix of the outage"), 11: _event_on(11)},

@@ -34,6 +34,7 @@ COMPARED = {
     "experiment": ("fingerprint", "outcome"),
     "lesson": ("incident_id", "text", "numbers"),
     "playbook": ("digest", "recipe", "state", "supported_by", "reason", "changed_ms", "approved_by"),
+    "goal": ("id", "objective", "state", "approved_by", "approved_ms", "retired_by", "retired_ms"),
     "budget_entry": ("incident_id", "kind", "amount", "time_ms"),
 }
 
@@ -131,6 +132,17 @@ def test_the_promoted_story_is_the_whole_loop(stage: Stage) -> None:
             "diagnosed", "planned", "running", "judged", "shadowing", "promoting", "probation", "closed",
         ]  # fmt: skip
         assert len(stage.boundaries) >= 90
+
+
+def test_the_wanted_story_asks_for_the_goal_as_long_as_it_is_one(stage: Stage) -> None:
+    if stage.story == "wanted":
+        with open_ledger(stage.whole.place, read_only=True) as ledger:
+            steps = {step.key: step.payload["arguments"] for step in ledger.finished(MODEL, "compare_models")}
+        alone = [one["champion"] for key, one in steps.items() if key.startswith("goals_")]
+        assert (len(alone), len(set(alone))) == (3, 2), "in two weeks, and when the challenger had become champion"
+        asked = {key: one.get("goals", []) for key, one in steps.items() if key.startswith("compare")}
+        told_from = {key: [goal["baseline"]["measured"] for goal in goals] for key, goals in asked.items()}
+        assert told_from == {"compare": ["by_itself"], "compare_shadowing_0": ["by_itself"], "compare_probation_0": []}
 
 
 def test_killed_at_some_boundaries_ends_as_if_never_killed(stage: Stage, place: str) -> None:

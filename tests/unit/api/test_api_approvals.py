@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from daemon.errors import LedgerError
 from daemon.goals.objective import read
 from daemon.ledger.records import Incident
 from tests.kit.api_world import Answer, Decided, api_deciding
-from tests.kit.control import MODEL, START, bundle, event
+from tests.kit.control import DAY, MODEL, START, bundle, event
 
 EXPIRY_SECONDS = 3 * 86_400
 WANTED = {"model": MODEL, "aim": "hold", "metric": "recall", "direction": "higher", "floor": 0.8}
@@ -218,6 +219,30 @@ async def test_a_goal_goes_its_way_by_role(tmp_path: Path) -> None:
         assert told == [
             ("goal.proposed", "person:operator"), ("goal.approved", "person:approver"), ("goal.retired", "person:admin"),
         ]  # fmt: skip
+
+
+async def test_one_goal_tells_how_it_stands_to_who_sees_its_model(tmp_path: Path) -> None:
+    async with api_deciding(tmp_path) as place:
+        await ask(place, "operator")
+        await place.day(0)
+        await place.world.order("approver", "approve_goal", MODEL, digest=DIGEST)
+        (goal,) = place.world.ledger.goals()
+        value = {"value": 0.9, "low": 0.85, "high": 0.95}
+        reached = {"goal": goal.id, "rows": 300, "floor": 0.8, "champion": value, "challenger": value}
+        script = place.control.lake / "script.json"
+        script.write_text(json.dumps(json.loads(script.read_text()) | {"live_champion": {"goals": [reached]}}))
+        await place.day(1)
+        for name in (goal.id, DIGEST):
+            told = (await place.world.call("GET", f"/v1/goals/{name}", "viewer")).body
+            assert (told["id"], told["state"], told["sentence"]) == (goal.id, "approved", "recall at least 80 %")
+            assert told["champion"] == {
+                "time_ms": START + DAY, "where": "by_itself", "rows": 300, "level": 0.95,
+                "value": {"digest": place.control.champion, "measured": value, "standing": "met"},
+            }  # fmt: skip
+            assert [one["challenger"] for one in told["comparisons"]] == [None]
+        for who, name in (("narrow", goal.id), ("viewer", "nothing"), ("viewer", DIGEST[:12])):
+            answer = await place.world.call("GET", f"/v1/goals/{name}", who)
+            assert (answer.status, "no goal of this id or digest" in answer.body["detail"]) == (404, True)
 
 
 async def test_who_asked_for_a_goal_can_t_approve_it_whatever_the_role(tmp_path: Path) -> None:

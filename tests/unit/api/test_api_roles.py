@@ -107,7 +107,7 @@ async def test_tokens_are_listed_for_who_may_know(world: ApiWorld, role: str) ->
     assert "sha256" not in str(answer.body)
 
 
-ONE = ("incidents/x", "incidents/x/decision", "plans/x", "commands/x", "models/parcels/slots")
+ONE = ("incidents/x", "goals/x", "incidents/x/decision", "plans/x", "commands/x", "models/parcels/slots")
 PATHS = [("GET", f"/v1/{look}") for look in (*LOOKS, "tokens", *ONE)]
 
 

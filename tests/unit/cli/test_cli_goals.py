@@ -135,7 +135,7 @@ def test_goals_are_listed_and_read_back(run: Run, spoken: Path, keep: Callable[[
     assert told["digest"] == goal.digest
     shown = run("goals", "show", goal.digest[:8], "--config", str(spoken))
     assert shown.code == 0, shown.err
-    for part in (goal.id, f"said: {SENTENCE}", "proposed by ann", "recall is to be at least 0.8", "nothing acts on it yet"):
+    for part in (goal.id, f"said: {SENTENCE}", "proposed by ann", "recall is to be at least 0.8", "once it is approved"):
         assert part in shown.out
     assert json.loads(run("goals", "show", goal.digest, "--json", "--config", str(spoken)).out)["id"] == goal.id
 

@@ -47,7 +47,7 @@ def test_the_sealed_verdict_follows_the_gates(judging: Judging, better_by: float
     assert (refusal is None) == (said == "pass")
 
 
-@pytest.mark.parametrize("missing", ["metric", "slices", "calibration", "onnx_max_difference", "latency_ms_per_1000"])
+@pytest.mark.parametrize("missing", ["metric", "slices", "calibration", "onnx_max_difference", "latency_ms_per_1000", "goals"])
 def test_a_missing_proof_never_passes(judging: Judging, missing: str) -> None:
     answer = comparison(0.05) | {missing: None}
     assert judging.weigh_sealed({"compare": answer}, "new").details["sealed_outcome"] == "inconclusive"

@@ -9,6 +9,9 @@ import msgspec
 import pytest
 
 from daemon.executing.references import resolve
+from daemon.goals.in_force import Asked
+from daemon.goals.objective import Change as AimChange
+from daemon.goals.reached import Baseline
 from daemon.judging.config import JudgingConfig
 from daemon.judging.stage import Judging
 from daemon.judging.verdict import read_evidence
@@ -22,11 +25,12 @@ from daemon.planning.config import PlanningConfig
 from daemon.triaging.config import TriagingConfig
 from daemon.triaging.stage import Triaging
 from skills import build_dataset, compare_models, diagnose_drift, propose_windows
-from skills._kit import archives, changes
+from skills._kit import archives, changes, goals
 from skills._kit.ranges import Lengths
 from skills._kit.skill import find
 from streams.contracts.bundle import Interval
 from streams.contracts.features import Window
+from streams.contracts.slices import Condition
 from tests.kit.control import DAY, MODEL, START, Control, event
 
 WINDOW = Window(aggregate="count", source="requests", by=("a",), range_ms=3_600_000)
@@ -68,11 +72,18 @@ def test_every_step_of_every_plan_fits_its_skill(tmp_path: Path, action: str, si
     proposal = Proposal(
         action=action, reasons=(Reason(text="r"),), utilities={}, train_since_ms=since_ms, challenger="a" * 64,  # type: ignore[arg-type]
     )  # fmt: skip
-    basis = Basis(START, incident(), "c", (WINDOW,), change=Change(since_ms=START - 9 * DAY, rows=900))
+    asked = Asked(
+        id="g", digest="d" * 64, metric="precision", change=AimChange(by=0.02, of="points"), over="30 days", since_ms=START,
+        until_ms=START + DAY, cohort=(Condition(column="a", low=1.0), Condition(column="b", values=("x",))), objection="none",
+        baseline=Baseline(value=0.9, low=0.8, high=1.0, rows=7, champion="c" * 64, measured="by_itself", time_ms=START),
+    )  # fmt: skip
+    basis = Basis(START, incident(), "c", (WINDOW,), change=Change(since_ms=START - 9 * DAY, rows=900), goals=(asked,))
     for step in compose(proposal, basis, Control(tmp_path).places, PlanningConfig()).steps:
         fitted = taken(step)
         if step.skill == "train_xgboost":
             assert fitted.windows == (WINDOW,)  # type: ignore[attr-defined]
+        if step.skill == "compare_models":
+            assert plain(fitted.goals[0]) | plain(asked) == plain(fitted.goals[0])  # type: ignore[attr-defined]
 
 
 def test_the_questions_fit_the_skills(tmp_path: Path) -> None:
@@ -100,8 +111,11 @@ def test_the_answers_are_read_in_full() -> None:
     answer = compare_models.Output(
         rows=5, positives=2, metric=metric, slices=[part], calibration=compare_models.Calibration(champion=0.1, challenger=0.2),
         onnx_max_difference=1e-6, latency_ms_per_1000=2.0,
+        goals=[goals.Reached(goal="g", digest="d", metric="auc", champion=ONE, challenger=ONE, difference=ONE, floor=0.1)],
     )  # fmt: skip
     evidence = read_evidence(plain(answer))
+    assert evidence.goals is not None
+    assert (evidence.goals[0].goal, evidence.goals[0].challenger, evidence.goals[0].floor) == ("g", ONE, 0.1)
     assert all(getattr(evidence, name) is not None for name in evidence.__struct_fields__)
     assert evidence.slices is not None
     assert evidence.slices[0].difference == ONE

@@ -154,7 +154,7 @@ async def test_a_promotion_is_told_from_its_event_to_its_lesson(promoted: Story)
     assert "probation: pass" in incident.verdict
     claims = [one.claim for one in incident.gates]
     assert claims[0] == "beats_champion"
-    assert claims[-2:] == ["beats_champion in shadow", "does_no_harm in probation"]
+    assert claims[-3:] == ["beats_champion in shadow", "keeps_goals in shadow", "does_no_harm in probation"]
     assert [one.what for one in incident.deployments] == ["prepared", "shadow", "promoted", "tidied up"]
     assert {one.digest for one in incident.deployments} == {promoted.control.challenger}
     assert report.lessons == (incident.lesson,)
