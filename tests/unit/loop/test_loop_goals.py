@@ -66,6 +66,10 @@ class World:
     async def go(self, first: int, last: int) -> Incident:
         """Let days pass, with an alarm on the first."""
         self.loop.on_event(event(START + first * DAY))
+        return await self.wait(first, last)
+
+    async def wait(self, first: int, last: int) -> Incident:
+        """Let days pass."""
         for day in range(first, last + 1):
             await self.loop.on_watermark(START + day * DAY)
         return self.ledger.incidents()[0]
@@ -151,12 +155,12 @@ async def test_a_goal_that_comes_or_goes_counts_from_the_next_comparison(tmp_pat
         incident = await world.go(1, 2)
         assert incident.state == "shadowing"
         world.order("retire_goal", "bob", digest=WANTED.digest)
-        incident = await world.go(3, 12)
+        incident = await world.wait(3, 12)
         assert incident.state == "probation"
         later = read(written(WANTED) | {"floor": 0.8})
         world.order("propose_goal", "ann", 2, objective=written(later), digest=later.digest)
         world.order("approve_goal", "bob", 2, digest=later.digest)
-        incident = await world.go(13, 30)
+        incident = await world.wait(13, 30)
         asked = {step.key: [one["digest"] for one in step.arguments.get("goals", ())] for step in world.compared(incident)}
         assert asked == {"compare": [WANTED.digest], "compare_shadowing_0": [], "compare_probation_0": [later.digest]}
 
