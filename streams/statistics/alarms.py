@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-OVERWHELMING = 0.7
-"""So much more improbable (powers of ten; five times) than an alarm needs that one bucket is enough.
+OVERWHELMING = 0.3
+"""So much more improbable (powers of ten; twice) than an alarm needs that one bucket is enough.
 
-With ten times, what is plain in one bucket waits for another more often; with twice, small changes are found no sooner
-(measured).
+With five times, half a deviation in buckets of a hundred rows waits for another one more often, and smaller changes are found no
+sooner; with 1.25 times, no more is found (measured).
 """
 
 _FEWEST_PEAKS = 30
@@ -43,8 +43,11 @@ class Course(NamedTuple):
     clear_after: int
 
 
-ASSUMED_RATE = 1.5
-"""Alarms a bucket at improbability 0 of independent normal surprises, extrapolated from where they are rare (measured)."""
+ASSUMED_RATE = 2.2
+"""Alarms a bucket at improbability 0 of independent normal surprises, extrapolated from where they are rare.
+
+Measured are 1.2 to 2.9, by how many there are and how long a bucket is.
+"""
 
 
 class Tail(NamedTuple):

@@ -74,7 +74,7 @@ def run(
 
 
 def missing_in(view: BucketView, rows: int) -> BucketView:
-    """Have sizes missing in so many of 600 rows; 30 are usual, and 53 are an alarm that is not overwhelming."""
+    """Have sizes missing in so many of 600 rows; 30 are usual, and 52 are an alarm that is not overwhelming."""
     assert view.inputs is not None
     size = view.inputs.numbers["size"]
     size.bins[4] += size.missing - rows
@@ -93,7 +93,7 @@ QUALITY = MonitoringConfig(detectors=("inputs_quality",), false_alarms_per_month
 
 
 def test_a_broken_stream_is_suspected_confirmed_and_cleared() -> None:
-    days = [30] * 3 + [53] * 3 + [30] * (LENGTHS[-1] + 3)
+    days = [30] * 3 + [52] * 3 + [30] * (LENGTHS[-1] + 3)
     events = run_missing(QUALITY, days)
     course = [(event.transition, event.bucket_start_ms // DAY_MS) for event in events]
     assert course[:2] == [("suspected", 3), ("confirmed", 4)]
@@ -187,7 +187,7 @@ def test_a_loss_that_rises_to_less_than_it_was_is_no_trouble() -> None:
 def test_another_bundle_begins_anew_and_its_verdicts_are_its_own() -> None:
     world = World(2, reference_rows=SURE)
     watcher = watcher_of(world, QUALITY)
-    buckets = [bucket_of(missing_in(world.view(day), 53), digest) for day, digest in enumerate("abaa")]
+    buckets = [bucket_of(missing_in(world.view(day), 52), digest) for day, digest in enumerate("abaa")]
     said = [[(event.transition, event.digest) for event in watcher.look(bucket).events] for bucket in buckets]
     assert said == [[("suspected", "a")], [("suspected", "b")], [("suspected", "a")], [("confirmed", "a")]]
 
@@ -220,7 +220,7 @@ def test_thin_buckets_neither_raise_nor_clear() -> None:
     world = World(2, reference_rows=SURE)
     watcher = watcher_of(world, QUALITY)
     thin = [world.view(day, rows=29, is_broken=True) for day in range(1, 6)]
-    views = [missing_in(world.view(0), 53), *thin, missing_in(world.view(6), 53)]
+    views = [missing_in(world.view(0), 52), *thin, missing_in(world.view(6), 52)]
     said = [(event.transition, event.bucket_start_ms) for view in views for event in watcher.look(bucket_of(view)).events]
     assert said == [("suspected", 0), ("confirmed", 6 * DAY_MS)]
 
