@@ -19,6 +19,8 @@ from streams.contracts.slices import Slice
 from streams.contracts.summaries import SAMPLED_SCORE
 
 BINS = 20
+_MOST_SCORE_BINS = 100
+_ROWS_OF_A_SCORE_BIN = 100
 SAMPLE = 2_000
 REFERENCE_ROWS = 5_000
 LEFT_BEHIND = 3
@@ -32,16 +34,16 @@ CUT_SLICES = "loss_slices_found"
 _DRAWN_BY = 20
 
 
-def number_profile(values: Floats, generator: np.random.Generator) -> NumberProfile:
-    """Describe a numeric column [rows]; missing values are counted apart."""
+def number_profile(values: Floats, generator: np.random.Generator, bins: int = BINS) -> NumberProfile:
+    """Describe a numeric column [rows] by so many bins; missing values are counted apart."""
     known = np.sort(values[np.isfinite(values)])
     missing = 1 - len(known) / max(len(values), 1)
     if not len(known):
         return NumberProfile(edges=[], shares=[1.0], missing=missing, low=0.0, high=0.0, sample=[])
-    edges = np.unique(np.quantile(known, np.arange(1, BINS) / BINS))
+    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins))
     edges = edges[edges > known[0]]  # an edge at the smallest value would leave an empty bin
     above = known[known > known[0]]
-    if len(above) and len(known) - len(above) > len(known) / BINS:
+    if len(above) and len(known) - len(above) > len(known) / bins:
         # Counts and amounts that are mostly nothing: the smallest value has a bin of its own, or nothing could move.
         edges = np.unique(np.r_[above[0], edges])
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
@@ -89,7 +91,7 @@ def profile_of(
             for column in kept
             if column.kind == "category"
         },
-        score=number_profile(later.scores, generator),
+        score=number_profile(later.scores, generator, _score_bins(len(later.scores))),
         label_mean=float(labels.mean()),
         label_std=float(labels.std()),
         label_skew=skew_of(labels),
@@ -103,6 +105,11 @@ def profile_of(
         positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
         negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],
     )
+
+
+def _score_bins(rows: int) -> int:
+    """Return how finely scores are told apart: when other ones become frequent, each bin's outcomes must still be theirs."""
+    return min(max(rows // _ROWS_OF_A_SCORE_BIN, BINS), _MOST_SCORE_BINS)
 
 
 def with_outcomes(profile: Profile, task: Task, later: Later, threshold: float) -> Profile:

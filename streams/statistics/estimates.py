@@ -1,7 +1,9 @@
 """How good a model is before its labels are known: what became of rows with such scores, for the scores that come now.
 
 It holds as long as a score means what it meant (other rows come, what follows from them is the same): a new relation between
-inputs and labels shows in labels only. Each bin of the score has its own outcomes, so that no calibration has to be fitted.
+inputs and labels shows in labels only. Each bin of the score has its own outcomes; positives are made to become no rarer as the
+score rises, which takes out what is chance in small bins (Zadrozny, B. and Elkan, C. (2002), "Transforming classifier scores into
+accurate multiclass probability estimates", KDD).
 
 Source of the idea: confidence-based performance estimation, as in Białek, J., Kivimäki, J., Kuberski, W. and Perrakis, N.
 (2025), "Estimating model performance under covariate shift without labels", NeurIPS.
@@ -14,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import isotonic_regression
 
 from streams.contracts.bundle import ScoreOutcomes
 
@@ -42,7 +45,7 @@ class Estimator:
         self.loss = _shares(np.array(outcomes.loss, np.float64) * rows, rows)
         """Mean loss in each bin [bins]."""
         self.is_binary = bool(outcomes.positives)
-        self.chance = _shares(np.array(outcomes.positives or np.zeros(len(rows)), np.float64), rows)
+        self.chance = _shares(np.array(outcomes.positives or np.zeros(len(rows)), np.float64), rows, is_rising=True)
         """Share of positives in each bin [bins]; zeros for regression."""
         self._within = np.array(outcomes.within or np.full(len(rows), 0.5), np.float64)
         self.right = _shares(np.array(outcomes.right or np.zeros(len(rows)), np.float64), rows)
@@ -68,9 +71,12 @@ def _area(positives: Floats, negatives: Floats, within: Floats) -> float | None:
     return float((positives * below).sum() / (ones * zeros))
 
 
-def _shares(sums: Floats, rows: Floats) -> Floats:
-    """Divide; a bin without rows has what lies between its neighbours."""
+def _shares(sums: Floats, rows: Floats, *, is_rising: bool = False) -> Floats:
+    """Divide; a bin without rows has what lies between its neighbours. With `is_rising`, the nearest shares that don't fall."""
     known = np.flatnonzero(rows)
     if not len(known):
         return np.zeros(len(rows))
-    return np.interp(np.arange(len(rows)), known, sums[known] / rows[known])
+    shares = sums[known] / rows[known]
+    if is_rising:
+        shares = isotonic_regression(shares, weights=rows[known]).x
+    return np.interp(np.arange(len(rows)), known, shares)

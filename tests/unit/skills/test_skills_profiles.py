@@ -67,3 +67,14 @@ def test_nothing_is_said_of_no_rows_and_where_nobody_measured(profile: Profile) 
     assert "expected_loss" not in sketch_numbers(number, []).after
     bare = msgspec.structs.replace(number, loss=[])
     assert "expected_loss" not in sketch_numbers(bare, [NumberCounts(bins=[1] * len(bare.shares))]).after
+
+
+@pytest.mark.parametrize(("rows", "bins"), [(500, 20), (6_000, 60), (50_000, 100)])
+def test_scores_are_told_apart_more_finely_the_more_is_known(rows: int, bins: int) -> None:
+    generator = np.random.default_rng(0)
+    scores, times = generator.random(rows), np.arange(rows)
+    table = pa.table({"a": scores, "label": np.zeros(rows), "time_ms": times})
+    later = Later(times, times, np.zeros(rows), scores)
+    schema = ModelSchema(columns=(Column(name="a", kind="number"),))
+    found = profile_of(schema, table, (), later, generator)
+    assert (len(found.score.shares), len(found.numbers["a"].shares)) == (bins, 20)

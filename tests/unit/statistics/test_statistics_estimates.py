@@ -55,6 +55,17 @@ def test_a_bin_without_rows_has_what_lies_between_its_neighbours():
     assert Estimator(ScoreOutcomes(rows=[0, 0], loss=[0.0, 0.0])).estimate([1, 1]) is not None
 
 
+def test_positives_become_no_rarer_as_the_score_rises():
+    """The ten rows of the second bin have fewer than the first, so both have what they have together."""
+    outcomes = ScoreOutcomes(rows=[30, 10, 0, 20], loss=[0.5] * 4, positives=[12, 2, 0, 15], right=[15, 5, 0, 10])
+    estimator = Estimator(outcomes)
+    np.testing.assert_allclose(estimator.chance, [0.35, 0.35, 0.55, 0.75], atol=1e-6)
+    found = estimator.estimate(outcomes.rows)
+    assert found is not None
+    ones, zeros = [14, 15], [26, 5]
+    assert found.auc == pytest.approx((ones[0] * zeros[0] / 2 + ones[1] * (zeros[0] + zeros[1] / 2)) / (29 * 31), abs=2e-4)
+
+
 @pytest.mark.parametrize(("a", "b"), [(2.0, 2.0), (1.0, 5.0), (6.0, 5.0)])
 def test_what_is_expected_comes_when_only_the_rows_are_others(a: float, b: float):
     """Scores mean the same in both samples: the label's chance is a bent function of the score, so it isn't calibrated."""
