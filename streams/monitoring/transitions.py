@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from streams.contracts.events import Transition
+
+MORE = 1.0
+"""Within a column's cool-down an alarm is news when it is so much more improbable (powers of ten) than what was said of it."""
 
 
 class Rules(NamedTuple):
@@ -16,13 +19,23 @@ class Rules(NamedTuple):
     cooldown_ms: int
 
 
+class _Said(NamedTuple):
+    """When a column's alarm was said, and how improbable it has become."""
+
+    time_ms: int
+    improbability: float
+
+    def and_seen(self, improbability: float) -> _Said:
+        return _Said(self.time_ms, max(self.improbability, improbability))
+
+
 class Course:
     """What one detector said of one kind so far.
 
     An alarm is confirmed when the *same* signal alarmed in `confirm_after` buckets in a row (a different column by chance in each
     bucket is not a drift), or at once when one is overwhelming. Buckets without a verdict are not told to a course: they neither
-    raise nor clear. After an alarm was cleared, the cool-down silences the columns that it was about and no others: chance in one
-    column mustn't hide what happens to another.
+    raise nor clear. After an alarm was cleared, the cool-down silences the columns that it was about and no others, and for those
+    only what is about as improbable as it was: chance in a column mustn't hide what happens to another, or to itself.
 
     Args:
         rules: how long an alarm lasts and is silent.
@@ -35,22 +48,25 @@ class Course:
         self._runs: dict[int, int] = {}
         self._silent = 0
         self._state: Transition = "cleared"
-        self._said_ms: dict[str, int] = {}
+        self._said: dict[str, _Said] = {}
 
-    def step(self, alarming: Collection[int], end_ms: int, *, overwhelming: Collection[int] = ()) -> Transition | None:
+    def step(self, alarming: Mapping[int, float], end_ms: int, *, overwhelming: float) -> Transition | None:
         """Take in one bucket's verdict and return what is to be said, if anything.
 
         Args:
-            alarming: the signals that alarmed in the bucket; empty is silence.
+            alarming: the signals that alarmed in the bucket, and how improbable they are; empty is silence.
             end_ms: end of the bucket.
-            overwhelming: those of them that need no second bucket.
+            overwhelming: how improbable it must be to need no second bucket.
         """
         self._runs = {signal: self._runs.get(signal, 0) + 1 for signal in alarming}
         if not alarming:
             return self._clear()
         self._silent = 0
-        enough = self._rules.confirm_after
-        sure = {self._columns[one] for one, lasting in self._runs.items() if lasting >= enough or one in overwhelming}
+        sure: dict[str, float] = {}
+        for signal, improbability in alarming.items():
+            if self._runs[signal] >= self._rules.confirm_after or improbability >= overwhelming:
+                column = self._columns[signal]
+                sure[column] = max(sure.get(column, improbability), improbability)
         if sure:
             return self._confirm(sure, end_ms)
         if self._state == "cleared":
@@ -58,12 +74,15 @@ class Course:
             return "suspected"
         return None
 
-    def _confirm(self, sure: Collection[str], end_ms: int) -> Transition | None:
-        was_on, self._state = self._state == "confirmed", "confirmed"
-        said = {column: ms for column, ms in self._said_ms.items() if end_ms - ms < self._rules.cooldown_ms}
-        if (was_on and said) or said.keys() >= set(sure):
+    def _confirm(self, sure: Mapping[str, float], end_ms: int) -> Transition | None:
+        said = {column: one for column, one in self._said.items() if end_ms - one.time_ms < self._rules.cooldown_ms}
+        if self._state == "confirmed" and said:
+            self._said |= {column: said[column].and_seen(height) for column, height in sure.items() if column in said}
             return None
-        self._said_ms = said | dict.fromkeys(sure, end_ms)
+        if not any(column not in said or height >= said[column].improbability + MORE for column, height in sure.items()):
+            return None
+        self._state = "confirmed"
+        self._said = said | {column: _Said(end_ms, height) for column, height in sure.items()}
         return "confirmed"
 
     def _clear(self) -> Transition | None:

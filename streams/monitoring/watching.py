@@ -201,8 +201,8 @@ class _Watch:
                 continue
             tests[detector] = tests.get(detector, 0) + read
             alarming = np.flatnonzero(is_up & own)
-            overwhelming = alarming[looked.improbability[alarming] >= self._overwhelming].tolist()
-            transition = self._courses[number].step(alarming.tolist(), view.end_ms, overwhelming=overwhelming)
+            improbable = dict(zip(alarming.tolist(), looked.improbability[alarming].tolist(), strict=True))
+            transition = self._courses[number].step(improbable, view.end_ms, overwhelming=self._overwhelming)
             if transition is not None:
                 evidence = self._evidence(alarming.tolist(), looked)
                 events.append(_event(view, (detector, kind), transition, evidence, is_calibrated=self._is_calibrated[number]))

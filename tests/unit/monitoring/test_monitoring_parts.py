@@ -73,6 +73,11 @@ def test_summaries_of_different_references_are_not_added() -> None:
 
 
 DAYS = 7 * DAY_MS
+ALARMS = (
+    {letter: (ord(letter), 3.0) for letter in "abc"}
+    | {letter.upper(): (ord(letter), 3.5) for letter in "abc"}
+    | {str(more): (ord("a"), 3.0 + more) for more in range(1, 10)}
+)
 
 
 def course_of(confirm: int, clear: int, cooldown_ms: int, columns: Sequence[str] = "abc") -> Course:
@@ -84,11 +89,12 @@ def course_of(confirm: int, clear: int, cooldown_ms: int, columns: Sequence[str]
 
 
 def said(course: Course, verdicts: str) -> list[str]:
-    """One letter a day: what alarmed, a capital if overwhelmingly, a dot for silence; the first two letters of what was said."""
+    """One letter a day: what alarmed, a capital if overwhelmingly, a dot for silence; the first two letters of what was said.
+
+    A digit is an alarm of `a` that is so many powers of ten more improbable.
+    """
     spoken = [
-        course.step(
-            [] if one == "." else [ord(one.lower())], day * DAY_MS, overwhelming=[ord(one.lower())] if one.isupper() else []
-        )
+        course.step(dict([ALARMS[one]]) if one in ALARMS else {}, day * DAY_MS, overwhelming=3.5)
         for day, one in enumerate(verdicts)
     ]
     return [one[:2] if one else ".." for one in spoken]
@@ -109,6 +115,11 @@ def said(course: Course, verdicts: str) -> list[str]:
         ("aaBB", "co .. .."),
         ("aa...BB", "co .. .. cl co .."),
         ("aa...bb...aa", "co .. .. cl su co .. .. cl su co"),
+        ("aa...1...1", "co .. .. cl co .. .. cl .."),
+        ("aa2...2...3...", "co .. .. .. cl .. .. .. .. co .. .. cl"),
+        ("aa...aa1", "co .. .. cl su .. co"),
+        ("aa...aabb", "co .. .. cl su .. .. co"),
+        ("aa22", "co .. .."),
     ],
 )
 def test_the_course_of_an_alarm(verdicts: str, expected: str) -> None:
@@ -147,7 +158,8 @@ def test_what_is_overwhelming_needs_no_second_bucket() -> None:
 
 def test_other_signals_in_between_do_not_confirm_one_and_one_among_others_does() -> None:
     course = Course(Rules(2, 3, 0), [""] * 6)
-    assert [course.step(alarming, 0) for alarming in ([1, 2], [3], [4, 5], [0, 5])] == ["suspected", None, None, "confirmed"]
+    alarms_of = [dict.fromkeys(signals, 3.0) for signals in ([1, 2], [3], [4, 5], [0, 5])]
+    assert [course.step(one, 0, overwhelming=4.0) for one in alarms_of] == ["suspected", None, None, "confirmed"]
 
 
 @given(
@@ -162,7 +174,8 @@ def test_alarms_begin_where_their_rate_is_counted(halves: npt.NDArray[np.int64],
     sure = level + (OVERWHELMING if confirm > 1 else 0.0)
     begun, is_on = 0, False
     for row in heights:
-        transition = course.step(np.flatnonzero(row >= level).tolist(), 0, overwhelming=np.flatnonzero(row >= sure).tolist())
+        alarming = {signal: height for signal, height in enumerate(row.tolist()) if height >= level}
+        transition = course.step(alarming, 0, overwhelming=sure)
         begun += transition == "confirmed" and not is_on
         is_on = transition == "confirmed" or (is_on and transition != "cleared")
     counted = alarms.Course(confirm, clear)
