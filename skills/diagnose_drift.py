@@ -28,6 +28,7 @@ from skills._kit.evidence import (
     new_segment,
     row_losses,
     shifts_of,
+    windows_missing,
 )
 from skills._kit.explained import Expected, expected_by
 from skills._kit.features import longest_reach_ms, unflagged
@@ -353,6 +354,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         estimated_change=expected_change,
         psi=max((shift.statistic for shift in features), default=0.0),
         missing=max((shift.missing for shift in features), default=0.0),
+        windows_missing=windows_missing(profile, changed),
         strange=max((shift.strange for shift in features), default=0.0),
         scale=max((shift.scale for shift in features), key=abs, default=0.0),
         dead=len(dead_numbers(profile, unflagged(changed), _before(request, scorer.manifest.schema, recent, changed))),

@@ -37,10 +37,11 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't).
     `estimated_z` and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an
     estimate); it speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are
-    the worst of any feature, `dead` counts those that have come to a standstill; `flagged` is the share of suspect rows;
-    `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier stretch of
-    history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class` and
-    `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss in
+    the worst of any feature, `windows_missing` of any window; `dead` counts features that have come to a standstill; `flagged`
+    is the share of suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much
+    nearer an earlier stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier
+    one; `one_class` and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share
+    of the excess loss in
     rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
     after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
     `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
@@ -75,6 +76,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     swap_psi: float
     kinds: tuple[str, ...]
     returned: float = 0.0
+    windows_missing: float = 0.0
     compared: int = 0
     compared_rows: int = 0
 
@@ -130,6 +132,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
     return {
         "upstream_data_break": {
             "missing_change": signs.missing,
+            "windows_missing_change": signs.windows_missing,
             "strange_share": signs.strange,
             "scale_log10": signs.scale,
             "columns_of_one_value": float(signs.dead),
@@ -178,7 +181,9 @@ def _broken(signs: Signs) -> float:
         (abs(signs.scale), 0.5, 1.0),
         (signs.flagged, 0.02, 0.2),
     )
-    seen = max(1.0 if signs.dead else 0.0, *(ramp(size, low, high) for size, low, high in sizes))
+    # Windows are missing where nothing came before, too: of new keys, say. Only many at once are a break.
+    lost = ramp(signs.windows_missing, 0.05, 0.3)
+    seen = max(1.0 if signs.dead else 0.0, lost, *(ramp(size, low, high) for size, low, high in sizes))
     # That values are missing or strange beyond chance is no break yet: values that wander leave the range of before, too.
     some = max(ramp(size, 0.0, low) for size, low, _ in sizes)
     told = 1.0 if "data_quality" in signs.kinds else some if "values" in signs.kinds else 0.0

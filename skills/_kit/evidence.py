@@ -28,6 +28,7 @@ GROWN = 3.0
 LEAST_LABELS = 50
 BLOCKS = 40
 _FEWEST_STRETCHES = 3
+_PAIRS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
 # So improbable is no chance.
 _NEVER = 1e-9
 
@@ -56,6 +57,19 @@ def shifts_of(schema: ModelSchema, profile: Profile, predictions: pa.Table) -> l
     if np.isfinite(scores).any():
         found.append(number_shift("score", profile.score, scores[np.isfinite(scores)]))
     return sorted(found, key=lambda shift: (-shift.statistic, shift.feature))
+
+
+def windows_missing(profile: Profile, predictions: pa.Table) -> float:
+    """Return by how much more often than usual the window that does so most is missing; 0 without windows.
+
+    A key that comes empty leaves every window over it empty, and the columns as they were. Rows that another bundle answered know
+    nothing of this one's windows.
+    """
+    served = pc.list_flatten(pc.cast(unflagged(predictions).column("windows"), _PAIRS)).combine_chunks()
+    is_missing = pc.cast(pc.is_null(served.field("value"), nan_is_null=True), pa.float64())
+    counted = pa.table({"name": served.field("name"), "missing": is_missing}).group_by("name").aggregate([("missing", "mean")])
+    shares = zip(counted["name"].to_pylist(), counted["missing_mean"].to_pylist(), strict=True)
+    return max((share - profile.numbers[name].missing for name, share in shares if name in profile.numbers), default=0.0)
 
 
 def flagged_share(predictions: pa.Table) -> float:

@@ -73,6 +73,8 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({"kinds": ("values",), "strange": 0.02}, "upstream_data_break"),
         ({"kinds": ("values",), "missing": 0.05}, "upstream_data_break"),
         ({"strange": 0.02}, "false_alarm"),
+        ({"windows_missing": 0.2, "psi": 7.0}, "upstream_data_break"),
+        ({"windows_missing": 0.08, "kinds": ("values",), "psi": 7.0}, "harmless_shift"),
         ({"kinds": ("values",), "strange": 0.004, "psi": 0.5}, "harmless_shift"),
         ({"kinds": ("values",), "strange": 0.004, "loss_z": 8.0, "loss_change": 0.2, "psi": 0.5}, "harmful_shift"),
         ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
