@@ -21,7 +21,8 @@ _LIMITS: Final = Lexicon[Limit]({
     ),
 })  # fmt: skip
 _BEHIND: Final = Lexicon[Limit]({
-    **meaning("most", "at [the] most", "or less", "(max|maximum)", "tops"), **meaning("least", "at [the] least", "or more",
+    **meaning("most", "at [the|the very] most", "or less", "(max|maximum)", "tops",
+    "[,] [and|but] (not|no|nothing) (more|further|worse)"), **meaning("least", "at [the] least", "or more",
     "(min|minimum)"),
 })  # fmt: skip
 _RELATIVE: Final = listed(
@@ -55,7 +56,8 @@ def size_at(reading: Reading, at: int) -> Found[Quantity] | None:
         return None
     against, relative = _AGAINST.at(reading, found.end), _RELATIVE.at(reading, found.end)
     if against is not None and (stands := STANDS.at(reading, against.end)) is not None:
-        return Found(stands.end, found.value)
+        is_relative = reading.is_one_of(found.end, {"relative"}) and found.value.unit == "%"
+        return Found(stands.end, found.value._replace(unit="relative") if is_relative else found.value)
     if relative is None or found.value.unit != "%" or reading.is_one_of(relative.end, {"to"}):
         return found
     return Found(relative.end, found.value._replace(unit="relative"))

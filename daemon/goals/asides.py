@@ -9,17 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from daemon.goals.fillers import begins
 from daemon.goals.items import Item
+from daemon.goals.naming import METRIC_WORDS
 from daemon.goals.parts import NothingPart, Part, WishPart
-from daemon.goals.reading import Found, Reader, Reading
-from daemon.goals.said.asides import CAUSES, HEDGES, MEANS, OPENINGS, REASONS
+from daemon.goals.reading import Found, Lexicon, Reader, Reading
+from daemon.goals.said.asides import CAUSES, DOCUMENTS, HEDGES, MEANS, ON_BEHALF, OPENINGS, REASONS, STAKEHOLDERS, UNDER, VIEWS
 from daemon.goals.said.countries import COUNTRIES
+from daemon.goals.said.fillers import SAYS, WANTS, WISHES
 from daemon.goals.words import ARTICLES, MINUTES, NEGATIONS, PLAIN_NOUNS, SPANS
 
 _MARKS: Final = frozenset({",", ".", ";", ":", "!", "?", ")", "("})
 _PREPOSITIONS: Final = frozenset({"in", "on", "for", "among", "from", "at", "with"})
 _NOT_FREE: Final = NEGATIONS | HEDGES | SPANS.keys() | MINUTES.keys()
+_SPEAKERS: Final = frozenset({",", "i", "we", "i'd", "we'd", "i'm", "we're"})
 _LISTING: Final = frozenset({",", "and", "or"})
+_OWN: Final = ARTICLES | {"our", "my", "your", "their", "this", "these", "both"}
+_BEFORE_CLAUSES: Final = frozenset({",", ".", ";", ":", "!", "(", "-", "and", "because", "since", "so", "but"})
+_JOINS: Final = ARTICLES | {
+    "for", "in", "on", "with", "at", "from", "of", "to", "by", "about", "who", "that", "which", "and", "our", "my", "their",
+    "your", "via", "using", "within", "inside", "near", "towards", "against", "into", "through", "across", "among", "between",
+    "is", "are",
+}  # fmt: skip
+"""Words that no name goes on behind: `for students the board` is none of a board."""
+_NUMBERED: Final = frozenset({"section", "article", "clause", "paragraph", "annex"})
+_MOST_BEFORE_NAMES: Final = 3
 _LONGEST: Final = 12
 _LONGEST_PHRASE: Final = 5
 
@@ -38,7 +52,7 @@ class Asides:
 
     def read(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read a reason, who wants it, or a word that is explained behind it."""
-        readers = (self._reason, self._role, self._opening, self._gloss, self._country)
+        readers = (self._stakeholder, self._reason, self._role, self._opening, self._again, self._gloss, self._country)
         return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _opening(self, reading: Reading, at: int) -> Found[Part] | None:
@@ -46,45 +60,106 @@ class Asides:
         opening = OPENINGS.at(reading, at)
         if opening is None:
             return None
-        longest = _LONGEST if opening.value == "clause" else _LONGEST_PHRASE
+        longest = {"clause": _LONGEST, "phrase": _LONGEST_PHRASE, "word": 0}[opening.value]
         end = self._past_free(reading, opening.end, longest)
         is_over = reading.token(end) is None or reading.is_one_of(end, _MARKS)
-        is_said = end > opening.end or opening.value == "phrase"
-        return Found(end, NothingPart()) if is_said and (is_over or (opening.value == "phrase" and end > opening.end)) else None
+        is_said = end > opening.end if opening.value == "phrase" else is_over
+        return Found(end, NothingPart()) if is_said and (end > opening.end or opening.value == "word") else None
 
     def _reason(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `for audit reasons`, `for compliance`."""
+        is_behind = reading.is_one_of(at - 1, {"for"})
+        if causes := CAUSES.at(reading, at if is_behind else at + 1):
+            return Found(causes.end, NothingPart()) if is_behind or reading.is_one_of(at, {"for"}) else None
+        if reading.is_one_of(at, {"from"}) and (view := self._past_named(reading, reading.skip(at + 1, _OWN), VIEWS)):
+            return Found(view, NothingPart())
         if not reading.is_one_of(at, {"for"}):
             return None
-        if causes := CAUSES.at(reading, at + 1):
-            return Found(causes.end, NothingPart())
         end = self._past_free(reading, at + 1, _LONGEST_PHRASE)
         reasons = [place for place in range(at + 1, end) if REASONS.at(reading, place)]
         if not reasons:
             return None
         return Found(end if reading.is_one_of(reasons[0] + 1, {"of"}) else reasons[0] + 1, NothingPart())
 
+    def _stakeholder(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `our risk officer insists on`, `under the risk framework`, at the beginning of a clause."""
+        if at > 0 and not reading.is_one_of(at - 1, _BEFORE_CLAUSES):
+            return None
+        behalf, under = ON_BEHALF.at(reading, at), UNDER.at(reading, at)
+        lead = behalf or under
+        place = lead.end if lead else reading.skip(at, _OWN)
+        who, what = self._past_named(reading, place, STAKEHOLDERS), self._past_named(reading, place, DOCUMENTS)
+        if lead is not None:
+            end = what or (who if behalf else None)
+            return None if end is None else Found(end, NothingPart())
+        end = max(who or 0, what or 0)
+        wants = WANTS.at(reading, end) if end else None
+        if wants is not None:
+            return Found(wants.end, WishPart())
+        says = SAYS.at(reading, end) if end else None
+        if says is not None:
+            return Found(says.end, NothingPart())
+        return Found(end, NothingPart()) if end and WISHES.at(reading, end) is not None else None
+
+    def _past_named(self, reading: Reading, at: int, names: Lexicon[str]) -> int | None:
+        """Return the place behind a name with a few words before it that are part of no goal: `new regional risk officer`."""
+        for place in range(at, at + _MOST_BEFORE_NAMES + 1):
+            item = self._condition(reading, place)
+            if item is not None and not item.nouns:  # `new` alone tells no customers
+                break
+            if (found := names.at(reading, place)) is not None:
+                return self._past_place(reading, found.end)
+            if not self._is_free(reading, place) or reading.is_one_of(place, _JOINS):
+                break
+        return None
+
+    def _past_place(self, reading: Reading, at: int) -> int:
+        """Return the place behind where in a document it is: `section 4 of our agreement`."""
+        number, is_in = reading.token(at), reading.is_one_of(at - 1, _NUMBERED)
+        if number is None or number.kind != "number" or not is_in:
+            return at
+        of = reading.skip(at + 1, _OWN | {"of", "in"})
+        named = DOCUMENTS.at(reading, of) if of > at + 1 else None
+        return named.end if named else at + 1
+
     def _role(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `as a product manager, I want`, at the beginning."""
         if at > 0 or not reading.is_one_of(at, {"as"}) or not reading.is_one_of(at + 1, ARTICLES):
             return None
         end = at + 2
-        while end < at + 2 + _LONGEST_PHRASE and not reading.is_one_of(end, {",", "i", "we"}) and self._is_free(reading, end):
+        while end < at + 2 + _LONGEST_PHRASE and not reading.is_one_of(end, _SPEAKERS) and self._is_free(reading, end):
             end += 1
-        return Found(end, WishPart()) if end > at + 2 and reading.is_one_of(end, {",", "i", "we"}) else None
+        return Found(end, WishPart()) if end > at + 2 and reading.is_one_of(end, _SPEAKERS) else None
+
+    def _again(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `i.e.` between two conditions that are the same: `in France, i.e. where country is FR`."""
+        means = MEANS.at(reading, at)
+        item = None if means is None else self._condition(reading, means.end)
+        if means is None or item is None:
+            return None
+        before = (self._condition(reading, place) for place in range(max(0, at - _LONGEST_PHRASE), at))
+        is_same = any(one is not None and one.conditions == item.conditions for one in before)
+        return Found(means.end, NothingPart()) if is_same else None
 
     def _gloss(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `in France, i.e.`, where the condition that is meant stands behind it."""
-        if not reading.is_one_of(at, _PREPOSITIONS):
+        is_subject = reading.is_one_of(at, ARTICLES | {"our"}) and begins(reading, at)
+        if not (is_subject or reading.is_one_of(at, _PREPOSITIONS)) or self._condition(reading, at) is not None:
             return None
         end = self._past_free(reading, reading.skip(at + 1, ARTICLES), _LONGEST_PHRASE)
         means = MEANS.at(reading, reading.skip(end, {",", "("})) if end > at + 1 else None
-        return Found(means.end, NothingPart()) if means is not None and self._condition(reading, means.end) else None
+        is_meant = means is not None and (
+            self._condition(reading, means.end) is not None
+            or METRIC_WORDS.at(reading, reading.skip(means.end, ARTICLES | {"our"})) is not None
+        )
+        return Found(means.end, NothingPart()) if means is not None and is_meant else None
 
     def _country(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `Germany` of `Germany (country DE)`, which says the same twice."""
         codes: list[str] = []
-        place = end = reading.skip(at, ARTICLES | {"in", "from"})
+        place = end = reading.skip(at, _PREPOSITIONS | ARTICLES | PLAIN_NOUNS)
+        if self._condition(reading, place) is not None:
+            return None
         while (found := COUNTRIES.at(reading, place)) is not None and len(codes) < _LONGEST:
             codes.append(found.value)
             end = found.end

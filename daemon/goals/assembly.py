@@ -13,6 +13,7 @@ from daemon.goals.metrics import Metric
 from daemon.goals.moving import steps_of
 from daemon.goals.objective import Aim, Cost, Period
 from daemon.goals.parts import (
+    AlsoPart,
     BoundPart,
     CohortPart,
     CostPart,
@@ -34,6 +35,7 @@ from daemon.goals.turning import turned
 
 Kind = TypeVar("Kind")
 _TWO_ASKS = "a goal has one; ask once for each"
+_TOLD: Final = "is or was it so, or is it to be so? Say `must be`"
 _PREDICTING: Final = frozenset({"will", "would", "might", "may", "could", "can"})
 
 
@@ -59,6 +61,8 @@ class Assembly:
         self._target()
         self._bounds(metric)
         self._change(metric)
+        if any(part.is_past for part in self._of(VerbPart)) and not self._is_wanted():
+            self._find(Finding("no_aim", _TOLD))
         self._aim()
         if metric is not None:
             self._ways(metric)
@@ -94,6 +98,8 @@ class Assembly:
 
     def _target(self) -> None:
         named = self._of(NamedPart)
+        if named and not self._targets and any(part.is_described for part in self._of(MetricPart)):
+            return
         if named and not self._targets:
             self._find(Finding("no_aim", f"{named[0].said}: is it to be predicted? Say so"))
             return
@@ -120,15 +126,19 @@ class Assembly:
     def _bound(self, bound: BoundPart, metric: Metric, apart: Side | None) -> None:
         if bound.is_bare and self._verbs & {"improve", "up", "down"}:
             self._find(Finding("two_aims", "is that where to, or by how much? Say `to` or `by`"))
-        is_wanted = self._targets or any(isinstance(part, VerbPart | WishPart) for part in self._parts)
-        if bound.is_told and not is_wanted:
-            self._find(Finding("no_aim", "is it so, or is it to be so? Say `must be`"))
+        if bound.is_told and not self._is_wanted():
+            self._find(Finding("no_aim", _TOLD))
         side = apart or bound.side
-        if bound.is_up_to and self._verbs & {"reach", "up"}:
+        if bound.is_up_to and apart is None and self._verbs & {"reach", "up"}:
             side = "floor"
         self._end(_named(side, metric), value_of(metric, bound.quantity), is_restated=bound.is_restated)
         if bound.upper is not None:
             self._end("ceiling", value_of(metric, bound.upper))
+
+    def _is_wanted(self) -> bool:
+        """Whether some word says that something is to be, and not only that it is or was."""
+        is_done = [part.is_past for part in self._of(VerbPart)]
+        return bool(self._targets or self._of(WishPart) or self._of(SidePart)) or not all(is_done or [True])
 
     def _end(self, name: str, value: float | Finding, *, is_restated: bool = False) -> None:
         if isinstance(value, Finding):
@@ -182,8 +192,9 @@ class Assembly:
         cohorts = list(dict.fromkeys(part.conditions for part in told if part.conditions))
         columns = [condition.column for cohort in cohorts for condition in cohort]
         together = all_of(condition for cohort in cohorts for condition in cohort)
-        is_each = len(cohorts) > 1 and len(self._of(MetricPart)) > 1
-        if is_each or any(part.is_added for part in told[1:]):
+        is_each = bool(self._of(AlsoPart)) or len(self._of(MetricPart)) > 1 or any(not part.conditions for part in told)
+        is_each = is_each or any(part.is_added for part in told[1:]) or sum(part.is_scope for part in told) > 1
+        if is_each and len(told) > 1:
             self._find(Finding("ambiguous_cohort", "those that are both, or each by itself? Say the cohort in one place"))
         elif together is None or len(set(columns)) != len(columns):
             names = ", ".join(sorted({column for column in columns if columns.count(column) > 1}))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from daemon.goals.measures import quantity_at
+from daemon.goals.naming import is_metric_before
 from daemon.goals.numbers import number_at
 from daemon.goals.parts import BoundPart, Part, Side, SidePart, Trouble
 from daemon.goals.reading import Found, Reading
-from daemon.goals.said.comparisons import ANYTHING, APART, BEFORE, BEHIND, BOUND_BY, RANGES, UP_TO, WHERE, WITHIN
+from daemon.goals.said.comparisons import ANYTHING, APART, BEFORE, BEHIND, BOUND_BY, OR_MORE, RANGES, UP_TO, WHERE, WITHIN
 from daemon.goals.words import ARTICLES, PER_CENT
 
 _SIGNS: Final = frozenset({"<", "<=", "≤", ">", ">=", "≥", "=>", "=<"})
-_TELLS: Final = frozenset({"is", "are"})
+_TELLS: Final = frozenset({"is", "are", "'s", "we're", "they're", "i'm", "you're", "we've", "they've", "i've"})
 _LINKS: Final = frozenset({"at", "@", "of", "to", "is", "are", "be", "=", "with", ":", "level", "value", "levels", "values"})
 
-_AGAIN: Final = frozenset({"(", "="})
 _MOST_LINKS: Final = 6
 
 
@@ -25,15 +25,16 @@ def read_bound(reading: Reading, at: int) -> Found[Part] | None:
         return _between(reading, ranges.end)
     place = _skip_links(reading, at)
     is_told = place > at and reading.is_one_of(at, _TELLS) and not reading.is_one_of(at + 1, {"to", "be"})
+    is_told = is_told or reading.is_one_of(at - 1, _TELLS)
     found = _compared(reading, ANYTHING.past(reading, place))
     if found is not None and isinstance(found.value, BoundPart):
         if _is_chained(reading, place):
             return None
         is_bare = found.value.is_bare and place == at
-        is_restated = reading.is_one_of(at - 1, _AGAIN)
+        is_restated = reading.is_one_of(at - 1, {"("}) and reading.is_one_of(found.end, {")"})
         is_told = is_told and found.value.is_told
         return Found(found.end, found.value._replace(is_bare=is_bare, is_told=is_told, is_restated=is_restated))
-    apart = APART.at(reading, at)
+    apart = APART.at(reading, at) or (OR_MORE.at(reading, at) if is_metric_before(reading, at) else None)
     return Found(apart.end, SidePart(apart.value)) if apart is not None and number_at(reading, apart.end) is None else None
 
 

@@ -7,8 +7,9 @@ from typing import Final
 from daemon.goals.amounts import Amount, amount_at, is_step, size_at, sized
 from daemon.goals.denials import Chain, chain_at
 from daemon.goals.naming import METRIC_WORDS
-from daemon.goals.parts import ChangePart, Part, Quantity, Trouble, Way
-from daemon.goals.reading import Found, Lexicon, Reading, meaning
+from daemon.goals.numbers import share_at
+from daemon.goals.parts import ChangePart, Part, Quantity, Trouble, Unit, Way
+from daemon.goals.reading import Found, Lexicon, Reading, listed, meaning
 from daemon.goals.said.champion import STANDS
 from daemon.goals.said.verbs import BETTERS, MORE, MOVES, RISE, WORSENS
 from daemon.goals.words import ARTICLES
@@ -18,6 +19,9 @@ _BELOW: Final = Lexicon[Way]({
     **meaning("down", "(below|under|beneath)", "(lower|less|smaller) than"),
     **meaning("worse", "worse than"), **meaning("better", "better than"),
 })  # fmt: skip
+_LEAST: Final = listed("at [the very] least", "a good", "a full")
+_CAUSES: Final = frozenset({"have", "make", "let", "see"})
+_FAR: Final = 10
 _UNSURE: Final = Trouble("unit", "more or less than now, or than 100? Say `points`, or where to: `at least 90 %`")
 
 
@@ -30,9 +34,15 @@ def read_change(reading: Reading, at: int) -> Found[Part] | None:
 
 def _by(reading: Reading, at: int) -> Found[Part] | None:
     """Read `by at least 3 points` behind a verb; `by half`."""
-    if reading.is_one_of(at, {"by", "in"}) and reading.is_one_of(at + 1, {"half"}) and not reading.is_one_of(at + 2, ARTICLES):
-        return Found(at + 2, ChangePart(Quantity(50.0, "%"), "least"))
-    found = amount_at(reading, at + 1) if reading.is_one_of(at, {"by"}) else None
+    if reading.is_one_of(at, {"in"}) and reading.is_one_of(at + 1, {"half"}) and not reading.is_one_of(at + 2, ARTICLES):
+        return Found(at + 2, ChangePart(Quantity(50.0, "relative"), "least"))
+    share = share_at(reading, _LEAST.past(reading, at + 1)) if reading.is_one_of(at, {"by"}) else None
+    if share is not None and not reading.is_one_of(share.end, ARTICLES | {"of"}):
+        unit: Unit = "%" if share.value % 20 == 10 else "relative"  # by a tenth may be by 0.1
+        return Found(share.end, ChangePart(Quantity(share.value, unit), "least"))
+    found = amount_at(reading, at + 1) if reading.is_one_of(at, {"by", "with"}) else None
+    if found is not None and reading.is_one_of(at, {"with"}):  # improve it with 3 points
+        found = found if found.value.quantity.unit == "points" and not reading.is_one_of(found.end, {"of"}) else None
     if found is None or found.value.limit == "most":
         return None
     return Found(found.end, ChangePart(found.value.quantity, "least"))
@@ -43,9 +53,12 @@ def _moves(reading: Reading, at: int) -> Found[Part] | None:
     chain = chain_at(reading, at)
     way = _way_at(reading, chain.end) if chain.is_sure else None
     found = None if way is None else amount_at(reading, reading.skip(way.end, {"by"}))
-    if way is None or found is None or (found.value.limit == "least" and not reading.is_one_of(way.end, {"by"})):
+    if way is None or found is None:
         return None
-    part = _moved(chain, found.value, way.value)
+    if found.value.limit == "least" and found.value.quantity.unit != "points" and not reading.is_one_of(way.end, {"by"}):
+        return None
+    is_caused = not chain.links and any(reading.is_one_of(one, _CAUSES) for one in range(max(0, at - _FAR), at))
+    part = sized(found.value, way.value) if is_caused and found.value.limit == "least" else _moved(chain, found.value, way.value)
     return None if part is None else Found(found.end, part)
 
 
@@ -88,11 +101,18 @@ def _grows(reading: Reading, at: int) -> Found[Part] | None:
     chain = chain_at(reading, at)
     moves = MOVES.at(reading, chain.end) if chain.is_sure else None
     found = None if moves is None or len(moves.value) == 1 else amount_at(reading, moves.end)
-    more = None if found is None else MORE.at(reading, found.end)
-    if found is None or more is None or reading.is_one_of(more.end, {"than"}):
-        return None
-    part = _moved(chain, found.value, more.value)
-    return None if part is None else Found(more.end, part)
+    way = None if found is None else _way_behind(reading, found.end)
+    part = None if found is None or way is None else _moved(chain, found.value, way.value)
+    return None if way is None or part is None else Found(way.end, part)
+
+
+def _way_behind(reading: Reading, at: int) -> Found[Way] | None:
+    """Read `worse`, or `lower than today`."""
+    below, more = _BELOW.at(reading, at), MORE.at(reading, at)
+    stands = None if below is None else STANDS.at(reading, below.end)
+    if below is not None and stands is not None:
+        return Found(stands.end, below.value)
+    return None if more is None or reading.is_one_of(more.end, {"than"}) else more
 
 
 def _within(reading: Reading, at: int) -> Found[Part] | None:
@@ -113,8 +133,5 @@ def _compared(reading: Reading, at: int) -> Found[Part] | None:
     if not is_step(reading, found.value.quantity):
         is_more = more is not None and METRIC_WORDS.at(reading, more.end) is not None
         return Found(more.end, _UNSURE) if more is not None and is_more else None
-    if (below := _BELOW.at(reading, found.end)) and (stands := STANDS.at(reading, below.end)):
-        return Found(stands.end, sized(found.value, below.value))
-    way = more if more is not None and not reading.is_one_of(more.end, {"than"}) else None
-    way = way or RISE.at(reading, reading.skip(found.end, {"of"}))
+    way = _way_behind(reading, found.end) or RISE.at(reading, reading.skip(found.end, {"of"}))
     return None if way is None else Found(way.end, sized(found.value, way.value))

@@ -14,8 +14,8 @@ from daemon.goals.items import Item, Known
 from daemon.goals.merging import all_of, any_of
 from daemon.goals.parts import CohortPart, Part, Trouble
 from daemon.goals.reading import Found, Reading, remembered
-from daemon.goals.said.cohorts import BEGINS, ENDS, EVERYONE, JOINTS, Joint
-from daemon.goals.words import ARTICLES, GROUPS, NOUNS
+from daemon.goals.said.cohorts import BEGINS, ENDS, EVERYONE, JOINTS, TOGETHER, Joint
+from daemon.goals.words import ARTICLES, GROUPS, NOT_ROWS, NOUNS, VAGUE_NOUNS
 from streams.contracts.slices import Condition
 
 _MOST_BETWEEN: Final = 8
@@ -23,7 +23,9 @@ _LONGEST: Final = 60
 _FIRST: Final = frozenset({"any", "all", "each", "only"})
 _LISTS: Final = frozenset({"list", "or", "but"})
 _TO_ALL: Final = frozenset({"for", "among", "amongst", "across", "of"})
-_JOINED: Final = frozenset({"and", "or", "&", "plus"})
+_TELLS: Final = frozenset({"is", "are", "be", "was", "were", "stays", "gets"})
+_SCOPES: Final = frozenset({"for", "among", "amongst"})
+_JOINED: Final = frozenset({"and", "or", "&", "plus", "also"})
 
 
 class _Told(NamedTuple):
@@ -42,6 +44,7 @@ class _Scan:
         self.end = at
         self.is_open = self.is_apart = False
         self._is_everyone = self._is_each = self._was_each = False
+        self._nouns: frozenset[str] = frozenset()
         self._forget()
 
     def _forget(self) -> None:
@@ -55,7 +58,8 @@ class _Scan:
         self.is_apart = self.is_apart or (self._is_each and not item.value.is_name and _names_several(item.value))
         self._is_each = False
         self._forget()
-        self.is_open = self.is_open or item.value.needs_noun
+        self._nouns = item.value.nouns or self._nouns
+        self.is_open = bool(self._nouns)
         self.end = item.end
         return item.end
 
@@ -65,7 +69,9 @@ class _Scan:
         self._is_each = False
         self._has_noun = self._has_noun or bool(self._listed)
         is_everyone = word not in GROUPS and (self._is_everyone or word.startswith("every"))
-        self.is_open = False
+        is_vague = word in VAGUE_NOUNS and bool(self.told) and _is_range(self.told[-1].item)
+        self._nouns = self._nouns if is_vague or word not in self._nouns else frozenset()
+        self.is_open = is_vague or bool(self._nouns)
         self.is_apart = self.is_apart or (self._was_each and word in GROUPS)
         is_sure = not self._listed if self.told else is_everyone
         self.end = place + 1 if is_sure else self.end
@@ -107,8 +113,6 @@ class Cohorts:
 
     def read(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read which requests a goal is for."""
-        if everyone := EVERYONE.at(reading, at):
-            return Found(everyone.end, CohortPart(()))
         scan = _Scan(at)
         place: int | None = BEGINS.past(reading, at)
         while place is not None and reading.token(place) is not None and place < min(scan.end + _MOST_BETWEEN, at + _LONGEST):
@@ -119,12 +123,17 @@ class Cohorts:
                 place = scan.take(Found(item.end, item.value))
             else:
                 place = self._pass_over(reading, place, scan, is_first=place == at)
+        everyone = EVERYONE.at(reading, at)
+        if everyone is not None and everyone.end >= scan.end:
+            return Found(everyone.end, CohortPart(()))
         if scan.is_apart:
             return Found(scan.end, Trouble("ambiguous_cohort", "each of them by itself, or all together? Ask once for each"))
-        if scan.end == at or scan.is_open:
+        if scan.end == at or scan.is_open or _is_of_else(reading, at, scan):
             return None
-        is_added = reading.is_one_of(at - 1, _JOINED)
-        return Found(_past_end(reading, at, scan.end), _part(scan.told, is_added=is_added))
+        part = _part(scan.told)
+        if isinstance(part, CohortPart):
+            part = part._replace(is_added=reading.is_one_of(at - 1, _JOINED), is_scope=reading.is_one_of(at, _SCOPES))
+        return Found(_past_end(reading, at, scan.end), part)
 
     def item_at(self, reading: Reading, at: int) -> Item | None:
         """Return the item that stands at a place, behind words that lead to it."""
@@ -136,7 +145,7 @@ class Cohorts:
             return scan.pass_noun(reading, place)
         repeated = self._known.is_column_of(reading, place, scan.told[-1].item) if scan.told and scan.end == place else None
         if repeated is not None:
-            scan.end, scan.is_open = repeated, False
+            scan.end = repeated
             return repeated
         joint = JOINTS.at(reading, place)
         return None if joint is None else scan.pass_joint(reading, place, joint, is_first=is_first)
@@ -147,13 +156,24 @@ def joined(first: tuple[Condition, ...], second: tuple[Condition, ...]) -> tuple
     return all_of((*first, *second))
 
 
+def _is_of_else(reading: Reading, at: int, scan: _Scan) -> bool:
+    """Whether a bare value or name says something of another thing: `our basic requirement`, `while the model is young`."""
+    is_bare = bool(scan.told) and reading.is_one_of(scan.end - 1, {scan.told[-1].item.said.rpartition(" ")[2].casefold()})
+    is_told = len(scan.told) == 1 and scan.told[0].item.is_name and reading.is_one_of(at - 1, _TELLS)
+    return is_bare and (is_told or reading.is_one_of(scan.end, NOT_ROWS))
+
+
+def _is_range(item: Item) -> bool:
+    return item.is_name and any(not condition.values for condition in item.conditions)
+
+
 def _past_end(reading: Reading, at: int, end: int) -> int:
-    """Return the place behind what ends a phrase that `as far as` began."""
-    ends = ENDS.at(reading, end) if reading.is_one_of(at, {"as"}) else None
+    """Return the place behind what ends a phrase that `as far as` began, or says that several count as one."""
+    ends = ENDS.at(reading, end) if reading.is_one_of(at, {"as"}) else TOGETHER.at(reading, end)
     return ends.end if ends else end
 
 
-def _part(told: list[_Told], *, is_added: bool) -> Part:
+def _part(told: list[_Told]) -> Part:
     conditions: tuple[Condition, ...] = ()
     for group in _groups(told):
         either = any_of([one.item.conditions for one in group])
@@ -165,7 +185,7 @@ def _part(told: list[_Told], *, is_added: bool) -> Part:
         if both is None:
             return Trouble("ambiguous_cohort", f"no request can be {' and '.join(one.item.said for one in told)}")
         conditions = both
-    return CohortPart(conditions, is_added)
+    return CohortPart(conditions)
 
 
 def _names_several(item: Item) -> bool:

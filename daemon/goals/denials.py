@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from daemon.goals.naming import METRIC_WORDS
 from daemon.goals.parts import DenialPart, Part
 from daemon.goals.reading import Found, Reading
-from daemon.goals.said.denials import BEHIND, CHAIN, FRONTED, LETS, PREVENTS, Link
+from daemon.goals.said.denials import BEHIND, CHAIN, FRONTED, LETS, PREVENTS, TOLD, Link
 from daemon.goals.words import ARTICLES
 
 _MOST_LINKS: Final = 8
@@ -18,6 +18,7 @@ class Chain(NamedTuple):
 
     end: int
     links: tuple[Link, ...]
+    is_told: bool = False
 
     @property
     def is_denied(self) -> bool:
@@ -26,6 +27,11 @@ class Chain(NamedTuple):
 
     @property
     def is_sure(self) -> bool:
+        """Whether it is clear what they say, and that it isn't what was: `didn't` is."""
+        return self.is_clear and not self.is_told
+
+    @property
+    def is_clear(self) -> bool:
         """Whether it is clear what they say: two denials aren't, nor `doesn't have to` and `not always`."""
         behind = self.links[self.links.index("not") + 1 :] if "not" in self.links else ()
         return self.links.count("not") <= 1 and not {"duty", "always"} & set(behind)
@@ -48,7 +54,7 @@ def chain_at(reading: Reading, at: int) -> Chain:
     while len(links) < _MOST_LINKS and (found := CHAIN.at(reading, end)) is not None:
         links.append(found.value)
         end = found.end
-    return Chain(end, tuple(links))
+    return Chain(end, tuple(links), any(reading.is_one_of(place, TOLD) for place in range(at, end)))
 
 
 def read_denial(reading: Reading, at: int) -> Found[Part] | None:

@@ -15,12 +15,14 @@ from daemon.goals.aims import read_verb
 from daemon.goals.asides import Asides
 from daemon.goals.assembly import Assembly
 from daemon.goals.base import NotUnderstood, checked
+from daemon.goals.belonging import unsure
 from daemon.goals.bounds import read_bound
 from daemon.goals.changes import read_change
 from daemon.goals.checks import MOST_FINDINGS, Code, Finding
 from daemon.goals.cohorts import Cohorts
 from daemon.goals.costs import read_cost
 from daemon.goals.denials import read_denial
+from daemon.goals.described import Described
 from daemon.goals.fillers import read_nothing, read_question
 from daemon.goals.form import form_of
 from daemon.goals.horizons import read_horizon
@@ -28,14 +30,14 @@ from daemon.goals.items import Known
 from daemon.goals.movements import read_moved_bound
 from daemon.goals.naming import METRIC_WORDS, read_metric
 from daemon.goals.objective import Objective, written
-from daemon.goals.parts import CohortPart, CostPart, NothingPart, Part, Trouble
+from daemon.goals.parts import CohortPart, NothingPart, Part, Trouble
 from daemon.goals.reading import Found, Reader, Reading, remembered
 from daemon.goals.spans import read_over
 from daemon.goals.targets import Names
 from daemon.goals.tokens import Token, tokens_of
 from daemon.goals.trades import read_trade
 from daemon.goals.vocabulary import Vocabulary
-from daemon.goals.words import CURRENCIES, NEGATIONS
+from daemon.goals.words import NEGATIONS
 
 _LEFT: Final[dict[Code, str]] = {
     "unknown_words": "means nothing here: no metric, no column, value, slice or cohort that is declared, no phrase of a goal",
@@ -73,8 +75,8 @@ def _readers(vocabulary: Vocabulary) -> tuple[Reader, ...]:
     names = Names(vocabulary)
     cohorts = Cohorts(Known(vocabulary, METRIC_WORDS))
     content: tuple[Reader, ...] = (
-        names.read_target, names.read_named, names.read_model, read_cost, read_over, read_horizon, read_moved_bound, read_change,
-        read_trade, read_denial, read_bound, read_metric, read_verb, cohorts.read,
+        Described(names.aliases).read, names.read_target, names.read_named, names.read_model, read_cost, read_over, read_horizon,
+        read_moved_bound, read_change, read_trade, read_denial, read_bound, read_metric, read_verb, cohorts.read,
     )  # fmt: skip
     content = tuple(map(remembered, content))
     return (*content, read_question, read_nothing, Asides(content, cohorts.item_at).read)
@@ -90,30 +92,20 @@ def _cover(reading: Reading, readers: Sequence[Reader]) -> _Covered:
             left.append((at, reading.tokens[at]))
             at += 1
         else:
-            parts.append(_whose(reading, at, parts, found.value) or found.value)
+            parts.append(unsure(reading, at, parts, found.value) or found.value)
             at = found.end
     return _Covered(tuple(parts), tuple(left))
-
-
-def _whose(reading: Reading, at: int, before: Sequence[Part], part: Part) -> Trouble | None:
-    """Object to a cost right behind a cohort: `customers that spend at most 20 euros` isn't what the goal may cost."""
-    if isinstance(part, CohortPart) and before and isinstance(before[-1], CostPart) and reading.is_one_of(at, {"on"}):
-        return Trouble("ambiguous_cohort", "is it spent on these requests, or is the goal for them? Say the cohort first")
-    if not isinstance(part, CostPart) or part.cost.money is None:
-        return None
-    behind = before[:-1] if reading.is_one_of(at - 1, {"that"}) else before
-    if not part.is_said and any(column.unit in CURRENCIES.values() for column in reading.vocabulary.schema.columns):
-        behind = [one for one in before if not isinstance(one, NothingPart)]
-    if not behind or not isinstance(behind[-1], CohortPart):
-        return None
-    return Trouble("ambiguous_cohort", "is it what these requests cost, or what the goal may? Say `spend` before a goal's cost")
 
 
 def _longest(reading: Reading, at: int, readers: Sequence[Reader]) -> Found[Part] | None:
     found = [one for one in (reader(reading, at) for reader in readers) if one is not None and one.end > at]
     end = max((one.end for one in found), default=at)
     longest = [one for one in found if one.end == end]
-    if len(longest) > 1 and any(isinstance(one.value, CohortPart) for one in longest):
+    cohort = next((one for one in longest if isinstance(one.value, CohortPart)), None)
+    is_plain = all(isinstance(one.value, CohortPart | NothingPart) for one in longest)
+    if cohort is not None and is_plain and reading.tokens[at].raw.isupper():  # IT, which isn't `it`
+        return cohort
+    if len(longest) > 1 and cohort is not None:
         said = " ".join(token.raw for token in reading.tokens[at:end])
         text = f"{said!r} names requests, and is a phrase of goals too; say the column with it, or fill in the YAML"
         return Found(end, Trouble("ambiguous_cohort", text))

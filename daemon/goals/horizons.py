@@ -12,14 +12,15 @@ from daemon.goals.days import ahead, around
 from daemon.goals.numbers import number_at
 from daemon.goals.objective import Period
 from daemon.goals.parts import HorizonPart, Part, Trouble
-from daemon.goals.periods import day_at, first_day_at, named_at, named_in, year_at
+from daemon.goals.periods import day_at, first_day_at, has_year, named_at, named_in, year_at
 from daemon.goals.reading import Found, Reading
-from daemon.goals.said.times import AHEAD, AT_LATEST, END_OF, FROM_NOW, HORIZON, IN, NEXT, ON_DAYS, REST, UNTIL, YEAR_END
+from daemon.goals.said.times import AHEAD, AT_LATEST, END_OF, FROM, FROM_NOW, HORIZON, IN, NEXT, ON_DAYS, REST, UNTIL, YEAR_END
 from daemon.goals.spans import MOST_UNITS, span_text, unit_at
 from daemon.goals.words import ARTICLES
 
 _UNITS: Final = frozenset({"week", "month", "quarter", "year"})
-_TO: Final = frozenset({"to", "until", "till", "through", "and", "-"})
+_TO: Final = frozenset({"to", "until", "till", "til", "through", "and", "-"})
+_ENDING: Final = frozenset({"ending", "ends", "on"})
 
 
 def read_horizon(reading: Reading, at: int) -> Found[Part] | None:
@@ -46,6 +47,8 @@ def _next(reading: Reading, at: int) -> Found[Part] | None:
     if number is not None:
         times, name = unit.value
         return None if word.value == "this" else _ahead(reading, unit.end, number.value.value * times, name)
+    if unit.value[0] > 1:  # the next fortnight, which no calendar has
+        return _ahead(reading, unit.end, float(unit.value[0]), unit.value[1]) if word.value == "next" else None
     name = reading.tokens[word.end].text
     return Found(unit.end, _next_one(reading, word.value, name, article=article)) if name in _UNITS else None
 
@@ -99,7 +102,7 @@ def _until(reading: Reading, at: int) -> Found[Part] | None:
     """Read `until 31 March 2027`, `by the end of the quarter`, `before 2027-04-01`; it begins today."""
     now = FROM_NOW.at(reading, at)
     place = now.end if now else at
-    until = UNTIL.at(reading, place)
+    until = UNTIL.at(reading, place) or _to_the_end(reading, place)
     if until is None and now is not None and reading.is_one_of(now.end - 1, {"and"}):
         until = Found(now.end, "unsure")
     if until is None:
@@ -107,6 +110,14 @@ def _until(reading: Reading, at: int) -> Found[Part] | None:
     found = _last(reading, Found(reading.skip(until.end, {":"}), until.value))
     late = AT_LATEST.at(reading, found.end) if found else None
     return Found(late.end, found.value) if found and late else found
+
+
+def _to_the_end(reading: Reading, at: int) -> Found[str] | None:
+    """Read `to` before `the end of the year`, and nothing before `eoy`."""
+    if reading.is_one_of(at, {"eoy", "eoq", "eom"}):
+        return Found(at, "unsure")
+    is_end = reading.is_one_of(at, {"to"}) and (YEAR_END.at(reading, at + 1) or END_OF.at(reading, at + 1))
+    return Found(at + 1, "unsure") if is_end else None
 
 
 def _last(reading: Reading, until: Found[str]) -> Found[Part] | None:
@@ -145,28 +156,25 @@ def _end_of(reading: Reading, at: int, until: str) -> Found[Part] | None:
         token = reading.token(end_of.end + 1 if later else end_of.end)
         if later and token is not None and token.text in _UNITS:
             found = Found(end_of.end + 2, around(today, token.text, 1))
-        found = named_at(reading, end_of.end) or found
+        found = named_at(reading, end_of.end, is_end=True) or found
     if found is None:
         return None
     if isinstance(found.value, Trouble):
         return Found(found.end, found.value)
-    if until == "before":
-        return Found(found.end, Trouble("ambiguous_time", "before the end of it, but when? Say the last day, or `until the end`"))
     return Found(found.end, HorizonPart(Period(first=today, last=found.value.last)))
 
 
 def _between(reading: Reading, at: int) -> Found[Part] | None:
     """Read `from 2027-01-01 to 2027-03-31`, `from 1 January to 31 March 2027`, `from January to March 2027`."""
-    if not reading.is_one_of(at, {"from", "between"}):
-        return None
-    return _days_between(reading, at + 1) or _months_between(reading, at + 1)
+    since = FROM.at(reading, at)
+    return None if since is None else _days_between(reading, since.end) or _months_between(reading, since.end)
 
 
 def _days_between(reading: Reading, at: int) -> Found[Part] | None:
     begun = day_at(reading, at)
     if begun is None or not reading.is_one_of(begun.end, _TO):
         return None
-    last = day_at(reading, begun.end + 1)
+    last = day_at(reading, reading.skip(begun.end, _TO | _ENDING))
     if last is None:
         return None
     if isinstance(last.value, Trouble):
@@ -186,10 +194,17 @@ def _months_between(reading: Reading, at: int) -> Found[Part] | None:
         return None
     if isinstance(last.value, Trouble):
         return Found(last.end, last.value)
-    first = named_in(reading, at, last.value.last.year) if isinstance(begun.value, Trouble) else Found(begun.end, begun.value)
-    if first is None:
-        return None
-    return Found(last.end, HorizonPart(Period(first=first.value.first, last=last.value.last)))
+    is_begun, is_ended = has_year(reading, at, begun.end), has_year(reading, begun.end + 1, last.end)
+    first: Period | Trouble = begun.value
+    if not is_begun and is_ended:
+        lent = named_in(reading, at, last.value.last.year)  # from January to March 2027
+        first = lent.value if lent is not None else begun.value
+    if isinstance(first, Trouble):
+        return Found(last.end, first)
+    is_unlike = not is_begun and year_at(reading, begun.end + 1) is not None  # from Q1 until 2027
+    if is_unlike or last.value.last < first.first:
+        return Found(last.end, Trouble("ambiguous_time", "it ends before it begins: which years are meant?"))
+    return Found(last.end, HorizonPart(Period(first=first.first, last=last.value.last)))
 
 
 def _calendar(reading: Reading, at: int) -> Found[Part] | None:
@@ -198,7 +213,8 @@ def _calendar(reading: Reading, at: int) -> Found[Part] | None:
     if months := _months_between(reading, place):
         return months
     found = named_at(reading, reading.skip(place, {"the"}) if place > at else at)
-    if found is None or (place == at and year_at(reading, at) is not None and found.end == at + 1):
+    is_led = place > at or reading.is_one_of(at - 1, {"for", "in", "of"})  # a churn forecast for 2027
+    if found is None or (not is_led and year_at(reading, at) is not None and found.end == at + 1):
         return None
     return Found(found.end, found.value if isinstance(found.value, Trouble) else HorizonPart(found.value))
 

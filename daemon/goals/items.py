@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 from daemon.goals.measured import Measured
 from daemon.goals.parts import Trouble
 from daemon.goals.reading import Found, Lexicon, Reading, words_of
+from daemon.goals.said.countries import COUNTRIES
 from daemon.goals.vocabulary import Vocabulary
-from daemon.goals.words import GROUPS, NOUNS
+from daemon.goals.words import GROUPS, NOUN_FAMILIES, NOUNS
 from streams.contracts.schema import Column
 from streams.contracts.slices import Condition
 
@@ -17,10 +18,11 @@ _IS: Final = frozenset({
     "is", "are", "=", "==", "in", "∈", "equals", "equal", "to", "of", ":", "(", "[", "{", "being", "the", "either", "one",
     "any", "among",
 })  # fmt: skip
-_LISTING: Final = frozenset({",", "and", "or", "&", "/", "plus", "the"})
+_LISTING: Final = frozenset({",", "and", "or", "&", "/", "plus", "+", "the"})
 _AS_WELL: Final = ("as", "well", "as")
 _CLOSING: Final = frozenset({")", "]", "}"})
 _SHORT = 3
+_COUNTRIES: Final = frozenset({"country", "countries", "nation", "nationality"})
 _ALSO_ENGLISH: Final = frozenset({
     "us", "it", "in", "is", "no", "at", "be", "am", "me", "my", "so", "to", "do", "as", "by", "or", "an", "of", "on", "if",
     "up", "go", "we", "he", "and", "for", "the", "all", "any", "not", "can", "may", "a", "i",
@@ -31,14 +33,14 @@ _ALSO_ENGLISH: Final = frozenset({
 class Item(NamedTuple):
     """What was recognised: its conditions, the words for it, and whether it is a column's condition or the name of a cohort.
 
-    With `needs_noun` it is the beginning of a name that ends in a noun, `new` of `new customers`, which must follow.
+    With `nouns` it is the beginning of a name that ends in a noun, `new` of `new customers`, one of which must follow.
     """
 
     conditions: tuple[Condition, ...]
     said: str
     is_condition: bool = False
     is_name: bool = False
-    needs_noun: bool = False
+    nouns: frozenset[str] = frozenset()
 
 
 class _Listed(NamedTuple):
@@ -64,7 +66,7 @@ class Known:
             names |= dict.fromkeys((cohort.name, f"{cohort.name}s"), cohort.conditions)
         self._names = Lexicon(names)
         self._openings = Lexicon({
-            cohort.name.rpartition(noun)[0]: cohort.conditions
+            cohort.name.rpartition(noun)[0]: (cohort.conditions, _family(noun))
             for cohort in vocabulary.cohorts
             for noun in words_of(cohort.name)[-1:]
             if noun in NOUNS | GROUPS and len(words_of(cohort.name)) > 1
@@ -98,7 +100,8 @@ class Known:
         opening = self._openings.at(reading, at)
         if opening is None:
             return None
-        return Found(opening.end, Item(opening.value, _said(reading, at, opening.end), is_name=True, needs_noun=True))
+        conditions, nouns = opening.value
+        return Found(opening.end, Item(conditions, _said(reading, at, opening.end), is_name=True, nouns=nouns))
 
     def _values_at(self, reading: Reading, at: int) -> Found[Item | Trouble] | None:
         """Read values whose column isn't said, or only behind them: `premium and enterprise`, `the basic plan`."""
@@ -171,12 +174,21 @@ class Known:
             return self._quoted(at, token.text, column)
         found = self._values.at(reading, at)
         if found is None:
-            return None
+            return self._country_at(reading, at, column)
         meant: dict[str, tuple[str, ...]] = {
             name: (value,) for name, value in sorted(found.value)
             if (name == column if column is not None else _stands_alone(value)) and _is_written_so(reading, at, value, column)
         }  # fmt: skip
         return Found(found.end, meant) if meant else None
+
+    def _country_at(self, reading: Reading, at: int, column: str | None) -> Found[dict[str, tuple[str, ...]]] | None:
+        """Read `Germany` or `German`, where a column of countries has the value DE."""
+        country = COUNTRIES.at(reading, at)
+        if country is None:
+            return None
+        columns = {name for name, value in self._vocabulary.known_values() if value == country.value and _is_of_countries(name)}
+        named = columns if column is None else columns & {column}
+        return Found(country.end, dict.fromkeys(sorted(named), (country.value,))) if named else None
 
     def _quoted(self, at: int, text: str, column: str | None) -> Found[dict[str, tuple[str, ...]]] | None:
         """Return a quoted value, whatever it is where its column is said, else only one that is declared."""
@@ -192,6 +204,16 @@ def _measured(reading: Reading, at: int, found: Found[Condition | Trouble] | Non
     if isinstance(found.value, Trouble):
         return Found(found.end, found.value)
     return Found(found.end, Item((found.value,), _said(reading, at, found.end), is_condition=True))
+
+
+def _family(noun: str) -> frozenset[str]:
+    """Return the words that mean the same as a noun: `new users` are `new customers`, and `new orders` aren't."""
+    return next((family for family in NOUN_FAMILIES if noun in family), frozenset({noun}))
+
+
+def _is_of_countries(column: str) -> bool:
+    """Whether a column holds countries; of states, CA and DE are others."""
+    return bool(_COUNTRIES & set(column.casefold().split("_")))
 
 
 def _plural(name: str) -> str:

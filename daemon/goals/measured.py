@@ -35,9 +35,8 @@ class Measured:
 
     def condition_at(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
         """Read a condition that begins with something else than its column."""
-        return (
-            self._having(reading, at) or self._compared(reading, at) or self._chained(reading, at) or self._of_column(reading, at)
-        )
+        readers = (self._chained, self._having, self._compared, self._of_column)
+        return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _having(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
         """Read `aged 65 or more`, `weighing at least 20 kg`."""
@@ -80,15 +79,16 @@ class Measured:
         return is_named or not scale.is_money
 
     def _chained(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
-        number = number_at(reading, at)
-        if number is None or not reading.is_one_of(number.end, SIGNS):
-            return None
-        column = self._names.at(reading, number.end + 1)
-        if column is None or column.value.name not in self._scales:
-            return None
-        scale = self._scales[column.value.name]
-        found = scale.chained(reading, Found(number.end, number.value.value), column.end)
-        return Found(found.end, scale.condition(found.value))
+        """Read `18 <= age < 25`."""
+        for scale in self._scales.values():
+            number = scale.number_at(reading, at)
+            if number is None or not reading.is_one_of(number.end, SIGNS):
+                continue
+            column = self._names.at(reading, number.end + 1)
+            if column is not None and column.value.name == scale.column.name:
+                found = scale.chained(reading, Found(number.end, number.value[0]), column.end)
+                return Found(found.end, scale.condition(found.value))
+        return None
 
     def _of_column(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
         """Read `under the age of 30`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from daemon.goals.numbers import count_at, number_at, per_cent_at
+from daemon.goals.numbers import AND_A_HALF, count_at, number_at, per_cent_at
 from daemon.goals.parts import Quantity, Unit
 from daemon.goals.quantities import hundredths
 from daemon.goals.reading import Found, Lexicon, Reading, listed, meaning
@@ -21,14 +21,18 @@ def quantity_at(reading: Reading, at: int) -> Found[Quantity] | None:
     """Read a number that isn't negative, and its unit."""
     if share := per_cent_at(reading, at):
         return Found(share.end, Quantity(share.value, "%"))
-    number = number_at(reading, at)
+    number, count = number_at(reading, at), count_at(reading, at)
+    if count is not None and (number is None or count.end > number.end):
+        return unit_at(reading, count.end, count.value)
     if number is not None:
         is_negative = number.value.value < 0 or number.value.raw.startswith("-")
         return None if is_negative else _with_unit(reading, number.end, number.value.value)
-    if reading.is_one_of(at, {"a", "an"}) and (one := unit_at(reading, at + 1, 1.0)) is not None and one.value.unit != "%":
-        return one
-    fraction = count_at(reading, at)
-    return None if fraction is None else unit_at(reading, fraction.end, fraction.value)
+    unit = reading.skip(at + 1, {"single"})
+    one = unit_at(reading, unit, 1.0) if reading.is_one_of(at, {"a", "an", "one"}) else None
+    if one is None or one.value.unit == "%":
+        return None
+    more = AND_A_HALF.at(reading, one.end)  # a point and a half
+    return Found(more.end, one.value._replace(value=one.value.value * 1.5)) if more else one
 
 
 def _with_unit(reading: Reading, at: int, value: float) -> Found[Quantity]:

@@ -36,7 +36,7 @@ class Metric(NamedTuple):
         return 1.0 if self.counted == "share" or self.name == "r2" else None
 
 
-_LATENCIES = "(latency|latencies|response time|response times)"
+_LATENCIES = "(latency|latencies|lat|response time|response times)"
 _MEDIANS = (
     f"median [prediction|scoring|serving|inference|request] {_LATENCIES}",
     f"{_LATENCIES} median",
@@ -55,7 +55,7 @@ def _latencies(part: str) -> tuple[str, ...]:
 
 
 _ALL: tuple[Metric, ...] = (
-    Metric("precision", "higher", "share", _BINARY, ("precision", "precision rate", "positive predictive value", "ppv")),
+    Metric("precision", "higher", "share", _BINARY, ("precision", "prec", "precision rate", "positive predictive value", "ppv")),
     Metric(
         "recall", "higher", "share", _BINARY,
         ("recall", "recall rate", "sensitivity", "true positive[s] rate", "rate of true positives", "tpr", "hit rate"),
@@ -65,10 +65,10 @@ _ALL: tuple[Metric, ...] = (
         ("specificity", "true negative[s] rate", "rate of true negatives", "tnr", "selectivity"),
     ),
     Metric("f1", "higher", "share", _BINARY, ("F1", "F1 score", "F1 measure", "F 1")),
-    Metric("accuracy", "higher", "share", _BINARY, ("accuracy", "accuracy rate", "(overall|classification) accuracy")),
+    Metric("accuracy", "higher", "share", _BINARY, ("accuracy", "acc", "accuracy rate", "(overall|classification) accuracy")),
     Metric(
         "error_rate", "lower", "share", _BINARY,
-        ("error rate", "misclassification rate", "(misclassification|classification) error [rate]", "rate of errors"),
+        ("error rate", "err rate", "misclassification rate", "(misclassification|classification) error [rate]", "rate of errors"),
     ),
     Metric(
         "false_positive_rate", "lower", "share", _BINARY,

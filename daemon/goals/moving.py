@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
 from daemon.goals.metrics import Metric
-from daemon.goals.parts import BoundPart, ChangePart, MovePart, Part, Quantity, Verb, Way
+from daemon.goals.parts import BoundPart, ChangePart, MovePart, Part, Quantity, SidePart, Verb, Way
 
 
 class Step(NamedTuple):
@@ -21,17 +21,21 @@ class Step(NamedTuple):
 def steps_of(parts: Sequence[Part], verbs: AbstractSet[Verb], metric: Metric | None) -> tuple[list[Step], tuple[Part, ...]]:
     """Return the steps that parts say, and the parts that say something else."""
     moves = [part.way for part in parts if isinstance(part, MovePart)]
+    sides = {part.side for part in parts if isinstance(part, SidePart)}
     way: Way | None = moves[0] if len(set(moves)) == 1 else _way_of(verbs)
     steps: list[Step] = []
     others: list[Part] = []
     for part in parts:
         change = part if isinstance(part, ChangePart) else _sized(part, metric, has_move=bool(moves), way=way)
+        if change is not None and sides:
+            change = change._replace(limit="most" if sides == {"ceiling"} else "least")
         if change is not None:
             steps.append(_step(change, change.way or way, metric))
         elif not isinstance(part, MovePart):
             others.append(part)
     if moves and not steps:
         others += [MovePart(one) for one in moves]
+    others = [part for part in others if not (steps and len(sides) == 1 and isinstance(part, SidePart))]
     return steps, tuple(others)
 
 

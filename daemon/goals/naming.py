@@ -18,7 +18,9 @@ METRIC_WORDS: Final = Lexicon[Part]({
 })  # fmt: skip
 _SCORES: Final = frozenset({"score", "scores", "value", "values", "metric"})
 _OF: Final = frozenset({"in", "of", "on", "for", "to", "off", "from"})
-_OWNERS: Final = listed("[the|our|its] [current|production] (champion|model|classifier|system) 's")
+_OWNERS: Final = listed(
+    "overall", "(the|our|its) [current|production] (champion|model|classifier|system) 's",
+)  # fmt: skip
 _SHARES: Final = {"50": "latency_p50", "95": "latency_p95", "99": "latency_p99"}
 _ANSWERS: Final = frozenset({"requests", "predictions", "calls", "responses", "answers", "scores"})
 _TO_BE: Final = frozenset({"must", "should", "shall", "have", "need", "are", "to", "be"})
@@ -36,6 +38,11 @@ def read_metric(reading: Reading, at: int) -> Found[Part] | None:
     place = owner.end if owner else place
     found = METRIC_WORDS.at(reading, place)
     return None if found is None else Found(reading.skip(found.end, _SCORES), found.value)
+
+
+def is_metric_before(reading: Reading, at: int) -> bool:
+    """Whether a metric ends right before a place."""
+    return any(METRIC_WORDS.knows(tuple(token.text for token in reading.tokens[max(0, at - most) : at])) for most in (1, 2, 3))
 
 
 def _answered_at(reading: Reading, at: int) -> Found[Part] | None:

@@ -33,9 +33,10 @@ class Trouble(NamedTuple):
 
 
 class MetricPart(NamedTuple):
-    """Which metric."""
+    """Which metric; `is_described` where it isn't named, so that what may become of a request is part of its description."""
 
     metric: Metric
+    is_described: bool = False
 
 
 class BoundPart(NamedTuple):
@@ -90,9 +91,10 @@ class DenialPart(NamedTuple):
 
 
 class VerbPart(NamedTuple):
-    """What is to be done with the metric."""
+    """What is to be done with the metric; with `is_past` it may be done already, where nothing else says that it is wanted."""
 
     verb: Verb
+    is_past: bool = False
 
 
 class WishPart(NamedTuple):
@@ -119,10 +121,11 @@ class NamedPart(NamedTuple):
 
 
 class CohortPart(NamedTuple):
-    """Which requests. `is_added` where it was joined with `and` to what stands before."""
+    """Which requests. `is_added` where it was joined with `and` to what stands before; `is_scope` where it began with `for`."""
 
     conditions: tuple[Condition, ...]
     is_added: bool = False
+    is_scope: bool = False
 
 
 class HorizonPart(NamedTuple):
@@ -133,16 +136,25 @@ class HorizonPart(NamedTuple):
 
 
 class OverPart(NamedTuple):
-    """What stretch of time a value is counted over."""
+    """What stretch of time a value is counted over; `is_rate` where the same words may say how often: `each month`."""
 
     span: str
+    is_rate: bool = False
 
 
 class CostPart(NamedTuple):
-    """What it may cost. `is_said` where a word says that it is spent, so that it can be nothing else."""
+    """What it may cost.
+
+    `is_said` where a word says that it is spent, so that it can be nothing else; `is_in_all` where one says that it is in all.
+    """
 
     cost: Cost
     is_said: bool = True
+    is_in_all: bool = False
+
+
+class AlsoPart(NamedTuple):
+    """`Also` and `too`: they say nothing, unless they add one cohort to another."""
 
 
 class NothingPart(NamedTuple):
@@ -151,5 +163,5 @@ class NothingPart(NamedTuple):
 
 Part = (
     Trouble | MetricPart | BoundPart | ChangePart | MovePart | SidePart | DenialPart | VerbPart | WishPart | QuestionPart
-    | TargetPart | NamedPart | CohortPart | HorizonPart | OverPart | CostPart | NothingPart
+    | TargetPart | NamedPart | CohortPart | HorizonPart | OverPart | CostPart | AlsoPart | NothingPart
 )  # fmt: skip

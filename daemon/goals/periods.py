@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from daemon.goals.days import MONTHS, around
 from daemon.goals.objective import Period
 from daemon.goals.parts import Trouble
 from daemon.goals.reading import Found, Reading
-from daemon.goals.said.times import DAYS, HALVES, QUARTERS
+from daemon.goals.said.times import DAYS, HALVES, OF_YEAR, QUARTERS
 
 _NO_YEAR = "a day of which year? Write it as 2027-03-31"
+_FURTHEST: Final = dt.timedelta(days=300)
+"""Without a year the next one is meant, unless it is so far ahead that the last one may be."""
 
 
 class _Day(NamedTuple):
@@ -27,7 +29,7 @@ def day_at(reading: Reading, at: int) -> Found[dt.date | Trouble] | None:
     found = _day_at(reading, at)
     if found is None:
         return None
-    return Found(found.end, Trouble("ambiguous_time", _NO_YEAR) if isinstance(found.value, _Day) else found.value)
+    return Found(found.end, _next_day(reading.vocabulary.today, found.value) if isinstance(found.value, _Day) else found.value)
 
 
 def first_day_at(reading: Reading, at: int, last: dt.date) -> Found[dt.date | Trouble] | None:
@@ -35,11 +37,14 @@ def first_day_at(reading: Reading, at: int, last: dt.date) -> Found[dt.date | Tr
     found = _day_at(reading, at)
     if found is None:
         return None
-    return Found(found.end, _date(last.year, found.value) if isinstance(found.value, _Day) else found.value)
+    if not isinstance(found.value, _Day):
+        return Found(found.end, found.value)
+    day = _date(last.year, found.value)
+    return Found(found.end, _date(last.year - 1, found.value) if isinstance(day, dt.date) and day > last else day)
 
 
-def named_at(reading: Reading, at: int) -> Found[Period | Trouble] | None:
-    """Read a year; a half, quarter or month with its year, since without it isn't known which."""
+def named_at(reading: Reading, at: int, *, is_end: bool = False) -> Found[Period | Trouble] | None:
+    """Read a year; a half, quarter or month with its year, or the next one. Of the present one only the end lies ahead."""
     year = year_at(reading, at)
     if year is not None:
         later = named_in(reading, at + 1, year)  # 2027 Q1
@@ -57,8 +62,16 @@ def named_at(reading: Reading, at: int) -> Found[Period | Trouble] | None:
     year = year_at(reading, place)
     if year is not None:
         return Found(place + 1, _period(year, *unnamed.value))
+    if of := OF_YEAR.at(reading, unnamed.end):
+        return Found(of.end, _period(reading.vocabulary.today.year + of.value, *unnamed.value))
     said = reading.tokens[unnamed.end - 1].raw
-    return None if said.casefold() == "may" else Found(unnamed.end, Trouble("ambiguous_time", f"{said} of which year?"))
+    period = _next_named(reading.vocabulary.today, *unnamed.value, is_end=is_end)
+    return None if said.casefold() == "may" else Found(unnamed.end, period or Trouble("ambiguous_time", f"{said} of which year?"))
+
+
+def has_year(reading: Reading, at: int, end: int) -> bool:
+    """Whether a year stands between two places."""
+    return any(year_at(reading, place) is not None for place in range(at, end))
 
 
 def named_in(reading: Reading, at: int, year: int) -> Found[Period] | None:
@@ -90,6 +103,21 @@ def _period(year: int, unit: str, number: int) -> Period:
     if unit == "half":
         return Period(first=dt.date(year, 6 * number - 5, 1), last=around(dt.date(year, 6 * number, 1), "month").last)
     return around(dt.date(year, number if unit == "month" else 3 * number, 1), unit)
+
+
+def _next_named(today: dt.date, unit: str, number: int, *, is_end: bool) -> Period | None:
+    """Return the next half, quarter or month of a name, None where it isn't sure which."""
+    this = _period(today.year, unit, number)
+    if this.first <= today <= this.last:
+        return this if is_end else None
+    later = this if this.first > today else _period(today.year + 1, unit, number)
+    return later if later.first - today <= _FURTHEST else None
+
+
+def _next_day(today: dt.date, day: _Day) -> dt.date | Trouble:
+    days = [one for year in (today.year, today.year + 1) if isinstance(one := _date(year, day), dt.date) and one >= today]
+    is_sure = bool(days) and days[0] - today <= _FURTHEST
+    return days[0] if is_sure else Trouble("ambiguous_time", _NO_YEAR)
 
 
 def _day_at(reading: Reading, at: int) -> Found[dt.date | _Day | Trouble] | None:

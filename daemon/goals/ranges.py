@@ -12,7 +12,7 @@ from daemon.goals.numbers import number_at
 from daemon.goals.parts import Trouble
 from daemon.goals.reading import Found, Lexicon, Reading
 from daemon.goals.said.ranges import BEFORE, BEHIND, DIMENSIONS, JOINTS
-from daemon.goals.words import ARTICLES, CURRENCIES, MILLISECONDS, MINUTES, PER_CENT, POINTS, SPANS
+from daemon.goals.words import ARTICLES, COUNTED_IN, CURRENCIES, MILLISECONDS, MINUTES, PER_CENT, POINTS, SPANS
 from streams.contracts.schema import Column
 from streams.contracts.slices import Condition
 
@@ -46,7 +46,9 @@ class Scale:
         if column.unit is not None:
             unit = column.unit.casefold()
             is_sure = unit not in SPANS and unit not in MINUTES and unit not in MILLISECONDS
-            units = dict.fromkeys((unit, f"{unit}s", *(word for word, one in CURRENCIES.items() if one == column.unit)), is_sure)
+            alike = [word for family in COUNTED_IN if unit in family for word in family]
+            money = [word for word, currency in CURRENCIES.items() if currency == column.unit]
+            units = dict.fromkeys((unit, f"{unit}s", *alike, *money), is_sure)
         for dimension in own if column.unit is None else ():
             units |= dict.fromkeys(dimension.also, False) | dict.fromkeys(dimension.units, True)
         self.units = Lexicon(units)
@@ -70,7 +72,7 @@ class Scale:
     def range_at(self, reading: Reading, at: int) -> Found[Range] | None:
         """Read a range, the column of which stands elsewhere."""
         before = BEFORE.at(reading, at)
-        number = self._number(reading, before.end if before else at)
+        number = self.number_at(reading, before.end if before else at)
         if number is None:
             return None
         value, has_unit = number.value
@@ -80,16 +82,20 @@ class Scale:
         behind = BEHIND.at(reading, number.end)
         if before is None and behind is not None and behind.value == "low" and not _is_of_metric(reading, number.end):
             end, number = "low", Found(behind.end, number.value)
+        if reading.is_one_of(at, {"between"}):  # between 18 and under 30
+            both = self._up_to(reading, Found(number.end, Range(low=value, has_unit=has_unit)))
+            return both if both.value.high is not None else Found(both.end, Range(trouble=self.refused, has_unit=has_unit))
         if end == "other":
             return Found(number.end, Range(trouble=self.refused, has_unit=has_unit))
-        return self._up_to(reading, Found(number.end, Range(low=value, has_unit=has_unit)))
+        end_of = behind.end if before is not None and behind is not None and behind.value == "low" else number.end
+        return self._up_to(reading, Found(end_of, Range(low=value, has_unit=has_unit)))
 
     def _up_to(self, reading: Reading, low: Found[Range]) -> Found[Range]:
         """Read where a range ends that has begun, which it needn't."""
         joints = JOINTS.at(reading, low.end)
-        below = BEFORE.at(reading, joints.end if joints else low.end)
+        below = BEFORE.at(reading, joints.end) if joints else None
         if below is not None and below.value == "high":
-            high = self._number(reading, below.end)
+            high = self.number_at(reading, below.end)
             if high is not None and not _is_of_metric(reading, high.end):
                 has_unit = low.value.has_unit or high.value[1]
                 return Found(high.end, low.value._replace(high=high.value[0], has_unit=has_unit))
@@ -112,16 +118,16 @@ class Scale:
         """Read `18 <= age < 25`, of which the first number and the column are found."""
         ends = {_FIRST.get(reading.tokens[first.end].text, "other"): first.value}
         sign = reading.token(column_end)
-        second = number_at(reading, column_end + 1) if sign is not None and sign.text in SIGNS else None
+        second = self.number_at(reading, column_end + 1) if sign is not None and sign.text in SIGNS else None
         if sign is None or second is None:
             return Found(column_end, self._chain(ends))
         end = _SECOND.get(sign.text, "other")
-        return Found(second.end, self._chain({**ends, end if end not in ends else "other": second.value.value}))
+        return Found(second.end, self._chain({**ends, end if end not in ends else "other": second.value[0]}))
 
     def _chain(self, ends: dict[str, float]) -> Range:
         return Range(trouble=self.refused) if "other" in ends else Range(low=ends.get("low"), high=ends.get("high"))
 
-    def _number(self, reading: Reading, at: int) -> Found[tuple[float, bool]] | None:
+    def number_at(self, reading: Reading, at: int) -> Found[tuple[float, bool]] | None:
         """Read a number, which may be negative, with the column's unit or none."""
         ahead = self.units.at(reading, at) if self.is_money else None
         number = number_at(reading, ahead.end if ahead else at)

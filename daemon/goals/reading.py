@@ -35,8 +35,10 @@ class Reading(NamedTuple):
 
     def is_one_of(self, at: int, options: Iterable[str]) -> bool:
         """Whether a word or sign is one of some."""
-        token = self.token(at)
-        return token is not None and token.kind in {"word", "sign"} and token.text in options
+        if not 0 <= at < len(self.tokens):
+            return False
+        token = self.tokens[at]
+        return token.text in options and token.kind in {"word", "sign"}
 
     def skip(self, at: int, options: Iterable[str]) -> int:
         """Return the place behind all words and signs of some; behind the first few of very many, which nobody says."""

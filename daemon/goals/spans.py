@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
+from daemon.goals.naming import METRIC_WORDS
 from daemon.goals.numbers import number_at
 from daemon.goals.parts import OverPart, Part, Trouble
 from daemon.goals.reading import Found, Reading
-from daemon.goals.said.times import BY_TURNS, CADENCE, HOW_OFTEN, IN_WINDOWS, LOOSE, MOVING, OVER, ROLLING, SURE, WINDOWS
+from daemon.goals.said.times import (
+    AT_A_TIME,
+    BY_TURNS,
+    CADENCE,
+    HOW_OFTEN,
+    IN_WINDOWS,
+    LOOSE,
+    MOVING,
+    OVER,
+    RATES,
+    ROLLING,
+    SURE,
+    WINDOWS,
+)
 from daemon.goals.words import ARTICLES, SPANS
 
 MOST_UNITS: Final = 9_999
@@ -19,18 +33,31 @@ def read_over(reading: Reading, at: int) -> Found[Part] | None:
     """Read what stretch of time a value of the metric is counted over."""
     if turns := BY_TURNS.at(reading, at):
         return Found(turns.end, OverPart(f"1 {turns.value}"))
+    return _before_metric(reading, at) or _stretch(reading, at)
+
+
+def _before_metric(reading: Reading, at: int) -> Found[Part] | None:
+    """Read `30-day` of `30-day recall`."""
+    span = _span_at(reading, at) if number_at(reading, at) is not None else None
+    return None if span is None or METRIC_WORDS.at(reading, span.end) is None else Found(span.end, OverPart(span.value))
+
+
+def _stretch(reading: Reading, at: int) -> Found[Part] | None:
+    is_rate = reading.is_one_of(at, RATES)
     sure, over = SURE.at(reading, at), OVER.at(reading, at)
     begin = sure.end if sure else over.end if over else reading.skip(at, IN_WINDOWS)
     place = reading.skip(begin, ROLLING | ARTICLES)
     if (often := _often(reading, place)) is not None:
-        return often
+        return Found(often.end, OverPart(often.value, is_rate))
     span = _span_at(reading, place)
     if span is None or _is_cadence(reading, at, place, span.end):
         return None
     end = reading.skip(span.end, ROLLING | WINDOWS)
+    behind = AT_A_TIME.at(reading, end) if over is not None else None
     is_rolling = _has(reading, begin, place, ROLLING - LOOSE) and (begin == at or over is not None)
-    if sure is not None or is_rolling or _has(reading, span.end, end, WINDOWS | MOVING):
-        return Found(end, OverPart(span.value))
+    is_window = _has(reading, place, place + 1, WINDOWS)  # in windows of 14 days
+    if sure is not None or behind is not None or is_rolling or is_window or _has(reading, span.end, end, WINDOWS | MOVING):
+        return Found(behind.end if behind else end, OverPart(span.value, is_rate))
     if over is None:
         return None
     counted_over, lasts = f"over any {span.value}", f"for the next {span.value}"
@@ -43,13 +70,13 @@ _MONEY: Final = frozenset(
 )
 
 
-def _often(reading: Reading, at: int) -> Found[Part] | None:
+def _often(reading: Reading, at: int) -> Found[str] | None:
     """Read `weekly`, `on a monthly basis`."""
     place = reading.skip(at, {"on"} | ARTICLES)
     token = reading.token(place)
     if token is None or token.kind != "word" or token.text not in HOW_OFTEN or reading.is_one_of(place + 1, _MONEY):
         return None
-    return Found(reading.skip(place + 1, ROLLING | WINDOWS), OverPart(f"1 {HOW_OFTEN[token.text]}"))
+    return Found(reading.skip(place + 1, ROLLING | WINDOWS), f"1 {HOW_OFTEN[token.text]}")
 
 
 def _has(reading: Reading, at: int, end: int, words: frozenset[str]) -> bool:

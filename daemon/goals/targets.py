@@ -8,7 +8,20 @@ from daemon.goals.naming import METRIC_WORDS
 from daemon.goals.parts import NamedPart, NothingPart, Part, TargetPart, Trouble
 from daemon.goals.patterns import forms
 from daemon.goals.reading import Found, Lexicon, Reading, words_of
-from daemon.goals.said.predictions import ASKS, CHANCE, CHANCES, CREATES, FOR, KINDS, PASSIVE, PREDICTED, PREDICTS, WHO, WILL
+from daemon.goals.said.predictions import (
+    ASKS,
+    CHANCE,
+    CHANCES,
+    CREATES,
+    FOR,
+    GOING,
+    KINDS,
+    PASSIVE,
+    PREDICTED,
+    PREDICTS,
+    WHO,
+    WILL,
+)
 from daemon.goals.said.verbs import WANTED
 from daemon.goals.vocabulary import Vocabulary
 from daemon.goals.words import ARTICLES, PLAIN_NOUNS
@@ -17,7 +30,10 @@ _WHETHER: Final = frozenset({"which", "whether", "if", "who", "that", "of"})
 _LISTING: Final = frozenset({",", "and", "or"})
 _LEADING: Final = frozenset({"for", "in", "on", "of", "with"}) | ARTICLES
 _WHO: Final = frozenset({"who", "that", "which"})
-_MOST_BETWEEN: Final = 8
+_WHICH: Final = frozenset({"which", "whether", "who"})
+_LIKELY: Final = frozenset({"likely", "potential", "probable", "future", "upcoming", "expected", "imminent"})
+_REAL: Final = ARTICLES | {"actual", "actually", "real", "really", "all"}
+_MOST_BETWEEN: Final = 14
 
 
 class Names:
@@ -25,12 +41,16 @@ class Names:
 
     Args:
         vocabulary: which targets and models there are.
+
+    Attributes:
+        aliases: columns by what people call what becomes of a request, `churn` or `churners`.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         aliases = {form: column for name, column in vocabulary.targets.items() for form in _forms(name)}
         self._targets = Lexicon({**aliases, **vocabulary.known_targets})
-        self._aliases = Lexicon(aliases)
+        self.aliases = Lexicon(aliases)
+        self._named = dict(vocabulary.targets)
         self._own = _model_phrases((vocabulary.model,))
         self._others = _model_phrases(vocabulary.others)
         self._model = words_of(vocabulary.model)
@@ -39,21 +59,55 @@ class Names:
         """Read what is to be predicted."""
         if predicts := PREDICTS.at(reading, at):
             return self._columns(reading, predicts.end)
-        if reading.is_one_of(at, PREDICTED) and (reading.is_one_of(at - 1, PASSIVE) or self._aliases.at(reading, at - 1)):
+        if reading.is_one_of(at, PREDICTED) and (reading.is_one_of(at - 1, PASSIVE) or self.aliases.at(reading, at - 1)):
             return Found(at + 1, TargetPart(()))
+        hows = range(max(0, at - _MOST_BETWEEN), at)
+        is_how = any(reading.is_one_of(one, {"how"}) and self._how(reading, one + 1) for one in hows)
+        if is_how and (going := GOING.at(reading, at)):  # how late are parcels going to be
+            return Found(going.end, TargetPart(()))
+        if reading.is_one_of(at, {"how"}) and (column := self._how(reading, at + 1)) is not None:
+            return Found(_past_rows(reading, at + 2), TargetPart((column,)))
         creates = CREATES.at(reading, at)
-        if creates is not None and (created := self._created(reading, creates.end)) is not None:
-            return created
+        created = None if creates is None else self._created(reading, creates.end)
+        return created or self._asked(reading, at) or self._who(reading, at)
+
+    def _asked(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `tell us which`, `spot likely churners`, and `which` apart from who is to tell."""
         asks = ASKS.at(reading, at)
-        if asks is not None and (reading.is_one_of(asks.end, _WHETHER) or self._is_ahead(reading, asks.end, _MOST_BETWEEN)):
-            return self._columns(reading, asks.end)
-        return self._who(reading, at)
+        if asks is None:
+            is_asked = (
+                reading.is_one_of(at, _WHICH) and self._is_asked(reading, at) and self._is_ahead(reading, at, _MOST_BETWEEN)
+            )
+            return Found(at + 1, TargetPart(())) if is_asked else None
+        named = self._columns(reading, asks.end)
+        is_named = named.end > reading.skip(asks.end, _WHETHER) or reading.is_one_of(asks.end, _WHETHER)
+        if is_named or self._is_ahead(reading, asks.end, _MOST_BETWEEN):
+            return named
+        column = self._how(reading, asks.end + 1) if reading.is_one_of(asks.end, {"how"}) else None
+        if column is not None:
+            return Found(_past_rows(reading, asks.end + 2), TargetPart((column,)))
+        return Found(asks.end, TargetPart(())) if self._is_apart(reading, asks.end) else None
+
+    def _is_apart(self, reading: Reading, at: int) -> bool:
+        """Whether what is asked for follows soon: `let us know in advance who churns`, `know a week in advance how late`."""
+        return any(
+            (reading.is_one_of(place, {"who"}) and self.read_named(reading, place) is not None)
+            or (reading.is_one_of(place, {"how"}) and self._how(reading, place + 1) is not None)
+            for place in range(at, at + _MOST_BETWEEN)
+        )
+
+    def _is_asked(self, reading: Reading, at: int) -> bool:
+        """Whether what asks for a prediction stands before: `tell us 14 days in advance which`."""
+        before = range(max(0, at - _MOST_BETWEEN), at)
+        return any(ASKS.at(reading, place) is not None or PREDICTS.at(reading, place) is not None for place in before)
 
     def read_named(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read the name of what can be predicted, apart from the verb."""
         will = WILL.at(reading, reading.skip(at, _WHO)) or CHANCES.at(reading, at)
-        place = reading.skip(will.end if will else at, ARTICLES)
-        found = self._aliases.at(reading, place)
+        place = reading.skip(will.end if will else reading.skip(at, _WHO), _REAL)
+        if reading.is_one_of(place, PLAIN_NOUNS) and self.aliases.at(reading, place + 1) is not None:
+            place += 1  # customer churn
+        found = self.aliases.at(reading, place)
         return (
             None if found is None else Found(CHANCE.past(reading, found.end), NamedPart(found.value, reading.tokens[place].raw))
         )
@@ -71,6 +125,11 @@ class Names:
         if at == 0 and tuple(token.text for token in reading.tokens[:end]) == self._model and reading.is_one_of(end, {":"}):
             return Found(end + 1, NothingPart())
         return None
+
+    def _how(self, reading: Reading, at: int) -> str | None:
+        """Return the column that `how late` asks for, where only one that is to be predicted has the word in its name."""
+        columns = {column for column in self._named.values() if reading.is_one_of(at, column.casefold().split("_"))}
+        return columns.pop() if len(columns) == 1 else None
 
     def _created(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `a churn model`, `a model that can tell who will churn`: what is to be made, with what it predicts."""
@@ -123,14 +182,20 @@ class Names:
 
     def _target_at(self, reading: Reading, at: int) -> Found[str] | None:
         """Return the column that is meant by `which customers will churn`, or by its name."""
-        place = reading.skip(at, ARTICLES | {"our", "all", "those"})
+        place = reading.skip(at, ARTICLES | _LIKELY | {"our", "all", "those"})
         place = CHANCES.past(reading, place)
         found = self._targets.at(reading, reading.skip(place, ARTICLES))
         if found is None:
-            place = reading.skip(place, PLAIN_NOUNS | ARTICLES | _WHO | {"'s"})
+            place = reading.skip(place, PLAIN_NOUNS | ARTICLES | _WHO | {"'s", "they"})
             will = WILL.at(reading, place)
             found = self._targets.at(reading, will.end if will else place)
         return None if found is None else Found(CHANCE.past(reading, found.end), found.value)
+
+
+def _past_rows(reading: Reading, at: int) -> int:
+    """Return the place behind `will parcels` of `how late will parcels be`, the place itself where no rows are named."""
+    noun = reading.skip(at, ARTICLES | {"will", "are", "is", "our", "all"})
+    return noun + 1 if reading.is_one_of(noun, PLAIN_NOUNS) else at
 
 
 def _forms(name: str) -> list[str]:

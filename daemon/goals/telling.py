@@ -33,6 +33,7 @@ def phrase(objective: Objective) -> str:
     elif objective.horizon is not None:
         parts.append(f"within {objective.horizon}")
     per = f" per {objective.cost.per}" if objective.cost is not None and objective.cost.per else ""
+    per = per or (" in all" if objective.over is not None else "")  # which could be how often it is spent
     return ", ".join([" ".join(parts), *(f"{cap}{per}" for cap in _caps(objective.cost))])
 
 

@@ -24,7 +24,16 @@ _ALIKE: Final[dict[int, int | str]] = {
     ord("—"): " ; ",
     ord("…"): ".",
 }
-_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(?![0-9A-Za-z-])")
+_SHORT: Final = {
+    re.compile(r"\bw/o\b", re.IGNORECASE): "without",
+    re.compile(r"\b(hereby|herewith)\s", re.IGNORECASE): "",
+    re.compile(r"\bw/(?=[\s\w])", re.IGNORECASE): "with ",
+    re.compile(r"\b(vs|approx|min|max|avg)\.(?=\s)", re.IGNORECASE): r"\1",
+    re.compile(r"\b(who|that|which|they|it)'ll\b", re.IGNORECASE): r"\1 will",
+    re.compile(r"\bwho's(?= \w+ to\b)", re.IGNORECASE): "who is",
+}
+"""What people write short, and how it is written in full."""
+_DAY = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})(?![0-9A-Za-z-])")
 _OTHER_DAY = re.compile(r"(?:([0-9]{1,4})/([0-9]{1,2})/([0-9]{1,4})|([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{2,4}))(?![0-9]|\.[0-9])")
 _ORDINAL = re.compile(r"[0-9]{1,3}(?:st|nd|rd|th)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"-?(?:[0-9]+(?:[.,'][0-9]+)*|\.[0-9]+)")
@@ -67,6 +76,8 @@ def tokens_of(sentence: str) -> tuple[Token, ...] | Finding:
     if hidden:
         return Finding("control_character", f"character {hidden[0] + 1} can't be seen or printed; write the sentence without it")
     text = unicodedata.normalize("NFC", sentence).translate(_ALIKE)
+    for short, long in _SHORT.items():
+        text = short.sub(long, text)
     tokens = tuple(_tokens(text))
     return tokens or Finding("empty", "nothing was said")
 

@@ -14,6 +14,8 @@ from daemon.goals.reading import Found, Lexicon, Reading
 from daemon.goals.said.verbs import EXTRA, GAINS, HALVES, LOSES, RISE, SAVES, TAKES
 from daemon.goals.words import ARTICLES
 
+_LETS: Final = frozenset({"accept", "accepting", "tolerate", "tolerating", "allow", "allowing", "permit"})
+_MOST_BEFORE: Final = 4
 _OF: Final = frozenset({"of", "in", "on", "off", "from"})
 _TRADES: Final[tuple[tuple[Lexicon[str], Way], ...]] = ((GAINS, "up"), (SAVES, "down"), (TAKES, "down"), (LOSES, "worse"))
 _UNITS_SAVED: Final = frozenset({"points", "ms", "own", "%", "relative"})
@@ -74,7 +76,7 @@ def _more(reading: Reading, at: int) -> Found[Amount] | None:
 
 def _halves(reading: Reading, at: int) -> Found[Part] | None:
     halves = HALVES.at(reading, at)
-    return None if halves is None else Found(halves.end, ChangePart(Quantity(50.0, "%"), "least", "down"))
+    return None if halves is None else Found(halves.end, ChangePart(Quantity(50.0, "relative"), "least", "down"))
 
 
 def _noun(reading: Reading, at: int) -> Found[Part] | None:
@@ -83,7 +85,14 @@ def _noun(reading: Reading, at: int) -> Found[Part] | None:
     if rise is None or not reading.is_one_of(rise.end, {"in", "of", "by"}):
         return None
     found = amount_at(reading, rise.end + 1)
+    is_let = any(reading.is_one_of(place, _LETS) for place in range(max(0, at - _MOST_BEFORE), at))
+    if found is not None and is_let and rise.value in {"down", "up", "worse"} and found.value.limit == "least":
+        found = found._replace(value=found.value._replace(limit="most"))  # we accept a drop of 2 points
     if found is not None and is_step(reading, found.value.quantity):
-        return None if found.value.limit == "more" else Found(found.end, sized(found.value, rise.value))
+        is_more = found.value.limit == "more"
+        part = (
+            ChangePart(found.value.quantity, "most", rise.value, needs_denial=True) if is_more else sized(found.value, rise.value)
+        )
+        return Found(found.end, part)
     place = reading.skip(rise.end, {"in", "of"} | ARTICLES | {"our"})
     return Found(place, MovePart(rise.value)) if METRIC_WORDS.at(reading, place) else None

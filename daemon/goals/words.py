@@ -41,15 +41,16 @@ MILLISECONDS: Final[dict[str, float]] = {
 
 COUNTED_IN: Final = (
     frozenset({"minute", "minutes", "min", "mins"}), frozenset({"hour", "hours", "hr", "hrs", "h"}), frozenset({"day", "days"}),
-    frozenset({"euro", "euros", "eur", "€"}), frozenset({"dollar", "dollars", "usd", "$"}), frozenset({"kg", "kilogram",
-    "kilograms"}),
+    frozenset({"euro", "euros", "eur", "€"}), frozenset({"dollar", "dollars", "usd", "$"}),
+    frozenset({"kg", "kgs", "kilo", "kilos", "kilogram", "kilograms"}),
     frozenset({"km", "kilometre", "kilometres", "kilometer", "kilometers"}),
 )  # fmt: skip
 """Units that an error of a regression may be said in, by what people write."""
 
 CURRENCIES: Final[dict[str, Currency]] = {
     "€": "EUR", "eur": "EUR", "euro": "EUR", "euros": "EUR", "$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD",
-    "£": "GBP", "gbp": "GBP", "pound": "GBP", "pounds": "GBP", "chf": "CHF", "franc": "CHF", "francs": "CHF",
+    "bucks": "USD",
+    "£": "GBP", "gbp": "GBP", "pound": "GBP", "pounds": "GBP", "quid": "GBP", "chf": "CHF", "franc": "CHF", "francs": "CHF",
 }  # fmt: skip
 """Dollars are those of the United States, francs those of Switzerland; the read-back says so."""
 
@@ -64,21 +65,41 @@ NEGATIONS: Final = frozenset({
 })  # fmt: skip
 """Words that turn the meaning of others around: one that belongs to nothing that was recognised is told as such."""
 
-PLAIN_NOUNS: Final = frozenset({
-    "customer", "customers", "user", "users", "client", "clients", "account", "accounts", "subscriber", "subscribers", "member",
-    "members", "shopper", "shoppers", "buyer", "buyers", "consumer", "consumers", "household", "households",
-    "person", "persons", "people", "individual", "individuals", "folk", "folks", "request", "requests", "order",
-    "orders", "purchase", "purchases", "parcel", "parcels", "package", "packages", "shipment", "shipments", "delivery",
-    "deliveries", "consignment", "consignments", "item", "items", "transaction", "transactions", "payment", "payments", "session",
-    "sessions", "contract", "contracts", "event", "events", "record", "records", "case", "cases", "row", "rows",
+NOUN_FAMILIES: Final = (
+    frozenset({
+        "customer", "customers", "user", "users", "client", "clients", "account", "accounts", "subscriber", "subscribers",
+        "member", "members", "shopper", "shoppers", "buyer", "buyers", "consumer", "consumers", "household", "households",
+        "person", "persons", "people", "individual", "individuals", "folk", "folks",
+    }),
+    frozenset({"order", "orders", "purchase", "purchases", "transaction", "transactions", "payment", "payments"}),
+    frozenset({
+        "parcel", "parcels", "package", "packages", "shipment", "shipments", "delivery", "deliveries", "consignment",
+        "consignments", "item", "items", "route", "routes", "trip", "trips", "tour", "tours",
+    }),
+    frozenset({
+        "request", "requests", "session", "sessions", "contract", "contracts", "event", "events", "record", "records", "case",
+        "cases", "row", "rows",
+    }),
+)  # fmt: skip
+PLAIN_NOUNS: Final = frozenset[str]().union(*NOUN_FAMILIES)
+"""What rows are called, in families of words for the same. The word itself chooses none of them: without a condition or `all` a
+cohort isn't understood."""
+
+VAGUE_NOUNS: Final = frozenset({"traffic", "data", "stuff", "things"})
+"""Behind a name that stands for a range they may say something else: `under heavy traffic`, `on new data`."""
+
+NOT_ROWS: Final = frozenset({
+    "goal", "goals", "target", "targets", "objective", "objectives", "aim", "requirement", "requirements", "request", "idea",
+    "point", "plan", "ambition", "expectation", "ask", "wish", "task", "rule", "policy", "slo", "sla", "kpi", "okr", "budget",
+    "team", "model", "models", "metric", "metrics", "training", "gpu", "department", "cost", "costs", "scope", "note",
+    "condition", "contract",
 })  # fmt: skip
-"""What rows are called. The word itself chooses none of them: without a condition or `all` a cohort isn't understood."""
+"""Behind a bare value they say what else it is of: `our basic requirement` is none of customers on the plan `basic`."""
 
 NOUNS: Final = PLAIN_NOUNS | {
-    "population", "traffic", "base", "clientele", "everyone", "everybody", "everything", "anyone", "anybody", "anything", "those",
-    "ones", "data", "stuff", "things", "goods", "area", "areas", "zone", "zones", "place", "places", "market", "markets",
-    "territory",
-    "territories", "resident", "residents",
+    "population", "traffic", "base", "clientele", "everyone", "everybody", "everything", "anyone", "anybody", "anything",
+    "those", "ones", "data", "stuff", "things", "goods", "area", "areas", "zone", "zones", "place", "places", "market",
+    "markets", "territory", "territories", "resident", "residents",
 }  # fmt: skip
 """What stands where rows could: several of them, or where they are."""
 

@@ -12,6 +12,7 @@ _MODEL: Final = (
 STANDS: Final = listed(
     "today 's [value|level|result|score|figure|champion|model]", "(today|now)", "[the|its] current [value|level|score|figure]",
     "the present (value|level)", f"{_MODEL} ['s] [value|level|score|result]",
-    "where (it|the champion|the metric) (is|stands) [now|today]",
-    "where we (are|stand) [now|today]", "what (it is|we have) (now|today)", "[what] the champion (has|achieves|reaches|scores)",
+    "where (it|the champion|the metric) (is|stands) [now|today|at present|currently]",
+    "the current (champion|model|incumbent)", "where we (are|stand) [now|today]",
+    "[what] (it is|we have|they are) (now|today|currently)", "[what] the champion (has|achieves|reaches|scores)",
 )  # fmt: skip

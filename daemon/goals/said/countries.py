@@ -1,4 +1,4 @@
-"""Countries and what belongs to them, by the codes of ISO 3166: `Germany (DE)` names one country twice."""
+"""Countries and what belongs to them, by the codes of ISO 3166, which columns of countries hold."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ _NAMES: Final[dict[str, str]] = {
     "SE": "sweden|swedish",
     "SG": "singapore|singaporean", "SI": "slovenia|slovenian", "SK": "slovakia|slovak", "TH": "thailand|thai",
     "TR": "turkey|turkish",
-    "TW": "taiwan|taiwanese", "UA": "ukraine|ukrainian", "US": "united states|usa|america|united states of america",
+    "TW": "taiwan|taiwanese", "UA": "ukraine|ukrainian", "US": "united states|usa|united states of america",
     "VN": "vietnam|vietnamese",
     "ZA": "south africa|south african",
 }  # fmt: skip
 
-COUNTRIES: Final = Lexicon({name: code for code, names in _NAMES.items() for name in names.split("|")})
+COUNTRIES: Final = Lexicon({
+    form: code for code, names in _NAMES.items() for name in names.split("|")
+    for form in ((name, f"{name}s") if name.endswith(("an", "ian", "i")) else (name,))
+})  # fmt: skip

@@ -14,22 +14,25 @@ CHAIN: Final = Lexicon[Link]({
     **meaning("duty", "(has|have|need|needs) to"),
     **meaning("leave", "(may|can|could|might)", "(is|are|be) (allowed|permitted|free) to", "(allowed|permitted) to"),
     **meaning(
-        "not",
-        "not", "never", "never ever", "not ever", "(cannot|can't|can not)", "(don't|doesn't|do not|does not)",
-        "(mustn't|shouldn't|won't|shan't|isn't to|aren't to|oughtn't to|ought not to|ought never to)", "no longer", "never again",
-        "under no (circumstance|circumstances|condition|conditions)", "in no (case|event|way|circumstances)",
+        "not", "not", "never", "never ever", "not ever", "(didn't|did not|wouldn't|would not)", "not once",
+        "(cannot|can't|can not)", "(don't|doesn't|do not|does not)",
+        "(mustn't|shouldn't|won't|shan't|isn't to|aren't to|oughtn't to|ought not to|ought never to)", "no longer",
+        "never again", "under no (circumstance|circumstances|condition|conditions)", "in no (case|event|way|circumstances)",
         "at no (time|point|moment|stage|point in time)", "on no account", "by no means", "not at any (time|point|moment)",
         "not under any circumstances", "not in any (case|event)", "(isn't|aren't) (allowed|permitted) to",
     ),
     **meaning(
-        "more",
-        "ever", "even", "is", "are", "at any (time|point|moment)", "under any circumstances", "in any (case|event)", "do", "does",
-        "be (allowed|permitted) to", "again", "then", "also", "will", "would",
+        "more", "[,] at any time ,", ", at any time [,]", ", under any circumstances ,", "ever", "even", "is", "are",
+        "at any (time|point|moment)", "under any circumstances", "in any (case|event)",
+        "do", "does", "be (allowed|permitted) to", "again", "then", "also", "will", "would",
         "(we|it|they|this|the model|our model|retraining|the retraining|the challenger|any challenger|the new model|a new model)",
     ),
     **meaning("always", "(always|constantly|consistently|continuously|permanently|reliably|at all times)"),
 })  # fmt: skip
 """Words that stand before a verb, one after the other: `should under no circumstances ever`."""
+
+TOLD: Final = frozenset({"didn't", "did", "wouldn't"})
+"""Of these words those that tell what was or might be, where nothing says that it is wished."""
 
 LETS: Final = listed(
     *forms("let", "allow", "accept", "tolerate", "permit", "risk", "stand for", "put up with", "live with", "settle for",
@@ -42,8 +45,8 @@ LETS: Final = listed(
 
 PREVENTS: Final = listed(
     *forms("avoid", "prevent", "stop", "prohibit", "rule out", "forbid", "guard against", "protect against", "steer clear of"),
-    "no to",
-    "(zero|no) tolerance for", "protect us (from|against)",
+    "(nobody|no one|none of us) (wants|likes|accepts|needs|should) [to see|to have|to get|to let]",
+    "no to", "(zero|no) tolerance for", "protect us (from|against)",
 )  # fmt: skip
 
 FRONTED: Final = listed(
@@ -59,6 +62,6 @@ BEHIND: Final = listed(
     "|tolerated"
     "|tolerable|accepted|an option|acceptable to us|acceptable for us|good enough)",
     "(must not|must never|should not|should never|shall not|shall never|may not|may never|cannot|can not|can't|mustn't|shouldn't)"
-    " (happen|occur|be tolerated|be accepted|be allowed|be permitted)",
-    "(won't|will not) (do|be tolerated|be accepted)", "(must|should|shall|is to|are to|has to|needs to) be (avoided|prevented)",
+    " (happen|occur|be tolerated|be accepted|be allowed|be permitted)", "(won't|will not) (do|be tolerated|be accepted)",
+    "(must|should|shall|is to|are to|has to|needs to) be (avoided|prevented)",
 )  # fmt: skip

@@ -10,7 +10,8 @@ from daemon.goals.reading import Lexicon, listed, meaning
 PREDICTS: Final = listed(
     *forms("predict", "forecast", "estimate", "anticipate", "foresee"),
     "(prediction|predictions|forecast|forecasts) [of|for|about]",
-    "(estimate|estimates|predictor|predictors|early warning|early warnings) (of|for|about)", "(predictor|predictors)",
+    "(estimate|estimates|predictor|predictors|early warning|early warnings|heads up|warning|warnings) (of|for|about|on)",
+    "(predictor|predictors)",
 )  # fmt: skip
 """Verbs and nouns of predicting; what is predicted stands behind them, before them or apart."""
 
@@ -19,19 +20,22 @@ PASSIVE: Final = frozenset({"be", "being", "get", "is", "are"})
 """`is to be predicted`, but not `predicted churn`, which speaks of what was."""
 
 ASKS: Final = listed(
-    "(tell|show) [me|us]",
-    "(know|find out|say|identify|flag|spot|detect|find|determine|single out|work out|list) [all|the|all the|those]",
-    "(give|send|get) (me|us) [a list of|the list of] [all|the]",
+    "(tell|show) [me|us]", "(warn|alert) (me|us) (of|about)", "let (me|us) know", "[estimate|predict|tell me|tell us] how likely",
+    "see (which|who|whether)",
+    "(know|learn|find out|say|identify|flag|spot|detect|find|determine|single out|work out|list) [all|the|all the|those]",
+    "(give|send|get) (me|us|my team|our team) [a list of|the list of] [all|the]",
+    "be (told|informed|warned|notified) [of|about]",
 )  # fmt: skip
 """Verbs that ask for a prediction where a target follows."""
 
 CREATES: Final = listed(
     "(create|build|train|develop|produce|make|fit|set up|provide|design|deliver) [me|us] [a|an|another] [new]",
-    "(give|get|send) (me|us) [a|an|another] [new]", "(want|need|needs|like|require) [a|an|another] [new]", "(a|an|another) [new]",
+    "(give|get|send) (me|us|my team|our team) [a|an|another] [new]", "(want|need|needs|like|require) [a|an|another] [new]",
+    "(a|an|another) [new]",
 )  # fmt: skip
 KINDS: Final = Lexicon[str]({
-    **meaning("model", "(model|classifier|predictor|regressor)"),
-    **meaning("several", "(prediction|predictions|forecast|forecasts|forecaster|estimate|estimates)"),
+    **meaning("model", "(model|classifier|predictor|regressor|something|tool|system|service)"),
+    **meaning("several", "(list|lists|watchlist|scores|prediction|predictions|forecast|forecasts|forecaster|estimate|estimates)"),
 })  # fmt: skip
 """What is made: a model that predicts, or its predictions."""
 
@@ -44,14 +48,16 @@ FOR: Final = listed(
 )  # fmt: skip
 """What links a model to what it predicts."""
 
+GOING: Final = listed("[are|is] (going to|expected to|likely to) be", "[are|is] going to (arrive|come|get there)")
+"""Behind `how late parcels`."""
+
 WHO: Final = listed("who", "which [of] [our|the|my]", "what", "whose", "which ones of [our|the]")
 
 WILL: Final = listed(
-    "(will|would|might|may|could)", "(is|are) (going|likely|about|expected) to", "likely to", "(is|are) at risk (of|to)",
-    "at risk (of|to)",
-    "(is|are) prone to", "prone to", "(is|are) in danger of", "in danger of", "(is|are) set to",
-    "(is|are) (threatening|bound) to",
-    "to",
+    "(will|would|might|may|could)", "(is|are) (going|likely|about|expected) to", "(is|are) to", "likely to",
+    "(is|are) at risk (of|to)",
+    "at risk (of|to)", "(is|are) prone to", "prone to", "(is|are) in danger of", "in danger of", "(is|are) set to",
+    "(is|are) (threatening|bound) to", "to",
 )  # fmt: skip
 
 CHANCES: Final = listed(

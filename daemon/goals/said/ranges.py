@@ -10,41 +10,36 @@ End = Literal["low", "high", "other"]
 
 BEFORE: Final = Lexicon[End]({
     **meaning(
-        "low",
-        "at [the very] least", "from", "(no|not) (less|lower|fewer|smaller|younger|lighter|shorter|cheaper) than",
-        "not (below|under)",
-        "starting (at|from)", ">=", "≥", "=>", "a minimum of", "minimum [of]", "min", "at or (above|over)", "(above|over) or at",
-        "(greater|more|higher) than or equal to", "equal to or (greater|more|higher|above) than", "upwards of",
+        "low", "at [the very] least", "from", "(no|not) (less|lower|fewer|smaller|younger|lighter|shorter|cheaper) than",
+        "not (below|under)", "(aren't|isn't|are not|is not|not) (younger|lighter|cheaper|shorter|lower|below|under) [than]",
+        "starting (at|from)", ">=", "≥", "=>", "a minimum of", "minimum [of]", "min", "at or (above|over)",
+        "(above|over) or (at|equal to)", "(greater|more|higher|older|heavier|longer) than or equal to",
+        "equal to or (greater|more|higher|above) than",
+        "upwards of",
     ),
     **meaning(
-        "high",
-        "[strictly] (below|under|beneath)", "[strictly] (less|lower|smaller|fewer) than",
-        "(younger|lighter|cheaper|shorter) than", "<",
-        "up to (below|under)", "up to but (not|excluding) [including]", "to (below|under)",
+        "high", "[strictly] (below|under|beneath)", "[strictly] (less|lower|smaller|fewer) than",
+        "(younger|lighter|cheaper|shorter) than", "[but] not yet", "<", "up to (below|under)",
+        "up to but (not|excluding) [including]",
+        "to (below|under)",
     ),
     **meaning(
-        "other",
-        "(above|over|beyond|past)", "(more|greater|higher|larger|bigger|older|heavier|longer) than", ">", "at most",
-        "up to [and including]",
-        "(no|not) (more|older|heavier|longer|higher|greater|larger) than", "<=", "≤", "=<", "between", "=", "==", "equal to",
-        "equals",
-        "!=", "not", "(maximum|max) [of]", "a maximum of", "at or (below|under)", "exactly",
+        "other", "(above|over|beyond|past)", "(more|greater|higher|larger|bigger|older|heavier|longer) than", ">", "at most",
+        "up to [and including]", "(no|not) (more|older|heavier|longer|higher|greater|larger) than", "<=", "≤", "=<", "between",
+        "=", "==", "equal to", "equals", "!=", "not", "(maximum|max) [of]", "a maximum of", "at or (below|under)", "exactly",
         "(less|lower) than or equal to", "equal to or (less|lower|below) than",
     ),
 })  # fmt: skip
 
 BEHIND: Final = Lexicon[End]({
     **meaning(
-        "low",
-        "or (more|older|higher|above|over|greater|larger|heavier|longer|up|upwards|beyond)",
+        "low", "or (more|older|higher|above|over|greater|larger|heavier|longer|up|upwards|beyond)",
         "and (up|above|over|older|more|upwards|higher|heavier|beyond|longer)", "+", "plus", "upwards", "at [the] least",
         "(minimum|min)",
     ),
     **meaning(
-        "other",
-        "or (less|younger|lower|below|under|fewer|smaller|lighter|shorter)", "and (below|under|less|younger|lower)",
-        "at [the] most",
-        "(maximum|max)",
+        "other", "or (less|younger|lower|below|under|fewer|smaller|lighter|shorter)", "and (below|under|less|younger|lower)",
+        "at [the] most", "(maximum|max)",
     ),
 })  # fmt: skip
 

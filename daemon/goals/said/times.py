@@ -9,16 +9,21 @@ from daemon.goals.reading import Lexicon, listed, meaning
 
 UNTIL: Final = Lexicon[str]({
     **meaning(
-        "unsure",
-        "[by] (until|till|til)", "by", "up (to|until)", "[by] (no|not) later than", "on or before",
-        "[the|with a|a] deadline [is|of|:|on]",
-        "[all] the way to", "at the latest by", "due [by|on]",
+        "unsure", "[by] (until|till|til)", "by", "up (to|until)", "[by] (no|not) later than", "on or before",
+        "[the|with a|a] deadline [is|of|:|on]", "[all] the way to", "at the latest by", "due [by|on]",
     ),
-    **meaning("last", "[all the way|up] through", "up to and including", "until and including", "up until and including"),
+    **meaning("last", "[all the way|up] (through|thru)", "up to and including", "until and including", "up until and including"),
     **meaning("before", "before"),
 })  # fmt: skip
 """Behind what isn't a day, `by March` may mean its beginning or its end."""
 
+FROM: Final = listed(
+    "(from|between)",
+    "with effect from",
+    "(for|in|during|over|throughout) the (period|time|term|days) (from|between|of)",
+    "(starting|beginning|effective) [from|on|in]",
+    "as of",
+)
 AT_LATEST: Final = listed("at the latest")
 FROM_NOW: Final = listed("(from|between|starting|beginning|starting from|effective) (now|today) [on|and|onwards|,|and ending]")
 """Before `until`: a goal begins today anyway."""
@@ -41,9 +46,9 @@ ON_DAYS: Final = Lexicon[int]({
     **meaning(1, "[for|on|during] tomorrow"), **meaning(0, "(for|on|during) today"),
 })  # fmt: skip
 IN: Final = listed(
-    "(in|for|during|over|within|throughout|across|through)", "[over|in|during] the course of", "all (of|through|throughout|over)",
-    "[for|in] the (whole|entire) [of]", "(in|during|for) [the|all of the] [calendar] year", "(in|during|for) [the] month of",
-    "[for] the (year|period)", "(for|over|during) the (duration|length|entirety|span) of",
+    "(in|for|during|over|within|throughout|across|through|all)", "[over|in|during] the course of",
+    "all (of|through|throughout|over)", "[for|in] the (whole|entire) [of]", "(in|during|for) [the|all of the] [calendar] year",
+    "(in|during|for) [the] month of", "[for] the (year|period)", "(for|over|during) the (duration|length|entirety|span) of",
     "(covering|spanning|concerning|regarding)",
 )  # fmt: skip
 QUARTERS: Final = Lexicon[int]({
@@ -55,10 +60,13 @@ QUARTERS: Final = Lexicon[int]({
 HALVES: Final = Lexicon[int]({
     **meaning(1, "[the] (h1|first half|1st half)"), **meaning(2, "[the] (h2|second half|2nd half)"),
 })  # fmt: skip
+OF_YEAR: Final = Lexicon[int]({
+    **meaning(1, "[of|in] next year"), **meaning(0, "[of|in] (this|the current) year"),
+})  # fmt: skip
+"""Behind a quarter or month: how many years later."""
 AHEAD: Final = listed(
     "ahead [of time]", "in advance", "out", "from (now|today)", "before it happens", "beforehand", "(in|into) the future",
-    "horizon",
-    "'s notice", "of lead time", "prediction horizon", "forecast horizon", "ahead horizon",
+    "horizon", "'s notice", "of lead time", "prediction horizon", "forecast horizon", "ahead horizon",
 )  # fmt: skip
 HORIZON: Final = listed(
     "[with|at|over|for] [a|the] [prediction|forecast] horizon (of|is|:)", "[with|at] [a] lead time of",
@@ -67,16 +75,23 @@ HORIZON: Final = listed(
 
 ROLLING: Final = frozenset({
     "any", "each", "every", "rolling", "sliding", "moving", "trailing", "calendar", "given", "single", "full", "consecutive",
-    "running",
-    "individual",
+    "running", "individual",
 })  # fmt: skip
 LOOSE: Final = frozenset({"calendar", "given", "single", "full", "consecutive", "individual"})
 """Of these words one that says that it is each stretch of time."""
 
+RATES: Final = frozenset({"per", "a", "each", "every", "in", "within", "weekly", "monthly", "daily", "quarterly", "yearly"})
+"""Words with which a stretch of time may begin that says how fast, or how often."""
+
 SURE: Final = listed(
-    "[as|when] (measured|computed|calculated|evaluated|averaged|counted|aggregated|assessed|determined|taken|considered)"
+    "[rolling|sliding|time] window (=|:|of)", "[aggregation] period =",
+    "[as|when] (measured|computed|calculated|evaluated|averaged|counted|aggregated|assessed|determined|taken|considered"
+    "|looked at|viewed|checked|reviewed|tracked|monitored|reported"
+    "|considering)"
     " [over|in|on|per|across|within|for|by|at|over the last|over the past|over the previous|over the preceding]",
     "(per|for each|for every|at any|on a|on an)", "(in|over|on|within|during|across|throughout) (each|every|any)",
+    "on average (over|in|per|across|for)",
+    "as (a|an) [rolling|moving|sliding] average (over|in|per|across|of)",
     "(in|over) (a|an|the) (rolling|sliding|moving|trailing)",
 )  # fmt: skip
 """Words that say that a value is counted over what follows."""
@@ -87,7 +102,10 @@ MOVING: Final = frozenset({"rolling", "sliding", "moving", "trailing", "running"
 WINDOWS: Final = frozenset(
     {"window", "windows", "period", "periods", "basis", "interval", "intervals", "timeframe", "span", "spans"}
 )
-BY_TURNS: Final = Lexicon({f"{unit} by {unit}": unit for unit in ("day", "week", "month", "quarter", "year")})
+BY_TURNS: Final = Lexicon({
+    f"{unit} {joint} {unit}": unit for unit in ("day", "week", "month", "quarter", "year") for joint in ("by", "after")
+})  # fmt: skip
+AT_A_TIME: Final = listed("at a time", "at once")
 CADENCE: Final = frozenset({"each", "every"})
 HOW_OFTEN: Final = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter",
 "yearly": "year",

@@ -13,9 +13,8 @@ WANTED: Final = Lexicon[Verb]({
         "hold",
         *done(
             "maintain", "sustain", "preserve", "retain", "secure", "safeguard", "assure", "ensure", "guarantee", "enforce",
-            "defend",
-            "uphold", "stay", "remain", "deliver", "offer", "yield", "provide", "show", "satisfy", "pin", "lock in", "stabilise",
-            "stabilize", "anchor", "peg", "equal", "amount to", "match",
+            "defend", "uphold", "stay", "remain", "deliver", "offer", "yield", "provide", "satisfy", "pin", "lock in",
+            "stabilise", "stabilize", "anchor", "peg", "lock", "fix", "equal", "amount to", "match",
         ),
         *forms("meet", "keep", "hold", "stick to", "continue to have", "tolerate", "accept", "live with", "put up with"),
         "(can|could) (tolerate|accept|live with|put up with)", "(kept|held|upheld|met)", "(make|making|made) (sure|certain)",
@@ -25,10 +24,11 @@ WANTED: Final = Lexicon[Verb]({
         "improve",
         *done(
             "improve", "optimise", "optimize", "optimise for", "optimize for", "enhance", "better", "upgrade", "strengthen",
-            "tune for", "improve on", "work on", "sharpen",
+            "tune for", "improve on", "work on", "sharpen", "speed up", "accelerate",
         ),
         *forms("do better (on|in|at)", "get better (on|in|at)", "make progress on"),
-        "(better|best possible|the best|the best possible|improvement of|improvements in|improvement in|improvements of)",
+        "(better|best possible|the best|the best possible|find the best|find the best possible|improvement of|improvements in"
+        "|improvement in|improvements of)",
         "(tune|train|retrain|optimise|optimize) [the model|our model|it] for [better|best|a better|more|higher]",
         "(retrain|train) to improve",
     ),
@@ -39,7 +39,7 @@ WANTED: Final = Lexicon[Verb]({
             "move up", "elevate", "uplift",
         ),
         *forms("push up", "drive up", "bring up", "grow"), "(pushed|driven|brought) up",
-        "(higher|highest possible|the highest|the highest possible|as high as possible)",
+        "(higher|highest possible|the highest|the highest possible|as high as possible|as large as possible|as big as possible)",
     ),
     **meaning(
         "down",
@@ -49,7 +49,9 @@ WANTED: Final = Lexicon[Verb]({
         ),
         "(pushed|driven|brought|cut|taken) down",
         *forms("cut", "cut down", "cut down on", "shrink", "push down", "drive down", "bring down", "get down", "take down"),
-        "(lowest possible|the lowest|the lowest possible|as low as possible|smallest possible|fewest possible)",
+        "(lowest possible|the lowest|the lowest possible|as low as possible|smallest possible|fewest possible"
+        "|as small as possible|as few as possible"
+        "|as little as possible)",
     ),
     **meaning(
         "reach",
@@ -65,7 +67,7 @@ WANTED: Final = Lexicon[Verb]({
 
 MORE: Final = Lexicon[Way]({
     **meaning("up", "(more|higher|greater|larger)"),
-    **meaning("down", "(less|lower|fewer|smaller|shorter)"),
+    **meaning("down", "(less|lower|fewer|smaller|shorter|faster|quicker)"),
     **meaning("better", "better"),
     **meaning("worse", "worse"),
 })  # fmt: skip
@@ -95,12 +97,19 @@ MOVES: Final = Lexicon[frozenset[str]]({
         _ANY,
         *forms("go", "get", "come", "move", "sit", "stand", "land", "run", "end up", "come out", "come in", "turn out", "wander",
                "drift", "get back", "go back", "come back", "hover", "float", "rest", "settle", "clock in", "measure", "read",
-               "find itself",
+               "find itself", "be (allowed|permitted)",
                "stray", "be found", "see itself"),
         "be", "being", "lie", "lies", "(become|becomes|becoming)", "lying",
     ),
 })  # fmt: skip
 """Movements, and what they can go: `be` and `go` say it by `below` or `above`."""
+
+WENT: Final = Lexicon[frozenset[str]]({
+    **meaning(frozenset({"down"}), "(fell|dropped|dipped|slipped|sank|declined|went down|came down)"),
+    **meaning(frozenset({"up"}), "(rose|climbed|went up|crept up|grew|jumped)"),
+    **meaning(_ANY, "(went|got|came|was|were|stayed|remained)"),
+})  # fmt: skip
+"""Movements that were, or are wished: `I'd be happier if it never went`."""
 
 EXCEEDS: Final = listed(
     "(equal|meet|match) or (exceed|surpass|beat)",
@@ -130,11 +139,26 @@ WORSENS: Final = listed(
 )
 BETTERS: Final = listed(*forms("improve", "get better", "become better", "be better"))
 
-GAINS: Final = listed(
-    *forms("gain", "win", "add", "pick up", "squeeze out", "squeeze", "earn", "recover", "claw back", "get"), "(won|gained)"
-)
+GAINS: Final = listed(*forms("gain", "win", "add", "pick up", "squeeze out", "squeeze", "earn", "recover", "claw back", "get"))
 SAVES: Final = listed(
-    *forms("shave", "knock", "cut", "trim", "shave off", "cut off", "knock off", "save", "strip", "lop", "take off")
+    *forms(
+        "shave",
+        "knock",
+        "cut",
+        "trim",
+        "shave off",
+        "cut off",
+        "knock off",
+        "save",
+        "strip",
+        "lop",
+        "take off",
+        "shed",
+        "chop",
+        "slice",
+        "chop off",
+        "slice off",
+    )
 )
 TAKES: Final = listed(*forms("take", "drop"))
 """They save something only with `off` behind it."""
@@ -143,16 +167,15 @@ EXTRA: Final = listed("(another|an extra|a further|an additional|extra|further|a
 """Before or behind a number: it is how far, not where to."""
 
 LOSES: Final = listed(
-    *forms("lose", "give up", "sacrifice", "forfeit", "concede", "trade away", "give away"), "(cost|costs|costing) [us|you]",
-    "lost",
+    *forms("lose", "give up", "sacrifice", "forfeit", "concede", "trade away", "give away"), "(cost|costs|costing) [us|you]"
 )  # fmt: skip
 HALVES: Final = listed("(halve|halves|halving)")
 BEATS: Final = listed(*forms("beat", "exceed", "surpass", "outperform", "outdo", "top"))
 
 RISE: Final = Lexicon[Way]({
-    **meaning("better", "(improvement|improvements|uplift)"),
-    **meaning("up", "(increase|gain|rise|boost|lift|growth)"),
-    **meaning("down", "(reduction|decrease|cut|drop|fall|decline|dip)"),
-    **meaning("worse", "(loss|degradation|deterioration|worsening|regression)"),
+    **meaning("better", "[any] (improvement|improvements|uplift)"),
+    **meaning("up", "[any] (increase|gain|rise|boost|lift|growth|jump|bump|hike|leap|uptick|climb)"),
+    **meaning("down", "[any] (reduction|decrease|cut|drop|fall|decline|dip|slide|slip)"),
+    **meaning("worse", "[any] (loss|degradation|deterioration|worsening|regression|setback)"),
 })  # fmt: skip
 """Movements as nouns."""

@@ -121,6 +121,8 @@ PIECES = (
     "for premium and ", "at ", "must not ", "the ", "in the ", "FR and ", "FR, ", "because of ", "( ", "as long as ", '" ', "' ",
     "under ", "recall ", "one hundred and ", "9 out of ", "next ", "from ", "spend ", "who will ", "[", "- ", "aged 18 but ",
     "i.e. ", "Germany (", "never ", "a model that ", "by no ", "1 ", "%", "€", "x", "for audit ", "is to be ", "new FR ", "new ",
+    "catch 80 % of ", "how late ", "our new team ", "from a risk ", "know in advance ", "Germany and ", "churn warnings ",
+    "a half of ", "be right ", "until the end of ", "w/o ", "for them ", "two of ", "be told who ",
 )  # fmt: skip
 MOST_CALLS = 600 * MOST_CHARACTERS
 

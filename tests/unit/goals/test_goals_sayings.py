@@ -6,7 +6,8 @@ the 30 that must not be was compiled. Since then the grammar has learnt from bot
 sentences that it hadn't seen stands in `voices.yaml`.
 
 Of `sealed_third.yaml`, by somebody who didn't know the grammar, 54 of 80 were compiled as meant, 2 otherwise (what a cost is for
-was lost: `each retraining`, `a monthly budget`; both are understood since), and none of the 20 that must not be.
+was lost: `each retraining`, `a monthly budget`; both are understood since), and none of the 20 that must not be. Those of
+`fresh.yaml` were written to find what the grammar doesn't know; how many were understood at first sight is said there.
 """
 
 import pytest
@@ -17,11 +18,12 @@ from daemon.goals.telling import phrase
 from tests.kit.sayings import Saying, answer_to, meant, played, sayings, vocabularies
 
 KNOWN = vocabularies()
-LEAST = {"paraphrases.yaml": 100, "sealed.yaml": 60, "sealed_again.yaml": 40, "classes.yaml": 172, "voices.yaml": 200}
+LEAST = {"paraphrases.yaml": 102, "sealed.yaml": 60, "sealed_again.yaml": 40, "classes.yaml": 172, "voices.yaml": 354}
 """How many of each file are compiled as meant; it only rises."""
 
 FILES = tuple(LEAST)
-THIRD, LEAST_OF_THIRD = "sealed_third.yaml", 56
+PARTLY = {"sealed_third.yaml": 79, "fresh.yaml": 342}
+"""Files of which some sentences aren't understood."""
 REASONED = ("paraphrases.yaml", "classes.yaml")
 NEVER_COMPILED = [saying for file in FILES for saying in sayings(file, "refused")]
 COMPILED = [saying for file in FILES for saying in sayings(file, "compiled")]
@@ -35,17 +37,20 @@ def test_most_are_compiled_as_meant_and_none_otherwise(file: str, least: int):
     assert len(outcome.silent) >= len(sayings(file, "refused"))
 
 
-def test_of_the_third_sealed_file_most_are_compiled_as_meant_and_none_otherwise():
-    outcome = played(THIRD)
+@pytest.mark.parametrize(("file", "least"), PARTLY.items())
+def test_of_the_other_files_most_are_compiled_as_meant_and_none_otherwise(file: str, least: int):
+    outcome = played(file)
     assert not outcome.wrong, outcome.wrong
-    assert len(outcome.right) >= LEAST_OF_THIRD
-    assert (len(sayings(THIRD, "compiled")), len(sayings(THIRD, "refused"))) == (80, 20)
-    assert not [saying for saying in outcome.right if not saying.means]
+    assert len(outcome.right) >= least
+    for saying in outcome.right:
+        answer = answer_to(saying, KNOWN)
+        assert not isinstance(answer, NotUnderstood)
+        assert answer_to(saying._replace(say=phrase(answer)), KNOWN) == answer
 
 
 def test_there_are_as_many_as_promised():
-    counts = [len(sayings(file, part)) for file in FILES for part in ("compiled", "refused")]
-    assert counts == [100, 47, 60, 20, 40, 10, 172, 112, 200, 101]
+    counts = [len(sayings(file, part)) for file in (*FILES, *PARTLY) for part in ("compiled", "refused")]
+    assert counts == [102, 45, 60, 20, 40, 10, 172, 112, 354, 266, 80, 20, 416, 87]
 
 
 @pytest.mark.parametrize("saying", NEVER_COMPILED, ids=lambda saying: saying.say)

@@ -120,7 +120,7 @@ def test_numbers_are_read_in_words_too(text: str, value: float):
     assert found.value.value == value
 
 
-@pytest.mark.parametrize("text", ["a five", "hundred", "and fifty", "point five", "a", "12'50", "one hundred and"])
+@pytest.mark.parametrize("text", ["a five", "hundred", "and fifty", "point fifty", "a", "12'50", "one hundred and"])
 def test_words_that_make_no_number_are_left(text: str):
     found = number_at(reading(text), 0)
     assert found is None or found.end < len(reading(text).tokens)
