@@ -67,11 +67,18 @@ def test_it_says_what_alarms_mean(whole: calibrate_monitors.Output) -> None:
         assert 1e-8 < one.chance < 0.1
     found = {one.detector: one for one in whole.detectors}
     loss = found["loss_mean"]
-    columns = {"inputs_quality": 4, "feature_scores": 2, "feature_shares": 2, "score_scores": 1, "performance_auc": 1}
-    for name, number in columns.items():
-        assert found[name].asked == pytest.approx(loss.asked * math.sqrt(number)), "by the root of its columns"
+    drift = 8 * math.sqrt(4) / 2
+    parts = {
+        "inputs_quality": math.sqrt(4),
+        "feature_scores": drift,
+        "feature_shares": drift,
+        "score_scores": 1,
+        "performance_auc": 3,
+    }
+    for name, part in parts.items():
+        assert found[name].asked == pytest.approx(loss.asked * part / 3), "each kind by the root of its columns and how it begins"
     # Of two numbers, the location of each has eight parts of ten.
-    assert found["feature_scores"].chance == pytest.approx(loss.chance * math.sqrt(2) / 2 * 8 / 10)
+    assert found["feature_scores"].chance == pytest.approx(loss.chance * drift / 3 / 2 * 8 / 10)
 
 
 def test_it_says_how_soon_changes_are_found(whole: calibrate_monitors.Output) -> None:
