@@ -42,6 +42,7 @@ from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
 from skills._kit.sources import facts_of, keys_of, newest_known, shown
 from skills._kit.swaps import UNKNOWN, Place, Span, Swap, swap_of
+from skills._kit.told import OF_INPUTS, spoken_of, told_by
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
@@ -138,12 +139,6 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     change: Changed | None = None
     archived: list[ArchivedGain] = []
 
-
-_OF_LABELS = ("labels_coverage", "labels_delay")
-_OF_INPUTS = frozenset({"data_quality", "values", "feature_drift", "score_drift", "performance_estimate"})
-# What detectors speak of where their events' kind tells of another cause: labels that come late or never are no broken inputs,
-# what can't be decoded is no bug of serving, and how many values are missing or strange is measured here.
-_SPOKEN_OF = {"inputs_quality": "values", "requests_rejected": "data_quality", **dict.fromkeys(_OF_LABELS, "labels")}
 
 SPEC = Spec(
     summary="Find the cause of drift events",
@@ -310,7 +305,7 @@ def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
     began = {
         event.evidence[0].since_ms
         for event in request.events
-        if event.transition == "confirmed" and _spoken_of(event) in _OF_INPUTS and event.evidence
+        if event.transition == "confirmed" and spoken_of(event) in OF_INPUTS and event.evidence
     }
     times = integers(predictions, "time_ms")
     for since_ms in sorted(began, reverse=True):
@@ -318,10 +313,6 @@ def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
         if is_since.sum() >= CHANGED_ROWS:
             return predictions.filter(pa.array(is_since)), since_ms
     return predictions, 0
-
-
-def _spoken_of(event: DriftEvent) -> str:
-    return _SPOKEN_OF.get(event.detector, event.kind)
 
 
 def _before(request: Input, schema: ModelSchema, recent: Recent, changed: pa.Table) -> list[pa.Table]:
@@ -373,7 +364,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         swap_loss_z=swap.loss_z,
         swap_loss_change=swap.loss_change,
         swap_psi=swap.psi,
-        kinds=tuple(sorted({_spoken_of(event) for event in request.events if event.transition == "confirmed"})),
+        told=told_by(request.events),
     )
 
 

@@ -27,27 +27,27 @@ UNTRUSTED: frozenset[Cause] = frozenset({"upstream_data_break", "serving_bug", "
 # What no rule speaks for keeps this weight: nothing is impossible.
 _FLOOR = 0.01
 _CONFIRMED = 0.6
-_OF_INPUTS = frozenset({"feature_drift", "score_drift", "data_quality", "values"})
+_OF_INPUTS = ("feature_drift", "score_drift", "data_quality", "values")
 
 
 class Signs(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence that the rules read, all numbers.
 
     `loss_z` is how many standard errors the recent loss lies above the reference (null without labels), `loss_change` its
-    relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't).
-    `estimated_z` and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an
-    estimate); it speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are
-    the worst of any feature, `windows_missing` of any window; `dead` counts features that have come to a standstill; `flagged`
-    is the share of suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much
-    nearer an earlier stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier
-    one; `one_class` and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share
-    of the excess loss in
-    rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so soon
-    after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
+    relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't). `estimated_z`
+    and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an estimate); it
+    speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are the worst of
+    any feature, `windows_missing` of any window; `dead` counts features that have come to a standstill; `flagged` is the share of
+    suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier
+    stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class`
+    and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss
+    in rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so
+    soon after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
     `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
-    it. `kinds` are what confirmed events speak of: their kinds, or `labels` where they say how labels come and `values` where it
-    is missing and strange values that they have seen. `returned` is by how much an earlier champion is surely better since the
-    change, in the metric, 0 when none is; `compared` of them were compared, on the newest `compared_rows` rows.
+    it. `told` is what confirmed events speak of, and how surely each is of something real: their kinds, or `labels` where they
+    say how labels come and `values` where it is missing and strange values that they have seen. `returned` is by how much an
+    earlier champion is surely better since the change, in the metric, 0 when none is; `compared` of them were compared, on the
+    newest `compared_rows` rows.
     """
 
     loss_z: float | None
@@ -74,7 +74,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     swap_loss_z: float | None
     swap_loss_change: float
     swap_psi: float
-    kinds: tuple[str, ...]
+    told: dict[str, float]
     returned: float = 0.0
     windows_missing: float = 0.0
     compared: int = 0
@@ -127,6 +127,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
         "loss_change": signs.loss_change,
         "quality_drop": signs.quality_drop,
         "estimated_loss_change": signs.estimated_change,
+        "credence_of_loss_alarms": _told_of_loss(signs),
     }
     shift = {"largest_psi": signs.psi}
     return {
@@ -137,6 +138,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
             "scale_log10": signs.scale,
             "columns_of_one_value": float(signs.dead),
             "flagged_share": signs.flagged,
+            "credence_of_data_alarms": max(signs.told.get(kind, 0.0) for kind in ("data_quality", "values")),
         },
         "serving_bug": {"rescored_mismatch_share": signs.mismatch},
         "bad_swap": {
@@ -186,16 +188,20 @@ def _broken(signs: Signs) -> float:
     seen = max(1.0 if signs.dead else 0.0, lost, *(ramp(size, low, high) for size, low, high in sizes))
     # That values are missing or strange beyond chance is no break yet: values that wander leave the range of before, too.
     some = max(ramp(size, 0.0, low) for size, low, _ in sizes)
-    told = 1.0 if "data_quality" in signs.kinds else some if "values" in signs.kinds else 0.0
+    told = max(signs.told.get("data_quality", 0.0), signs.told.get("values", 0.0) * some)
     return max(seen, _CONFIRMED * told)
 
 
 def _harm(signs: Signs) -> float:
-    told = _CONFIRMED if {"loss_drift", "performance", "performance_estimate"} & set(signs.kinds) else 0.0
+    told = _CONFIRMED * _told_of_loss(signs)
     if signs.loss_z is None:
         return max(told, 0.2, _worse(signs.estimated_z or 0.0, signs.estimated_change))
     worse = _worse(signs.loss_z, signs.loss_change)
     return max(told * ramp(signs.loss_change, -0.05, 0.02), worse, ramp(signs.quality_drop, 0.0, 0.02))
+
+
+def _told_of_loss(signs: Signs) -> float:
+    return max(signs.told.get(kind, 0.0) for kind in ("loss_drift", "performance", "performance_estimate"))
 
 
 def _worse(beyond: float, change: float) -> float:
@@ -204,7 +210,7 @@ def _worse(beyond: float, change: float) -> float:
 
 
 def _served_wrong(signs: Signs) -> float:
-    return max(ramp(signs.mismatch, 0.0, 0.05), _CONFIRMED if "serving" in signs.kinds else 0.0)
+    return max(ramp(signs.mismatch, 0.0, 0.05), _CONFIRMED * signs.told.get("serving", 0.0))
 
 
 def _trouble(signs: Signs) -> float:
@@ -213,8 +219,8 @@ def _trouble(signs: Signs) -> float:
         ramp(signs.corrected, 0.05, 0.3),
         0.8 if signs.one_class else 0.0,
         0.7 if signs.labels_missing else 0.0,
-        _CONFIRMED if "labels" in signs.kinds else 0.0,
-        _CONFIRMED * (1 - ramp(signs.psi, 0.1, 0.4)) if _only_labels_moved(signs) else 0.0,
+        _CONFIRMED * signs.told.get("labels", 0.0),
+        _CONFIRMED * (1 - ramp(signs.psi, 0.1, 0.4)) * _only_labels_moved(signs),
     )
 
 
@@ -224,6 +230,6 @@ def _swapped(signs: Signs) -> float:
     return soon * _worse(signs.swap_loss_z, signs.swap_loss_change) if signs.swap_loss_z is not None else 0.0
 
 
-def _only_labels_moved(signs: Signs) -> bool:
+def _only_labels_moved(signs: Signs) -> float:
     """A new rule looks like this, and so do wrong labels: who can't tell them apart had better not learn from them."""
-    return "label_drift" in signs.kinds and not _OF_INPUTS & set(signs.kinds)
+    return signs.told.get("label_drift", 0.0) * (1 - max(signs.told.get(kind, 0.0) for kind in _OF_INPUTS))

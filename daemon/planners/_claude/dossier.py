@@ -27,8 +27,9 @@ SIGNS: Final = frozenset(
         "delay_ratio", "corrected_share", "one_class", "labels_missing", "segment_share", "segment_excess_share",
         "nearness_to_history", "earlier_champion_gain", "earlier_champions_compared", "earlier_champions_rows", "largest_psi",
         "loss_z", "loss_change", "quality_drop",
-        "estimated_loss_change", "days_after_own_deployment", "chance_of_so_soon", "loss_z_at_deployment",
-        "loss_change_at_deployment", "psi_at_deployment",
+        "estimated_loss_change", "credence_of_loss_alarms", "credence_of_data_alarms",
+        "days_after_own_deployment", "chance_of_so_soon", "loss_z_at_deployment", "loss_change_at_deployment",
+        "psi_at_deployment",
     }
 )  # fmt: skip
 LEARNT: Final = frozenset(

@@ -30,7 +30,7 @@ CALM: Final = Signs(
     loss_z=0.0, loss_change=0.0, quality_drop=0.0, estimated_z=None, estimated_change=0.0, psi=0.02, missing=0.0, strange=0.0,
     scale=0.0, dead=0, flagged=0.0, mismatch=0.0, recurring=0.0, delay_ratio=1.0, one_class=False, corrected=0.0,
     labels_missing=False, segment_excess=0.0, segment_share=0.0, swap_days=0.0, swap_chance=1.0, swap_loss_z=None,
-    swap_loss_change=0.0, swap_psi=0.0, kinds=(),
+    swap_loss_change=0.0, swap_psi=0.0, told={},
 )  # fmt: skip
 """The evidence of a model that is well: an incident names what is different."""
 
@@ -239,7 +239,7 @@ def _about_evidence(given: dict[str, Any]) -> list[str]:
         signs = msgspec.convert(msgspec.to_builtins(CALM) | given, Signs)
     except msgspec.ValidationError as error:
         return [f"evidence: {error}"]
-    strange = sorted(set(signs.kinds) - {*KINDS, "labels"})
+    strange = sorted(set(signs.told) - {*KINDS, "labels"})
     return [f"evidence: kinds that no event has: {', '.join(strange)}"] if strange else []
 
 

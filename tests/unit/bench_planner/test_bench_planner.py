@@ -156,7 +156,7 @@ def test_a_planner_that_has_nothing_to_propose_ends_it(capsys: pytest.CaptureFix
         ({"colour": "red"}, "there is no such setting"),
         ({"evidence": {"sccale": 2.0}}, "the diagnosis has no sccale"),
         ({"evidence": {"psi": "much"}}, "evidence"),
-        ({"evidence": {"kinds": ["rain"]}}, "kinds that no event has: rain"),
+        ({"evidence": {"told": {"rain": 1.0}}}, "kinds that no event has: rain"),
         ({"causes": {"concept_change": 0.5}}, "either evidence or causes"),
         ({"truth": {"best": ["fly"]}}, "'fly' is no action"),
         ({"truth": {"diagnosis": ["bad_luck"], "best": ["retrain"]}}, "'bad_luck' is no cause"),

@@ -151,7 +151,7 @@ def test_a_word_is_one_of_its_set() -> None:
 
 
 def test_the_words_are_those_of_the_diagnosis() -> None:
-    numbers = dict.fromkeys(Signs.__struct_fields__, 0.0) | {"kinds": (), "dead": 0, "one_class": False, "labels_missing": False}
+    numbers = dict.fromkeys(Signs.__struct_fields__, 0.0) | {"told": {}, "dead": 0, "one_class": False, "labels_missing": False}
     assert {name for signs in explain(Signs(**numbers)).values() for name in signs} == SIGNS  # type: ignore[arg-type]
     assert set(get_args(DiagnosedCause)) <= CAUSES
 
