@@ -15,8 +15,8 @@ class TriagingConfig(Section):
     """After an incident has ended, events of the same cause are only noted for this long: what was done must show first."""
 
     reminder: Duration = Duration.of("28d")
-    """Columns that people were told are broken open nothing more as long as they haven't been quiet for the cooldown, but people
-    are reminded after this long."""
+    """Columns that people were told are broken open nothing more as long as they haven't been quiet for the cooldown, nor do
+    those that moved without harm until they move half as far again; but people are reminded after this long."""
 
     recent: Duration = Duration.of("7d")
     """How much of the newest data the diagnosis compares with the reference."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,7 +19,7 @@ from daemon.triaging.triage import (
     Silence,
     Standing,
     Told,
-    columns_of,
+    effects_of,
     in_order,
     is_told,
     served_since,
@@ -32,8 +32,14 @@ from streams.runtime.logging import Log
 
 log = Log("daemon.triaging.stage")
 
-# What the diagnosis calls data that is broken upstream.
-BROKEN = "upstream_data_break"
+# What people were told of, by what the diagnosis calls it.
+_FOUND: Final[dict[str, Literal["broken", "harmless", "said"]]] = {
+    "upstream_data_break": "broken",
+    "harmless_shift": "harmless",
+    "false_alarm": "harmless",
+}
+# What is less probable than this to be harmless may still do harm.
+_LIKELY = 0.5
 # A storm of events adds nothing to a diagnosis after the first hundred; all of them are in the ledger.
 _MOST_EVENTS = 100
 # Each is scored on the rows since a change; who was replaced long ago is seldom right again.
@@ -83,18 +89,25 @@ class Triaging:
         known = self._ledger.incidents(self._places.model)
         under_way, ended = [one for one in known if not one.is_over], [one for one in known if one.is_over]
         since_ms = event.time_ms - self._config.reminder.ms
-        told = [self._told(one) for one in ended if one.moved_ms > since_ms and is_told(one.cause)] if is_told(event.kind) else []
+        lately = [one for one in ended if one.moved_ms > since_ms and is_told(one.cause)] if is_told(event.kind) else []
+        told = [self._told(one, champion) for one in lately]
         return Standing(champion, under_way, ended, [one for one in told if one is not None])
 
-    def _told(self, incident: Incident) -> Told | None:
+    def _told(self, incident: Incident, champion: str) -> Told | None:
         likely = msgspec.convert(incident.details.get("diagnosis", {}), Diagnosis).likely
-        is_broken = likely is not None and likely.cause == BROKEN
-        if not (is_broken or incident.cause == DATA):
+        found = _FOUND.get(likely.cause) if likely is not None else None
+        if incident.cause == DATA and found != "broken":
+            found = "said"
+        elif found == "harmless" and (incident.champion != champion or likely is None or likely.probability < _LIKELY):
+            # What did another champion no harm may do this one some.
+            found = None
+        if found is None:
             return None
         events = self._ledger.events_of(incident.id)
-        columns = frozenset[str]().union(*map(columns_of, events))
         last_ms = max((one.time_ms for one in events), default=incident.moved_ms)
-        return Told(incident.id, columns, incident.moved_ms, max(last_ms, incident.moved_ms), is_broken)
+        # What was only noted since must not make the next step seem small.
+        effects = effects_of(one for one in events if one.time_ms <= incident.moved_ms)
+        return Told(incident.id, found, effects, incident.moved_ms, max(last_ms, incident.moved_ms))
 
     def question(self, incident: Incident, now_ms: int) -> PlanStep:
         """Return the call of the diagnosis for an open incident, one per round of waiting.

@@ -30,17 +30,27 @@ HARM = frozenset({"loss_drift", "performance"})
 _KNOWN = (TRAINING - {CHALLENGE, REQUEST}) | {DATA, SERVING}
 
 
-class Told(NamedTuple):
-    """What people were told of broken columns: the incident, when it ended, and when the columns were last spoken of.
+# Effects of so much more than was told of are news.
+_GROWN = 1.5
 
-    `is_broken` says that the data was found broken, and not only suspected to be.
+
+class Told(NamedTuple):
+    """What people were told of columns: the incident, how it ended, and when the columns were last spoken of.
+
+    `found` says whether the columns were found broken, found to have moved without harm, or only said to be broken. `effects`
+    are how far each moved, by column and method.
     """
 
     incident: IncidentId
-    columns: AbstractSet[str]
+    found: Literal["broken", "harmless", "said"]
+    effects: Mapping[tuple[str, str], float]
     ended_ms: int
     last_ms: int
-    is_broken: bool
+
+    @property
+    def columns(self) -> AbstractSet[str]:
+        """What was spoken of."""
+        return {watched for watched, _ in self.effects}
 
 
 class Standing(NamedTuple):
@@ -108,19 +118,35 @@ def columns_of(event: DriftEvent) -> set[str]:
     return {one.watched for one in event.evidence}
 
 
+def effects_of(events: Iterable[DriftEvent]) -> dict[tuple[str, str], float]:
+    """Return how far each column was said to have moved at most, by column and method."""
+    found: dict[tuple[str, str], float] = {}
+    for one in (one for event in events for one in event.evidence):
+        found[one.watched, one.method] = max(found.get((one.watched, one.method), 0.0), abs(one.effect))
+    return found
+
+
 def is_told(kind: str) -> bool:
-    """Whether a kind of event may be about broken columns that people were told of."""
+    """Whether a kind of event may be about columns that people were told of."""
     return kind == DATA or kind in SHIFT
 
 
 def _is_told(event: DriftEvent, told: Told, silence: Silence) -> bool:
-    """Whether an event says nothing that people weren't told: the same columns, which haven't been quiet since.
+    """Whether an event says nothing that people weren't told: the same columns.
 
-    Another column is news, and so is what becomes of the labels and the loss.
+    Broken ones haven't been quiet since; those that moved without harm haven't moved much further. Another column is news, and so
+    is what becomes of the labels and the loss.
     """
-    speaks_for = event.kind == DATA or (told.is_broken and event.kind in SHIFT)
-    is_lasting = event.time_ms <= told.last_ms + silence.cooldown_ms and event.time_ms < told.ended_ms + silence.reminder_ms
-    return speaks_for and is_lasting and columns_of(event) <= told.columns
+    if event.time_ms >= told.ended_ms + silence.reminder_ms or not columns_of(event) <= told.columns:
+        return False
+    if told.found == "harmless":
+        return event.kind in SHIFT and not _has_grown(event, told)
+    speaks_for = event.kind == DATA or (told.found == "broken" and event.kind in SHIFT)
+    return speaks_for and event.time_ms <= told.last_ms + silence.cooldown_ms
+
+
+def _has_grown(event: DriftEvent, told: Told) -> bool:
+    return any(effect > _GROWN * told.effects.get(key, effect) for key, effect in effects_of([event]).items())
 
 
 def _home(kind: str, under_way: Sequence[Incident]) -> _Home | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,16 +127,30 @@ def test_what_was_only_noted_at_the_same_time_is_evidence_for_the_diagnosis(tmp_
     assert [(one["kind"], one["transition"]) for one in asked] == [("score_drift", "confirmed"), ("data_quality", "confirmed")]
 
 
-def opened_on(folder: Path, said: dict[int, tuple[str, str]], cause: str = "upstream_data_break") -> list[int]:
-    """Days on which an incident is opened: by day the kind of an event and what it watches; each is diagnosed at once."""
-    diagnosis = {"causes": [{"cause": cause, "probability": 0.9}]}
+def opened_on(
+    folder: Path,
+    said: dict[int, tuple[str, str]],
+    cause: str = "upstream_data_break",
+    *,
+    probability: float = 0.9,
+    times: dict[int, float] | None = None,
+    champions: dict[int, str] | None = None,
+) -> list[int]:
+    """Days on which an incident is opened: by day the kind of an event and what it watches; each is diagnosed at once.
+
+    By day, `times` is how many times the usual effect an event has, and `champions` who serves other than `c`.
+    """
+    diagnosis = {"causes": [{"cause": cause, "probability": probability}]}
     opened = []
+    folder.mkdir(exist_ok=True)
     with open_ledger(folder / "ledger.sqlite") as ledger:
         triaging = Triaging(ledger, Places(MODEL, str(folder), folder, DAY), TriagingConfig(), LENGTHS)
         for day, (kind, watched) in said.items():
-            now_ms = START + day * DAY
-            ledger.take_event(event(now_ms, kind, name=str(day), watched=watched))
-            triaging.triage("c", now_ms)
+            now_ms, champion = START + day * DAY, (champions or {}).get(day, "c")
+            alarm = event(now_ms, kind, name=str(day), watched=watched, digest=champion)
+            proof = msgspec.structs.replace(alarm.evidence[0], effect=alarm.evidence[0].effect * (times or {}).get(day, 1.0))
+            ledger.take_event(msgspec.structs.replace(alarm, evidence=(proof,)))
+            triaging.triage(champion, now_ms)
             for one in ledger.incidents(only_open=True):
                 opened.append(day)
                 diagnosed = ledger.move(one, Move(to="diagnosed", reason="", rule="", details={"diagnosis": diagnosis}), now_ms)
@@ -163,7 +178,31 @@ def test_what_was_quiet_for_the_cooldown_is_news(tmp_path: Path) -> None:
 def test_what_moves_in_a_column_that_is_known_to_be_broken_is_no_news(tmp_path: Path) -> None:
     said = {0: (DATA, "amount"), 1: ("feature_drift", "amount"), 2: ("feature_drift", "shop"), 3: ("loss_drift", "amount")}
     assert opened_on(tmp_path / "broken", said) == [0, 2, 3]
-    assert opened_on(tmp_path / "harmless", said, "harmless_shift") == [0, 1, 3], "nothing was found broken"
+    assert opened_on(tmp_path / "harmful", said, "harmful_shift") == [0, 1, 3], "nothing was found broken"
+
+
+def test_what_moved_without_harm_is_said_once_and_again_after_a_month(tmp_path: Path) -> None:
+    lasting = dict.fromkeys(range(0, 60, 8), ("feature_drift", "amount"))
+    assert opened_on(tmp_path / "harmless", lasting, "harmless_shift") == [0, 32]
+    assert opened_on(tmp_path / "chance", lasting, "false_alarm") == [0, 32]
+    assert opened_on(tmp_path / "harmful", lasting, "harmful_shift") == [*lasting], "something may have become possible"
+    unsure = opened_on(tmp_path / "unsure", lasting, "harmless_shift", probability=0.4)
+    assert unsure == [*lasting], "it may well do harm"
+
+
+def test_what_moved_without_harm_is_news_when_it_is_another_column_or_tells_of_harm(tmp_path: Path) -> None:
+    said = {0: ("feature_drift", "amount"), 8: ("feature_drift", "shop"), 16: ("loss_drift", "amount"), 17: (DATA, "amount")}
+    assert opened_on(tmp_path, said, "harmless_shift") == [*said]
+
+
+def test_what_moved_without_harm_is_news_when_it_moves_half_as_far_again(tmp_path: Path) -> None:
+    said = dict.fromkeys(range(0, 28, 9), ("feature_drift", "amount"))
+    assert opened_on(tmp_path, said, "harmless_shift", times={9: 1.4, 18: 1.6, 27: 2.3}) == [0, 18]
+
+
+def test_what_did_an_earlier_champion_no_harm_is_news_to_this_one(tmp_path: Path) -> None:
+    said = dict.fromkeys(range(0, 28, 9), ("feature_drift", "amount"))
+    assert opened_on(tmp_path, said, "harmless_shift", champions={18: "d", 27: "d"}) == [0, 18]
 
 
 def test_a_kind_nobody_knows_is_only_noted() -> None:
