@@ -79,7 +79,7 @@ def show(rows: Sequence[Row]) -> int:
     screen.print(
         "Mean buckets of 100 rows until the change is found, ± its standard error; where it isn't found, the horizon counts. "
         f"Equal: set to {ASKED:g} false alarms a month of 720 buckets on a calm stream; the rate beside it is another stream's, "
-        "with its 95 % interval. Driftwake's is its default, in which an alarm needs a second bucket. "
+        "with its 95 % interval. Driftwake's is its default, in which a bucket that isn't overwhelming needs a second. "
         f"Tools that alarm by chance over {_NEAR:g} times as often don't compete."
     )
     screen.print(f"held {len(rows) - missed} of {len(rows)}, best on {sum(row.is_best for row in rows)}")
