@@ -89,8 +89,11 @@ class Task:
                 for pump in pumps:
                     pump.cancel()
         finally:
-            await self._committer.close()
-            await self._inputs.stop()
+            # Who is fenced cancels the other tasks, also one that is closing already.
+            try:
+                await self._committer.close()
+            finally:
+                await self._inputs.stop()
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -15,9 +15,13 @@ import msgspec
 
 from streams.contracts.errors import FencedError
 from streams.transport.broker import EmbeddedBroker
+from streams.transport.commits import Committer
+from streams.transport.inputs import Inputs
 from streams.transport.membership import Worker
+from streams.transport.processor import TaskCounters, TaskSpec
 from streams.transport.records import Output
-from tests.kit.running_sum import Sum, runner_of
+from streams.transport.work import Task
+from tests.kit.running_sum import RunningSum, Sum, runner_of
 from tests.kit.topics import make_topics, publish, read_until
 
 Unique = Callable[[str], str]
@@ -149,6 +153,39 @@ async def test_two_with_other_names_never_fence_each_other_for_long(broker: Embe
                 await asyncio.wait([fenced], timeout=0.2)
         await bed.send(100)
         await bed.check()
+
+
+class Lingering(Committer):
+    """A writer that is still letting its connections go."""
+
+    def __init__(self, bootstrap: str, name: str, topic: str) -> None:
+        super().__init__(bootstrap, name, (topic, 0), "exactly_once")
+        self.closing = asyncio.Event()
+
+    async def close(self) -> None:
+        await super().close()
+        self.closing.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_task_that_is_cancelled_while_it_closes_lets_all_connections_go(broker: EmbeddedBroker, unique: Unique) -> None:
+    """Of tasks that are fenced at once, the first to end cancels those that are ending."""
+    bed = await bed_of(broker, unique)
+    inputs = Inputs(bed.bootstrap, [(bed.topics[0], 0)], unique("reader"), 100)
+    writer = Lingering(bed.bootstrap, unique("writer"), bed.topics[2])
+    spec = TaskSpec(0, ((bed.topics[0], 0),), RunningSum(bed.topics[0], 0, bed.topics[1]))
+    task = Task(
+        spec, name="t", inputs=inputs, committer=writer, counters=TaskCounters(), max_records=100, idle_ms=100, on_idle=None
+    )
+    done = asyncio.Event()
+    done.set()
+    async with asyncio.TaskGroup() as group:
+        work = group.create_task(task.run(done))
+        await writer.closing.wait()
+        assert await inputs.bounds(), "it has read"
+        work.cancel()
+    assert work.cancelled()
+    assert await inputs.bounds() == {}
 
 
 async def _until_fenced(work: Awaitable[None]) -> None:
