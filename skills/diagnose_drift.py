@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skills._kit.archives import Archive, ArchivedGain, gains_of, surely_returned
+from skills._kit.calendars import beyond_calendar, calendar_psi
 from skills._kit.causes import UNTRUSTED, Signs, WeighedCause, weigh
 from skills._kit.changes import Changed, Delays, change_of
 from skills._kit.errors import InputError, NoDataError
@@ -28,7 +29,7 @@ from skills._kit.evidence import (
     new_segment,
     row_losses,
     shifts_of,
-    windows_missing,
+    window_shifts,
 )
 from skills._kit.explained import Expected, expected_by
 from skills._kit.features import longest_reach_ms, unflagged
@@ -191,7 +192,7 @@ def run(request: Input, work: Path) -> Output:
     mine = unflagged(mine).sort_by([("time_ms", "ascending"), ("id", "ascending")])
     performance = performance_of(scorer, mine, SEED)
     changed, since_ms = _changed(request, recent.predictions)
-    found, shifts = row_losses(schema.task, mine), shifts_of(schema, profile, changed)
+    found, shifts = row_losses(schema.task, mine), _shifts(request, scorer, recent, changed)
     # Where labels take long, those of now are of requests from before the change, and say nothing of it.
     speaks = integers(mine, "time_ms") >= since_ms
     labels = labels_of(schema.task, recent)
@@ -221,6 +222,14 @@ def run(request: Input, work: Path) -> Output:
         change=change,
         archived=archived,
     )
+
+
+def _shifts(request: Input, scorer: Scorer, recent: Recent, changed: pa.Table) -> list[Shift]:
+    """Say how far each column and the score moved, beyond what the days and hours of the change do by themselves."""
+    schema, since_ms = scorer.manifest.schema, int(integers(changed, "time_ms").min())
+    earlier = [part.select(["time_ms", *schema.numbers]) for part in (unflagged(recent.predictions), *recent.stretches)]
+    usual = calendar_psi(scorer.profile, earlier, since_ms, request.now_ms)
+    return beyond_calendar(shifts_of(schema, scorer.profile, changed), usual)
 
 
 def _reaching(lake: Lake, request: Input) -> Input:
@@ -335,7 +344,7 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
     (mine, found, speaks, performance), (changed, shifts, labels, swap), profile = own, seen, scorer.profile
     above, change = loss_change(profile, found[speaks])
     expected_above, expected_change = estimated_change(profile, changed)
-    features = [shift for shift in shifts if shift.feature != "score"]
+    features, windows = [shift for shift in shifts if shift.feature != "score"], window_shifts(profile, changed)
     segment = new_segment(profile, mine, found)
     return Signs(
         loss_z=above,
@@ -345,7 +354,8 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         estimated_change=expected_change,
         psi=max((shift.statistic for shift in features), default=0.0),
         missing=max((shift.missing for shift in features), default=0.0),
-        windows_missing=windows_missing(profile, changed),
+        windows_missing=max((shift.missing for shift in windows), default=0.0),
+        windows_strange=max((shift.strange for shift in windows), default=0.0),
         strange=max((shift.strange for shift in features), default=0.0),
         scale=max((shift.scale for shift in features), key=abs, default=0.0),
         dead=len(dead_numbers(profile, unflagged(changed), _before(request, scorer.manifest.schema, recent, changed))),

@@ -37,17 +37,17 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     relative change, and `quality_drop` how far the metric's interval lies below its reference (0 when it doesn't). `estimated_z`
     and `estimated_change` are the same as of the loss, for the loss that the scores let expect (null without an estimate); it
     speaks where there are no labels. `psi` is the largest among the features; `missing`, `strange` and `scale` are the worst of
-    any feature, `windows_missing` of any window; `dead` counts features that have come to a standstill; `flagged` is the share of
-    suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how much nearer an earlier
-    stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the earlier one; `one_class`
-    and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the share of the excess loss
-    in rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a change would begin so
-    soon after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how many days it did;
-    `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the deployment to just after
-    it. `told` is what confirmed events speak of, and how surely each is of something real: their kinds, or `labels` where they
-    say how labels come and `values` where it is missing and strange values that they have seen. `returned` is by how much an
-    earlier champion is surely better since the change, in the metric, 0 when none is; `compared` of them were compared, on the
-    newest `compared_rows` rows.
+    any feature, `windows_missing` and `windows_strange` of any window; `dead` counts features that have come to a standstill;
+    `flagged` is the share of suspect rows; `mismatch` the share of rescored rows that were served another score; `recurring` how
+    much nearer an earlier stretch of history is than the reference, 0 to 1. `delay_ratio` is the recent label delay over the
+    earlier one; `one_class` and `corrected` say that labels are all alike, and which share was corrected. `segment_excess` is the
+    share of the excess loss in rows of new or grown categories, `segment_share` their share of rows. `swap_chance` is how often a
+    change would begin so soon after our own last deployment by chance (1 where it didn't begin after one), `swap_days` after how
+    many days it did; `swap_loss_z`, `swap_loss_change` and `swap_psi` are what loss and inputs did from just before the
+    deployment to just after it. `told` is what confirmed events speak of, and how surely each is of something real: their kinds,
+    or `labels` where they say how labels come and `values` where it is missing and strange values that they have seen. `returned`
+    is by how much an earlier champion is surely better since the change, in the metric, 0 when none is; `compared` of them were
+    compared, on the newest `compared_rows` rows.
     """
 
     loss_z: float | None
@@ -77,6 +77,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True):
     told: dict[str, float]
     returned: float = 0.0
     windows_missing: float = 0.0
+    windows_strange: float = 0.0
     compared: int = 0
     compared_rows: int = 0
 
@@ -134,6 +135,7 @@ def explain(signs: Signs) -> dict[Cause, dict[str, float]]:
         "upstream_data_break": {
             "missing_change": signs.missing,
             "windows_missing_change": signs.windows_missing,
+            "windows_strange_share": signs.windows_strange,
             "strange_share": signs.strange,
             "scale_log10": signs.scale,
             "columns_of_one_value": float(signs.dead),
@@ -183,9 +185,9 @@ def _broken(signs: Signs) -> float:
         (abs(signs.scale), 0.5, 1.0),
         (signs.flagged, 0.02, 0.2),
     )
-    # Windows are missing where nothing came before, too: of new keys, say. Only many at once are a break.
-    lost = ramp(signs.windows_missing, 0.05, 0.3)
-    seen = max(1.0 if signs.dead else 0.0, lost, *(ramp(size, low, high) for size, low, high in sizes))
+    # Windows are missing where nothing came before, of new keys, say, and strange where much did. Only many at once are a break.
+    histories = max(ramp(signs.windows_missing, 0.05, 0.3), ramp(signs.windows_strange, 0.05, 0.3))
+    seen = max(1.0 if signs.dead else 0.0, histories, *(ramp(size, low, high) for size, low, high in sizes))
     # That values are missing or strange beyond chance is no break yet: values that wander leave the range of before, too.
     some = max(ramp(size, 0.0, low) for size, low, _ in sizes)
     told = max(signs.told.get("data_quality", 0.0), signs.told.get("values", 0.0) * some)

@@ -59,17 +59,21 @@ def shifts_of(schema: ModelSchema, profile: Profile, predictions: pa.Table) -> l
     return sorted(found, key=lambda shift: (-shift.statistic, shift.feature))
 
 
-def windows_missing(profile: Profile, predictions: pa.Table) -> float:
-    """Return by how much more often than usual the window that does so most is missing; 0 without windows.
+def window_shifts(profile: Profile, predictions: pa.Table) -> list[Shift]:
+    """Compare the windows that were served with the bundle's reference, by name.
 
-    A key that comes empty leaves every window over it empty, and the columns as they were. Rows that another bundle answered know
-    nothing of this one's windows.
+    A key that comes empty leaves every window over it empty, and broken values stay in windows for as long as these reach back,
+    while the columns are as they were. Rows that another bundle answered know nothing of this one's windows.
     """
     served = pc.list_flatten(pc.cast(unflagged(predictions).column("windows"), _PAIRS)).combine_chunks()
-    is_missing = pc.cast(pc.is_null(served.field("value"), nan_is_null=True), pa.float64())
-    counted = pa.table({"name": served.field("name"), "missing": is_missing}).group_by("name").aggregate([("missing", "mean")])
-    shares = zip(counted["name"].to_pylist(), counted["missing_mean"].to_pylist(), strict=True)
-    return max((share - profile.numbers[name].missing for name, share in shares if name in profile.numbers), default=0.0)
+    names = pc.dictionary_encode(served.field("name"))
+    values = np.asarray(pc.fill_null(served.field("value"), float("nan")), np.float64)
+    codes, known = np.asarray(names.indices), names.dictionary.to_pylist()
+    return [
+        number_shift(name, profile.numbers[name], values[codes == code])
+        for code, name in sorted(enumerate(known), key=lambda pair: str(pair[1]))
+        if name in profile.numbers
+    ]
 
 
 def flagged_share(predictions: pa.Table) -> float:

@@ -22,8 +22,8 @@ ACTIONS: Final = frozenset({*get_args(Action), "none"})
 # The names of `skills/_kit/causes.py: explain`; a test holds the two together.
 SIGNS: Final = frozenset(
     {
-        "missing_change", "windows_missing_change", "strange_share", "scale_log10", "columns_of_one_value",
-        "flagged_share", "rescored_mismatch_share",
+        "missing_change", "windows_missing_change", "windows_strange_share", "strange_share", "scale_log10",
+        "columns_of_one_value", "flagged_share", "rescored_mismatch_share",
         "delay_ratio", "corrected_share", "one_class", "labels_missing", "segment_share", "segment_excess_share",
         "nearness_to_history", "earlier_champion_gain", "earlier_champions_compared", "earlier_champions_rows", "largest_psi",
         "loss_z", "loss_change", "quality_drop",

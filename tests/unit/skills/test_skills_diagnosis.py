@@ -78,6 +78,8 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({"told": {"values": 1.0}, "missing": 0.05}, "upstream_data_break"),
         ({"strange": 0.02}, "false_alarm"),
         ({"windows_missing": 0.2, "psi": 7.0}, "upstream_data_break"),
+        ({"windows_strange": 0.3, "loss_z": 6.0, "loss_change": 0.2}, "upstream_data_break"),
+        ({"windows_strange": 0.08, "loss_z": 6.0, "loss_change": 0.2}, "concept_change"),
         ({"windows_missing": 0.08, "told": {"values": 1.0}, "psi": 7.0}, "harmless_shift"),
         ({"told": {"values": 1.0}, "strange": 0.004, "psi": 0.5}, "harmless_shift"),
         ({"told": {"values": 1.0}, "strange": 0.004, "loss_z": 8.0, "loss_change": 0.2, "psi": 0.5}, "harmful_shift"),

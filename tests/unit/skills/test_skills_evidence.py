@@ -5,14 +5,14 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from skills._kit.evidence import windows_missing
+from skills._kit.evidence import window_shifts
 from streams.contracts.bundle import NumberProfile, Profile
 
 NAN = float("nan")
 
 
 def number(missing: float) -> NumberProfile:
-    return NumberProfile(edges=[], shares=[1.0], missing=missing, low=0.0, high=1.0, sample=[])
+    return NumberProfile(edges=[2.0], shares=[0.5, 0.5], missing=missing, low=0.0, high=4.0, sample=[0.0, 2.0, 4.0])
 
 
 PROFILE = Profile(
@@ -26,14 +26,16 @@ def served(*windows: dict[str, float | None] | None, flags: tuple[str, ...] = ()
     return pa.table({"windows": maps, "flags": pa.array([list(flags)] * len(windows), pa.list_(pa.string()))})
 
 
-def test_the_window_counts_that_is_missing_more_than_usual() -> None:
-    rows = served({"w_a": 1.0, "w_b": None}, {"w_a": None, "w_b": NAN}, {"w_a": NAN, "w_b": 2.0}, {"w_a": 0.0, "w_b": 3.0})
-    assert windows_missing(PROFILE, rows) == pytest.approx(0.5 - 0.1)
-    assert windows_missing(PROFILE, rows.slice(1, 1)) == pytest.approx(1.0 - 0.1)
-    assert windows_missing(PROFILE, pa.concat_tables([rows.slice(3), rows.slice(0, 1)])) == pytest.approx(0.0)
+def test_windows_are_compared_with_the_reference_like_columns() -> None:
+    rows = served({"w_a": 1.0, "w_b": None}, {"w_a": None, "w_b": NAN}, {"w_a": NAN, "w_b": 60.0}, {"w_a": 0.0, "w_b": 3.0})
+    first, second = window_shifts(PROFILE, rows)
+    assert (first.feature, second.feature) == ("w_a", "w_b")
+    assert (first.missing, second.missing) == (pytest.approx(0.5 - 0.1), pytest.approx(0.0))
+    assert (first.strange, second.strange) == (0.0, 0.5), "of those that aren't missing"
 
 
 def test_what_another_bundle_served_and_suspect_rows_say_nothing() -> None:
-    assert windows_missing(PROFILE, served({"w_other": None}, None, {"w_a": 1.0})) == pytest.approx(-0.1)
-    assert windows_missing(PROFILE, served({"w_a": None}, flags=("range",))) == 0.0
-    assert windows_missing(PROFILE, served()) == 0.0
+    (found,) = window_shifts(PROFILE, served({"w_other": None}, None, {"w_a": 1.0}))
+    assert (found.feature, found.missing) == ("w_a", pytest.approx(-0.1))
+    assert window_shifts(PROFILE, served({"w_a": None}, flags=("range",))) == []
+    assert window_shifts(PROFILE, served()) == []
