@@ -142,7 +142,7 @@ def run(request: Input, work: Path) -> Output:
     profile = profile_of(schema, table, names, judged.later, generator)
     threshold = manifest.threshold if manifest else 0.5
     profile = with_outcomes(profile, schema.task, judged.later, threshold)
-    seen = Rows(table, judged.later)
+    seen = Rows(table, judged.later, predict(fitted.booster, matrix[: table.num_rows - len(judged.later.scores)]))
     profile = with_column_losses(profile, schema.task, seen)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     reference = with_scores(reference_of(schema, table, names, generator), seen)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from skills._kit.frames import Booleans, Floats, Integers, column_of, floats, integers
 from skills._kit.metrics import losses
+from skills._kit.seen import seen_scores
 from streams.calibration.learning import Asked, learn_normal, read_history
 from streams.calibration.panel import Panel
 from streams.contracts.bundle import Manifest, Normal, Profile, SliceProfile
@@ -79,10 +80,14 @@ class Later(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows that a bundle is made of, with the window columns, in order of time, and the last of them, unseen by the model."""
+    """The rows that a bundle is made of, with the window columns, in order of time, and the last of them, unseen by the model.
+
+    `seen` are the model's scores of the rows before those, where they are known.
+    """
 
     table: pa.Table
     later: Later
+    seen: Floats | None = None
 
 
 class Reference(NamedTuple):
@@ -122,7 +127,9 @@ def normal_of(
         if not fits(watch, panel, rows):
             return None
         views = views_of(watch, manifest, profile, rows, reads_sample=panel.reads_sample, but=places)
-        normal = learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed))
+        time_ms = integers(rows.table, "time_ms")
+        seen = None if rows.seen is None else seen_scores(panel, profile, time_ms[: len(rows.seen)], rows.seen, watch.bucket_ms)
+        normal = learn_normal(panel, read_history(panel, views), asked_of(watch), np.random.default_rng(seed), seen=seen)
         return normal if normal is None or before is None else _handed_on(panel, normal, before)
     finally:
         panel.close()
@@ -175,7 +182,7 @@ def views_of(
             how many of them were alike, when they came, how long they took, and how many of them got a label.
         but: rows that are in no sample, because they are in the reference: new rows are less like it than its own.
     """
-    (table, later), bucket_ms = rows, watch.bucket_ms
+    table, later, bucket_ms = rows.table, rows.later, watch.bucket_ms
     time_ms = integers(table, "time_ms")
     first, last = int(time_ms.min()) // bucket_ms, int(time_ms.max()) // bucket_ms
     inputs = _inputs(profile, table, time_ms // bucket_ms - first, last - first + 1)
@@ -242,7 +249,7 @@ def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, of: tuple[
         rows: what came.
         of: each row's bucket [rows], and which rows may be in a sample [at most rows].
     """
-    (table, later), (buckets, free) = rows, of
+    table, later, (buckets, free) = rows.table, rows.later, of
     unseen = np.full(table.num_rows - len(later.scores), np.nan)
     kept = table.select([*profile.numbers, *profile.categories])
     kept = kept.append_column(SAMPLED_SCORE, pa.array(np.r_[unseen, later.scores], from_pandas=True))

@@ -79,7 +79,9 @@ def levels_of(panel: Panel, views: Sequence[BucketView], found: Sequence[Reading
     )
 
 
-def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.random.Generator) -> Normal | None:
+def learn_normal(
+    panel: Panel, history: History, asked: Asked, generator: np.random.Generator, *, seen: History | None = None
+) -> Normal | None:
     """Learn what is usual, and the tail of false alarms; None without a signal, or of too few buckets or days.
 
     How surprising the past was is asked of each part of it with an expectation learnt from the others, so that the error of the
@@ -90,7 +92,11 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
         history: their readings.
         asked: of the alarms.
         generator: for the simulated stream.
+        seen: readings of buckets whose levels are off, but whose seasons are the history's, as of scores of rows that the model
+            was made of; NaN in all other signals.
     """
+    seasons = _seasons(history, seen, asked.timezone)
+    history = history._replace(level=history.level - seasons.at(history.start_ms, asked.timezone))
     measured = history.start_ms[(history.rows > 0).any(axis=1)]
     if len(measured) < FEWEST_BUCKETS or len(np.unique(measured // DAY_MS)) < _PARTS:
         return None
@@ -108,9 +114,17 @@ def learn_normal(panel: Panel, history: History, asked: Asked, generator: np.ran
         level=tail.level,
         rate=tail.rate,
         excess=tail.excess,
-        signals=_usual(panel, season, noise, width, history),
+        signals=_usual(panel, season.over(seasons), noise, width, history),
         timezone=asked.timezone,
     )
+
+
+def _seasons(history: History, seen: History | None, timezone: str) -> Season:
+    """Return the seasons that are known beforehand, around a level of 0."""
+    if seen is None:
+        seen = history._replace(level=np.full_like(history.level, np.nan))
+    found = learn_season(seen.start_ms, seen.level, timezone)
+    return found._replace(level=np.zeros_like(found.level))
 
 
 def _learn(history: History, timezone: str) -> tuple[Season, Noise]:

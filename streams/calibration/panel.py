@@ -66,6 +66,10 @@ class Panel:
         detector = self._detectors[kind]
         return nothing(len(detector.signals)) if view is None else detector.read(view)
 
+    def summing(self, kind: str) -> tuple[str, ...]:
+        """Return the detectors that raise this kind of event and read no sampled rows, only sums of buckets."""
+        return tuple(name for name, raised in self.groups if raised == kind and not self._detectors[name].reads_sample)
+
     def sketch(self, signal: int, views: Sequence[BucketView]) -> Sketch:
         """Describe a signal over some buckets."""
         place = self.places[signal]

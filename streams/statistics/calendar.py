@@ -42,6 +42,10 @@ class Season(NamedTuple):
         weekday, hour = calendar_cells(local_ms(start_ms, timezone))
         return self.level + self.weekday[weekday] + self.hour[hour] + self.hour_of_week[weekday * HOURS + hour]
 
+    def over(self, other: Season) -> Season:
+        """Return what is expected when this was learnt from what another season had been taken off."""
+        return Season(*(own + theirs for own, theirs in zip(self, other, strict=True)))
+
 
 def is_timezone(name: str) -> bool:
     """Say whether a timezone is known here by this name."""
