@@ -107,7 +107,9 @@ class Triaging:
         last_ms = max((one.time_ms for one in events), default=incident.moved_ms)
         # What was only noted since must not make the next step seem small.
         effects = effects_of(one for one in events if one.time_ms <= incident.moved_ms)
-        return Told(incident.id, found, effects, incident.moved_ms, max(last_ms, incident.moved_ms))
+        inputs_ms = max((one.time_ms for one in events if one.kind not in HARM), default=0)
+        ended_ms = incident.moved_ms
+        return Told(incident.id, incident.cause, found, effects, ended_ms, max(last_ms, ended_ms), inputs_ms)
 
     def question(self, incident: Incident, now_ms: int) -> PlanStep:
         """Return the call of the diagnosis for an open incident, one per round of waiting.

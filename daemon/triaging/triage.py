@@ -38,14 +38,16 @@ class Told(NamedTuple):
     """What people were told of columns: the incident, how it ended, and when the columns were last spoken of.
 
     `found` says whether the columns were found broken, found to have moved without harm, or only said to be broken. `effects`
-    are how far each moved, by column and method.
+    are how far each moved, by column and method; `inputs_ms` is when something else than harm was last said, 0 if never.
     """
 
     incident: IncidentId
+    cause: str
     found: Literal["broken", "harmless", "said"]
     effects: Mapping[tuple[str, str], float]
     ended_ms: int
     last_ms: int
+    inputs_ms: int = 0
 
     @property
     def columns(self) -> AbstractSet[str]:
@@ -92,7 +94,7 @@ def triage(event: DriftEvent, standing: Standing, silence: Silence) -> Decision:
 
 
 def _silenced(event: DriftEvent, standing: Standing, silence: Silence) -> Decision | None:
-    told = next((one for one in standing.told if _is_told(event, one, silence)), None)
+    told = next((one for one in standing.told if _is_told(event, one, standing, silence)), None)
     if told is not None:
         return Decision("ignore", "people_were_told", told.incident)
     last = max((incident.moved_ms for incident in standing.ended if _calms(incident, event.kind)), default=None)
@@ -128,19 +130,22 @@ def effects_of(events: Iterable[DriftEvent]) -> dict[tuple[str, str], float]:
 
 def is_told(kind: str) -> bool:
     """Whether a kind of event may be about columns that people were told of."""
-    return kind == DATA or kind in SHIFT
+    return kind == DATA or kind in SHIFT | HARM
 
 
-def _is_told(event: DriftEvent, told: Told, silence: Silence) -> bool:
+def _is_told(event: DriftEvent, told: Told, standing: Standing, silence: Silence) -> bool:
     """Whether an event says nothing that people weren't told: the same columns.
 
     Broken ones haven't been quiet since; those that moved without harm haven't moved much further. Another column is news, and so
-    is what becomes of the labels and the loss.
+    is what becomes of the labels and the loss; that a break does harm is said once, as long as the inputs aren't well.
     """
     if event.time_ms >= told.ended_ms + silence.reminder_ms or not columns_of(event) <= told.columns:
         return False
     if told.found == "harmless":
         return event.kind in SHIFT and not _has_grown(event, told)
+    if event.kind in HARM:
+        inputs_ms = max((one.inputs_ms for one in standing.told if one.found == "broken"), default=0)
+        return told.found == "broken" and told.cause in HARM and event.time_ms <= inputs_ms + silence.cooldown_ms
     speaks_for = event.kind == DATA or (told.found == "broken" and event.kind in SHIFT)
     return speaks_for and event.time_ms <= told.last_ms + silence.cooldown_ms
 

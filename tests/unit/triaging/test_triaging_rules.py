@@ -171,6 +171,20 @@ def test_what_stays_broken_is_said_once_and_again_after_a_month(tmp_path: Path) 
     assert opened_on(tmp_path, lasting) == [0, 28, 56]
 
 
+def test_that_a_break_does_harm_is_said_once_while_it_lasts(tmp_path: Path) -> None:
+    breaks, harm = (DATA, "amount"), ("loss_drift", "loss")
+    lasting = {0: breaks, 6: harm, 7: breaks, 13: harm, 14: breaks, 20: harm, 21: ("performance", "auc")}
+    assert opened_on(tmp_path / "lasting", lasting) == [0, 6, 21]
+    assert opened_on(tmp_path / "over", {0: breaks, 6: harm, 14: harm}) == [0, 6, 14], "the data may be well again"
+    assert opened_on(tmp_path / "long", {0: breaks, 6: harm, **dict.fromkeys(range(7, 35, 7), breaks), 34: harm}) == [
+        0,
+        6,
+        28,
+        34,
+    ]
+    assert opened_on(tmp_path / "sound", lasting, "harmful_shift") == [0, 6, 13, 20, 21], "nothing was found broken"
+
+
 def test_what_was_quiet_for_the_cooldown_is_news(tmp_path: Path) -> None:
     assert opened_on(tmp_path, {0: (DATA, "amount"), 5: (DATA, "amount"), 13: (DATA, "amount")}) == [0, 13]
 
