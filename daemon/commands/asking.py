@@ -28,6 +28,8 @@ from streams.runtime.clock import SystemClock, WallClock
 from streams.runtime.documents import read_document
 from streams.runtime.text import cleaned
 
+_LONGEST_ASIDE = 200
+
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody asks for: a sentence, or a YAML file that was filled in; of which model, None where the config has one."""
@@ -55,9 +57,19 @@ def compiled(
     return _filled_in(values, vocabulary)
 
 
-def proposal(objective: Objective, sentence: str) -> Asked:
-    """Order that an objective be kept until somebody approves it."""
-    arguments = {"objective": written(objective), "digest": objective.digest, "sentence": cleaned(sentence, MOST_CHARACTERS)}
+def left_aside(settings: DaemonSettings, wish: Wish, *, compiler: Compiler | None = None) -> str:
+    """Say which words of a wish that was compiled aren't of its goal, nothing where there are none. They are a stranger's."""
+    if wish.sentence is None:
+        return ""
+    words = (compiler or Grammar()).left_aside(wish.sentence, _vocabulary(settings, wish.model, {}, SystemClock()))
+    return cleaned("left aside: " + "; ".join(map(repr, words)), _LONGEST_ASIDE) if words else ""
+
+
+def proposal(objective: Objective, sentence: str, aside: str = "") -> Asked:
+    """Order that an objective be kept until somebody approves it, who reads behind the sentence what of it was left aside."""
+    behind = f" ({aside})" if aside else ""
+    said = cleaned(sentence, MOST_CHARACTERS - len(behind)) + behind
+    arguments = {"objective": written(objective), "digest": objective.digest, "sentence": said}
     return Asked(kind="propose_goal", model=objective.model, arguments=arguments)
 
 
@@ -85,9 +97,10 @@ def find(known: Sequence[Goal], digest: str, *states: GoalState) -> Goal:
     return next(iter(found.values()))
 
 
-def told(objective: Objective) -> dict[str, Any]:
+def told(objective: Objective, aside: str = "") -> dict[str, Any]:
     """Return what was understood, for other programs."""
-    return {"understood": True, "objective": written(objective), "digest": objective.digest, "in_words": tell(objective)}
+    words = f"{tell(objective)} {aside}".strip()
+    return {"understood": True, "objective": written(objective), "digest": objective.digest, "in_words": words}
 
 
 def told_not(answer: NotUnderstood) -> dict[str, Any]:
@@ -95,9 +108,11 @@ def told_not(answer: NotUnderstood) -> dict[str, Any]:
     return {"understood": False, "findings": [finding._asdict() for finding in answer.findings], "form": answer.form}
 
 
-def show(objective: Objective, screen: Screen) -> None:
-    """Show what was understood: in words, as YAML, and the digest to approve."""
+def show(objective: Objective, screen: Screen, aside: str = "") -> None:
+    """Show what was understood: in words, as YAML, and the digest to approve; and what was left aside."""
     screen.line(tell(objective))
+    if aside:
+        screen.line(aside, "yellow")
     screen.title("As YAML")
     for line in yaml_text(objective).splitlines():
         screen.line(line)

@@ -41,19 +41,21 @@ def ask(
     from daemon.commands.screen import Screen
     from daemon.goals.base import NotUnderstood
 
-    answer = asking.compiled(settings_in(config), asking.Wish(sentence=sentence, file=yaml_file, model=model))
+    settings, wish = settings_in(config), asking.Wish(sentence=sentence, file=yaml_file, model=model)
+    answer = asking.compiled(settings, wish)
     if isinstance(answer, NotUnderstood):
         if as_json:
             screen().data(asking.told_not(answer))
         else:
             asking.show_not(answer, Screen(sys.stderr))
         raise typer.Exit(BAD_INPUT)
+    aside = asking.left_aside(settings, wish)
     if as_json:
-        screen().data(asking.told(answer))
+        screen().data(asking.told(answer, aside))
     else:
-        asking.show(answer, screen())
+        asking.show(answer, screen(), aside)
     if not dry_run:
-        send(reached(config, url, token_file), asking.proposal(answer, sentence or ""), is_told=not as_json)
+        send(reached(config, url, token_file), asking.proposal(answer, sentence or "", aside), is_told=not as_json)
 
 
 @goals_app.callback(invoke_without_command=True)

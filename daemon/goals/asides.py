@@ -1,7 +1,9 @@
-"""Words beside the goal: why it is wanted, by whom, and what a word stands for. They are passed over where they can't change it.
+"""Words beside the goal: why it is wanted, by whom, and what a word stands for. They are laid aside where they can't change it.
 
-An aside is free in its words, so it is passed over only as long as none of them could be part of a goal: no metric, number, day,
-cost, cohort or target, no condition and no negation. Its length is bounded.
+An aside is free in its words, so what stands around them must say that it is one, and none of them may be part of a goal: no
+metric, number, day, cost, cohort or target, no condition and no negation. Its length is bounded, and a person is shown it.
+Clauses that are free altogether aren't laid aside, wherever they stand: a word that nobody declared may name a cohort (`students
+here`), take the goal back (`I was joking`) or refuse it (`we hesitate to ask for`), and no list of such words has an end.
 """
 
 from __future__ import annotations
@@ -12,9 +14,22 @@ from typing import Final
 from daemon.goals.fillers import begins
 from daemon.goals.items import Item
 from daemon.goals.naming import METRIC_WORDS
-from daemon.goals.parts import NothingPart, Part, WishPart
+from daemon.goals.parts import AsidePart, NothingPart, Part
 from daemon.goals.reading import Found, Lexicon, Reader, Reading
-from daemon.goals.said.asides import CAUSES, DOCUMENTS, HEDGES, MEANS, ON_BEHALF, OPENINGS, REASONS, STAKEHOLDERS, UNDER, VIEWS
+from daemon.goals.said.asides import (
+    CAUSES,
+    DOCUMENTS,
+    HEDGES,
+    HERE,
+    LEADS,
+    MEANS,
+    ON_BEHALF,
+    OPENINGS,
+    REASONS,
+    STAKEHOLDERS,
+    UNDER,
+    VIEWS,
+)
 from daemon.goals.said.countries import COUNTRIES
 from daemon.goals.said.fillers import SAYS, WANTS, WISHES
 from daemon.goals.words import ARTICLES, MINUTES, NEGATIONS, PLAIN_NOUNS, SPANS
@@ -52,7 +67,7 @@ class Asides:
 
     def read(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read a reason, who wants it, or a word that is explained behind it."""
-        readers = (self._stakeholder, self._reason, self._role, self._opening, self._again, self._gloss, self._country)
+        readers = (self._stakeholder, self._reason, self._speaker, self._opening, self._again, self._gloss, self._country)
         return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _opening(self, reading: Reading, at: int) -> Found[Part] | None:
@@ -64,22 +79,22 @@ class Asides:
         end = self._past_free(reading, opening.end, longest)
         is_over = reading.token(end) is None or reading.is_one_of(end, _MARKS)
         is_said = end > opening.end if opening.value == "phrase" else is_over
-        return Found(end, NothingPart()) if is_said and (end > opening.end or opening.value == "word") else None
+        return Found(end, AsidePart()) if is_said and (end > opening.end or opening.value == "word") else None
 
     def _reason(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `for audit reasons`, `for compliance`."""
         is_behind = reading.is_one_of(at - 1, {"for"})
         if causes := CAUSES.at(reading, at if is_behind else at + 1):
-            return Found(causes.end, NothingPart()) if is_behind or reading.is_one_of(at, {"for"}) else None
+            return Found(causes.end, AsidePart()) if is_behind or reading.is_one_of(at, {"for"}) else None
         if reading.is_one_of(at, {"from"}) and (view := self._past_named(reading, reading.skip(at + 1, _OWN), VIEWS)):
-            return Found(view, NothingPart())
+            return Found(view, AsidePart())
         if not reading.is_one_of(at, {"for"}):
             return None
         end = self._past_free(reading, at + 1, _LONGEST_PHRASE)
         reasons = [place for place in range(at + 1, end) if REASONS.at(reading, place)]
         if not reasons:
             return None
-        return Found(end if reading.is_one_of(reasons[0] + 1, {"of"}) else reasons[0] + 1, NothingPart())
+        return Found(end if reading.is_one_of(reasons[0] + 1, {"of"}) else reasons[0] + 1, AsidePart())
 
     def _stakeholder(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `our risk officer insists on`, `under the risk framework`, at the beginning of a clause."""
@@ -91,15 +106,15 @@ class Asides:
         who, what = self._past_named(reading, place, STAKEHOLDERS), self._past_named(reading, place, DOCUMENTS)
         if lead is not None:
             end = what or (who if behalf else None)
-            return None if end is None else Found(end, NothingPart())
+            return None if end is None else Found(end, AsidePart())
         end = max(who or 0, what or 0)
         wants = WANTS.at(reading, end) if end else None
         if wants is not None:
-            return Found(wants.end, WishPart())
+            return Found(wants.end, AsidePart(is_wish=True))
         says = SAYS.at(reading, end) if end else None
         if says is not None:
-            return Found(says.end, NothingPart())
-        return Found(end, NothingPart()) if end and WISHES.at(reading, end) is not None else None
+            return Found(says.end, AsidePart())
+        return Found(end, AsidePart()) if end and WISHES.at(reading, end) is not None else None
 
     def _past_named(self, reading: Reading, at: int, names: Lexicon[str]) -> int | None:
         """Return the place behind a name with a few words before it that are part of no goal: `new regional risk officer`."""
@@ -122,14 +137,24 @@ class Asides:
         named = DOCUMENTS.at(reading, of) if of > at + 1 else None
         return named.end if named else at + 1
 
-    def _role(self, reading: Reading, at: int) -> Found[Part] | None:
-        """Read `as a product manager, I want`, at the beginning."""
-        if at > 0 or not reading.is_one_of(at, {"as"}) or not reading.is_one_of(at + 1, ARTICLES):
+    def _speaker(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read who speaks, at the beginning: `as counsel I`, `I'm a ward nurse and`, `call centre here`.
+
+        Only who has a role: what else stands there (`as a fallback, I want`, `weekends here`) may say something of the goal.
+        """
+        if not begins(reading, at):
             return None
-        end = at + 2
-        while end < at + 2 + _LONGEST_PHRASE and not reading.is_one_of(end, _SPEAKERS) and self._is_free(reading, end):
-            end += 1
-        return Found(end, WishPart()) if end > at + 2 and reading.is_one_of(end, _SPEAKERS) else None
+        lead = LEADS.at(reading, at)
+        end = self._past_named(reading, reading.skip(lead.end if lead else at, _OWN), STAKEHOLDERS)
+        if end is None:
+            return None
+        if lead is not None and lead.value == "role":
+            end = self._past_free(reading, end + 1, _LONGEST_PHRASE, _SPEAKERS) if reading.is_one_of(end, {"of"}) else end
+            return Found(end, AsidePart(is_wish=True)) if reading.is_one_of(end, _SPEAKERS) else None
+        here = HERE.at(reading, end)
+        end = here.end if here else end
+        is_over = (here is not None or (lead is not None and lead.value == "self")) and reading.is_one_of(end, _MARKS | {"and"})
+        return Found(end, AsidePart()) if is_over else None
 
     def _again(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `i.e.` between two conditions that are the same: `in France, i.e. where country is FR`."""
@@ -152,7 +177,7 @@ class Asides:
             self._condition(reading, means.end) is not None
             or METRIC_WORDS.at(reading, reading.skip(means.end, ARTICLES | {"our"})) is not None
         )
-        return Found(means.end, NothingPart()) if means is not None and is_meant else None
+        return Found(means.end, AsidePart()) if means is not None and is_meant else None
 
     def _country(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `Germany` of `Germany (country DE)`, which says the same twice."""
@@ -169,10 +194,10 @@ class Asides:
         named = [condition.values for condition in item.conditions] if item is not None else []
         return Found(end, NothingPart()) if named == [tuple(sorted(codes))] else None
 
-    def _past_free(self, reading: Reading, at: int, longest: int) -> int:
-        """Return the place behind words that could be part of no goal."""
+    def _past_free(self, reading: Reading, at: int, longest: int, stops: frozenset[str] = frozenset()) -> int:
+        """Return the place behind words that could be part of no goal, at most up to some that stop it."""
         end = at
-        while end < at + longest and self._is_free(reading, end):
+        while end < at + longest and self._is_free(reading, end) and not reading.is_one_of(end, stops):
             end += 1
         return end
 

@@ -31,6 +31,10 @@ class Compiler(Protocol):
         """
         ...
 
+    def left_aside(self, sentence: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """Return the words of a sentence that aren't of its goal, who asks for it and why; a person is shown them with it."""
+        ...
+
 
 def understand(compiler: Compiler, sentence: str, vocabulary: Vocabulary) -> Objective | NotUnderstood:
     """Compile a sentence and check the answer against what is declared."""

@@ -1,8 +1,9 @@
 """Compiles sentences by a grammar of phrases, without anything learnt.
 
 A sentence is covered by parts from left to right, each the longest phrase that begins where the last one ended. Words that no
-phrase takes are leftovers, and with a single leftover nothing is compiled: it may have meant something. The parts are put
-together whatever their order, and what they say is checked against what is declared.
+phrase takes are leftovers, and with a single leftover nothing is compiled: it may have meant something. Words beside the goal
+that can't change it are laid aside, and shown with what was understood. The parts are put together whatever their order, and what
+they say is checked against what is declared.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from daemon.goals.items import Known
 from daemon.goals.movements import read_moved_bound
 from daemon.goals.naming import METRIC_WORDS, read_metric
 from daemon.goals.objective import Objective, written
-from daemon.goals.parts import CohortPart, NothingPart, Part, Trouble
+from daemon.goals.parts import AsidePart, CohortPart, NothingPart, Part, Trouble, WishPart
 from daemon.goals.reading import Found, Reader, Reading, remembered
 from daemon.goals.spans import read_over
 from daemon.goals.targets import Names
@@ -46,10 +47,11 @@ _LEFT: Final[dict[Code, str]] = {
 
 
 class _Covered(NamedTuple):
-    """A sentence's parts, and the tokens that are in none."""
+    """A sentence's parts, the tokens that are in none, and the words that were laid aside."""
 
     parts: tuple[Part, ...]
     left: tuple[tuple[int, Token], ...]
+    aside: tuple[str, ...]
 
 
 class Grammar:
@@ -70,6 +72,11 @@ class Grammar:
             )
         return checked(Objective(model=vocabulary.model, **assembly.said), vocabulary)
 
+    def left_aside(self, sentence: str, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """Return the words that were laid aside; see `daemon.goals.base.Compiler`."""
+        tokens = tokens_of(sentence)
+        return () if isinstance(tokens, Finding) else _cover(Reading(tokens, vocabulary), _readers(vocabulary)).aside
+
 
 def _readers(vocabulary: Vocabulary) -> tuple[Reader, ...]:
     names = Names(vocabulary)
@@ -85,6 +92,7 @@ def _readers(vocabulary: Vocabulary) -> tuple[Reader, ...]:
 def _cover(reading: Reading, readers: Sequence[Reader]) -> _Covered:
     parts: list[Part] = []
     left: list[tuple[int, Token]] = []
+    aside: list[str] = []
     at = 0
     while at < len(reading.tokens):
         found = _longest(reading, at, readers)
@@ -92,9 +100,13 @@ def _cover(reading: Reading, readers: Sequence[Reader]) -> _Covered:
             left.append((at, reading.tokens[at]))
             at += 1
         else:
-            parts.append(unsure(reading, at, parts, found.value) or found.value)
+            part = found.value
+            if isinstance(part, AsidePart):
+                aside.append(_said(reading, at, found.end))
+                part = WishPart() if part.is_wish else NothingPart()
+            parts.append(unsure(reading, at, parts, part) or part)
             at = found.end
-    return _Covered(tuple(parts), tuple(left))
+    return _Covered(tuple(parts), tuple(left), tuple(aside))
 
 
 def _longest(reading: Reading, at: int, readers: Sequence[Reader]) -> Found[Part] | None:
@@ -102,14 +114,18 @@ def _longest(reading: Reading, at: int, readers: Sequence[Reader]) -> Found[Part
     end = max((one.end for one in found), default=at)
     longest = [one for one in found if one.end == end]
     cohort = next((one for one in longest if isinstance(one.value, CohortPart)), None)
-    is_plain = all(isinstance(one.value, CohortPart | NothingPart) for one in longest)
+    is_plain = all(isinstance(one.value, CohortPart | NothingPart | AsidePart) for one in longest)
     if cohort is not None and is_plain and reading.tokens[at].raw.isupper():  # IT, which isn't `it`
         return cohort
     if len(longest) > 1 and cohort is not None:
-        said = " ".join(token.raw for token in reading.tokens[at:end])
+        said = _said(reading, at, end)
         text = f"{said!r} names requests, and is a phrase of goals too; say the column with it, or fill in the YAML"
         return Found(end, Trouble("ambiguous_cohort", text))
     return longest[0] if longest else None
+
+
+def _said(reading: Reading, at: int, end: int) -> str:
+    return " ".join(token.raw for token in reading.tokens[at:end])
 
 
 def _leftovers(left: Sequence[tuple[int, Token]]) -> list[Finding]:

@@ -161,7 +161,13 @@ class NothingPart(NamedTuple):
     """Words that only hold a sentence together."""
 
 
+class AsidePart(NamedTuple):
+    """Words that nobody declared and that aren't of the goal, who speaks for instance; with `is_wish` they ask for it."""
+
+    is_wish: bool = False
+
+
 Part = (
     Trouble | MetricPart | BoundPart | ChangePart | MovePart | SidePart | DenialPart | VerbPart | WishPart | QuestionPart
-    | TargetPart | NamedPart | CohortPart | HorizonPart | OverPart | CostPart | AlsoPart | NothingPart
+    | TargetPart | NamedPart | CohortPart | HorizonPart | OverPart | CostPart | AlsoPart | NothingPart | AsidePart
 )  # fmt: skip

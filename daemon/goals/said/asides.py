@@ -13,19 +13,29 @@ _AGREED: Final = (
 )
 OPENINGS: Final = Lexicon[Aside]({
     **meaning(
-        "clause", "because [of]", "(so|such) that", "so", "to avoid", "in order to (avoid|satisfy|please|comply with)", "due to",
-        "owing to", "since (we|our|the|it|this|that|they|my|their)", "as (we|our|they|otherwise)", "otherwise", "or else",
-        "after all", "(as|so) long as (i'm|we're|i am|we are)",
+        "clause", "because [of]", "(so|such) that", "to avoid", "in order to (avoid|satisfy|please|comply with)", "due to",
+        "owing to", "since (we|our|the|it|this|that|they|my|their)", "(as|so) long as (i'm|we're|i am|we are)",
     ),
     **meaning(
         "phrase", "(according|pursuant|due|owing|thanks) to", "in (accordance|line|agreement|compliance) with", "as per",
         "per (our|the|your)", "on behalf of", "(to|in order to) (comply with|meet|satisfy|honour|honor|fulfil|fulfill|respect)",
-        "for the (purpose|purposes|sake|benefit) of", "in the interest of", "as part of", "by order of",
+        "for the (purpose|purposes) of", "in the interest of", "as part of", "by order of",
         f"{_AGREED} (by|with|in|under)", "given (our|the)",
     ),
     **meaning("word", _AGREED, "as usual", "as always"),
 })  # fmt: skip
-"""A clause goes on to the next mark; a phrase is a few words, maybe without a mark behind them; behind a word is a mark."""
+"""A clause goes on to the next mark; a phrase is a few words, maybe without a mark behind them; behind a word is a mark.
+
+`So` and `as` alone are none: `so we lied` and `as we joked` take back what stands before them.
+"""
+
+LEADS: Final = Lexicon[Literal["role", "self", "call"]]({
+    **meaning("role", "[speaking|writing] as [a|an|the|our|your]"),
+    **meaning("self", "(i'm|i am|we're|we are) [a|an|the|your|our]"),
+    **meaning("call", "(this is|it is|it 's) [a|an|the|your|our]"),
+})  # fmt: skip
+HERE: Final = listed("here", "(speaking|calling|writing) [here]")
+"""Around who speaks; `this is the risk team` needs `speaking` behind it, without which it may judge: `this is a risk`."""
 
 STAKEHOLDERS: Final = listed(
     "(business|management|board|regulator|regulators|auditor|auditors|stakeholder|stakeholders|shareholder|shareholders|investor"
@@ -36,7 +46,10 @@ STAKEHOLDERS: Final = listed(
     "|company|provider|supplier|vendor|contractor|processor|party|parties|partner|partners|union|works council|ministry"
     "|authority|authorities|bank|legal|compliance|finance|marketing|sales|operations|ops|support|procurement|accounting|logistics"
     "|security|risk|product|engineering|executives|executive|exec|execs|sponsor|sponsors|steering group|steerco|higher ups"
-    "|people)"
+    "|people|counsel|lawyer|attorney|consultant|coordinator|specialist|expert|representative|rep|secretary|treasurer|chair"
+    "|president|founder|advisor|adviser|administrator|admin|architect|designer|assistant|clerk|nurse|doctor|technician"
+    "|accountant|foreman|skipper|call centre|call center|contact centre|help desk|service desk|head office|back office"
+    "|headquarters|hq)"
     " [team|teams|department|people|folks|side|unit|committee|board|officer|lead|leads|manager|managers|owner|owners]",
 )  # fmt: skip
 """Who wants something. None of them is a part of the requests."""

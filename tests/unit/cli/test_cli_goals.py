@@ -60,6 +60,35 @@ def test_what_is_asked_is_read_back_and_proposed(run: Run, spoken: Path, outbox:
     assert yaml.safe_load(shown) == command.arguments["objective"]
 
 
+def test_what_was_left_aside_is_shown_to_who_asks_and_to_who_approves(run: Run, spoken: Path, outbox: list[Asked]):
+    said, shown = f"Risk team here. {SENTENCE}", "left aside: 'Risk team here'"
+    answer = run("ask", said, "--config", str(spoken))
+    assert answer.code == 0, answer.err
+    assert shown in answer.out
+    assert run("ask", SENTENCE, "--config", str(spoken)).code == 0
+    with_aside, without = (one.arguments for one in outbox)
+    assert with_aside["sentence"] == f"{said} ({shown})"
+    assert (with_aside["digest"], without["sentence"]) == (without["digest"], SENTENCE)
+    told = json.loads(run("ask", said, "--json", "--dry-run", "--config", str(spoken)).out)
+    assert told["in_words"].endswith(shown)
+
+
+def test_what_was_left_aside_is_bounded_and_so_is_the_sentence_that_it_stands_behind(run: Run, spoken: Path, outbox: list[Asked]):
+    said = f"As {'x' * 400} manager, {SENTENCE}"
+    answer = run("ask", said, "--config", str(spoken))
+    assert answer.code == 0, answer.err
+    kept = outbox[0].arguments["sentence"]
+    assert len(kept) == 500
+    assert kept.endswith("x)")
+    assert kept.count("left aside: 'As xxx") == 1
+
+
+def test_what_was_left_aside_rewrites_no_terminal(run: Run, spoken: Path, outbox: list[Asked]):
+    said = f"As \u202e\x1b[2J manager, {SENTENCE}"
+    assert run("ask", said, "--config", str(spoken)).code == 2
+    assert outbox == []
+
+
 def test_a_dry_run_proposes_nothing(run: Run, spoken: Path, outbox: list[Asked]):
     assert run("ask", SENTENCE, "--dry-run", "--config", str(spoken)).code == 0
     assert outbox == []
