@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from daemon.goals.fillers import begins
+from daemon.goals.horizons import read_horizon
 from daemon.goals.items import Item
 from daemon.goals.naming import METRIC_WORDS
-from daemon.goals.parts import AsidePart, NothingPart, Part
+from daemon.goals.parts import AsidePart, HorizonPart, NothingPart, Part
 from daemon.goals.reading import Found, Lexicon, Reader, Reading
 from daemon.goals.said.asides import (
     CAUSES,
@@ -25,7 +26,9 @@ from daemon.goals.said.asides import (
     MEANS,
     ON_BEHALF,
     OPENINGS,
+    PROMISED,
     REASONS,
+    SEASONS,
     STAKEHOLDERS,
     UNDER,
     VIEWS,
@@ -67,7 +70,19 @@ class Asides:
 
     def read(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read a reason, who wants it, or a word that is explained behind it."""
-        readers = (self._stakeholder, self._reason, self._speaker, self._opening, self._again, self._gloss, self._country)
+        if reading.tokens[at].kind != "word":
+            return None
+        readers = (
+            self._stakeholder,
+            self._reason,
+            self._promised,
+            self._speaker,
+            self._opening,
+            self._again,
+            self._gloss,
+            self._season,
+            self._country,
+        )
         return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _opening(self, reading: Reading, at: int) -> Found[Part] | None:
@@ -156,6 +171,14 @@ class Asides:
         is_over = (here is not None or (lead is not None and lead.value == "self")) and reading.is_one_of(end, _MARKS | {"and"})
         return Found(end, AsidePart()) if is_over else None
 
+    def _promised(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `is what we promised the auditors`, up to a mark."""
+        promised = PROMISED.at(reading, at)
+        who = None if promised is None else self._past_named(reading, reading.skip(promised.end, _OWN | {"to"}), STAKEHOLDERS)
+        end = who or (promised.end if promised else at)
+        is_over = reading.token(end) is None or reading.is_one_of(end, _MARKS)
+        return Found(end, AsidePart()) if promised is not None and is_over else None
+
     def _again(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `i.e.` between two conditions that are the same: `in France, i.e. where country is FR`."""
         means = MEANS.at(reading, at)
@@ -178,6 +201,16 @@ class Asides:
             or METRIC_WORDS.at(reading, reading.skip(means.end, ARTICLES | {"our"})) is not None
         )
         return Found(means.end, AsidePart()) if means is not None and is_meant else None
+
+    def _season(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `peak season` of `Peak season (2026-12-01 to 2026-12-24):`, where the days that are meant stand behind it."""
+        end = self._past_named(reading, reading.skip(at, ARTICLES), SEASONS) if begins(reading, at) else None
+        if end is None:
+            return None
+        days = read_horizon(reading, end + 1) if reading.is_one_of(end, {"("}) else None
+        is_meant = days is not None and isinstance(days.value, HorizonPart) and reading.is_one_of(days.end, {")"})
+        is_all = days is not None and reading.is_one_of(days.end + 1, {":", ",", ".", "-"})
+        return Found(end, AsidePart()) if is_meant and is_all else None
 
     def _country(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `Germany` of `Germany (country DE)`, which says the same twice."""

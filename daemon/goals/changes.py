@@ -16,7 +16,7 @@ from daemon.goals.words import ARTICLES
 
 _BELOW: Final = Lexicon[Way]({
     **meaning("up", "(above|over)", "(higher|more|greater) than"),
-    **meaning("down", "(below|under|beneath)", "(lower|less|smaller) than"),
+    **meaning("down", "(below|under|beneath)", "(lower|less|smaller|shorter|faster|quicker) than"),
     **meaning("worse", "worse than"), **meaning("better", "better than"),
 })  # fmt: skip
 _LEAST: Final = listed("at [the very] least", "a good", "a full")
@@ -37,6 +37,9 @@ def _by(reading: Reading, at: int) -> Found[Part] | None:
     if reading.is_one_of(at, {"in"}) and reading.is_one_of(at + 1, {"half"}) and not reading.is_one_of(at + 2, ARTICLES):
         return Found(at + 2, ChangePart(Quantity(50.0, "relative"), "least"))
     share = share_at(reading, _LEAST.past(reading, at + 1)) if reading.is_one_of(at, {"by"}) else None
+    stands = STANDS.at(reading, share.end + 1) if share is not None and reading.is_one_of(share.end, {"of"}) else None
+    if share is not None and stands is not None:  # by a quarter of what it is now
+        return Found(stands.end, ChangePart(Quantity(share.value, "relative"), "least"))
     if share is not None and not reading.is_one_of(share.end, ARTICLES | {"of"}):
         unit: Unit = "%" if share.value % 20 == 10 else "relative"  # by a tenth may be by 0.1
         return Found(share.end, ChangePart(Quantity(share.value, unit), "least"))

@@ -23,6 +23,7 @@ from daemon.goals.said.described import (
     OFF,
     ON_AVERAGE,
     RIGHT,
+    SAYS,
     TRULY,
     WARNINGS,
     WRONG,
@@ -31,6 +32,8 @@ from daemon.goals.words import ARTICLES, PLAIN_NOUNS
 
 _FURTHEST: Final = 16
 _LEADS: Final = ARTICLES | {"of", "all", "our", "in", "from"}
+_INTO: Final = frozenset({"in", "on", "for", "about"})
+_ANYBODY: Final = ARTICLES | PLAIN_NOUNS | {"someone", "somebody", "one"}
 _WHO: Final = frozenset({"who", "that", "whom"})
 _ENDS: Final = frozenset({".", ";", ":", "!", "?"})
 
@@ -49,7 +52,7 @@ class Described:
         """Read one half of a description."""
         if reading.vocabulary.schema.task == "regression":
             return _off(reading, at)
-        readers = (self._catches, self._caught, self._flagged, self._truly, self._rows, _right)
+        readers = (self._catches, self._caught, self._flagged, self._says, self._truly, self._rows, _right)
         return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _catches(self, reading: Reading, at: int) -> Found[Part] | None:
@@ -74,6 +77,16 @@ class Described:
             return None
         outcome = self._outcomes.at(reading, reading.skip(flagged.end, ARTICLES))
         return Found(outcome.end if outcome else flagged.end, _described("precision"))
+
+    def _says(self, reading: Reading, at: int) -> Found[Part] | None:
+        """Read `when the model says that a customer will churn` before `it has to be right`."""
+        says = SAYS.at(reading, at)
+        if says is None:
+            return None
+        noun = reading.skip(says.end, _ANYBODY)
+        outcome = self._outcomes.at(reading, reading.skip(noun, {"will"}))
+        is_judged = outcome is not None and _place_of(reading, outcome.end, 1, RIGHT.at) is not None
+        return Found(outcome.end, _described("precision")) if noun > says.end and outcome is not None and is_judged else None
 
     def _rows(self, reading: Reading, at: int) -> Found[Part] | None:
         """Read `of the customers` before `who churn`, where they are to be caught."""
@@ -112,10 +125,10 @@ def _right(reading: Reading, at: int) -> Found[Part] | None:
     found = right or wrong
     if found is not None:
         metric = "accuracy" if right else "error_rate"
-        if right is not None and _place_of(reading, at, -1, WARNINGS.at) is not None:
-            return Found(right.end, NothingPart())
+        if right is not None and any(_place_of(reading, at, -1, one.at) is not None for one in (WARNINGS, SAYS)):
+            return Found(reading.skip(right.end, _INTO), NothingPart())
         is_counted = any(_place_of(reading, at, step, one.at) is not None for step in (1, -1) for one in (ANSWERS, COUNTED))
-        return Found(reading.skip(found.end, {"in", "on", "for", "about"}), _described(metric)) if is_counted else None
+        return Found(reading.skip(found.end, _INTO), _described(metric)) if is_counted else None
     answers = ANSWERS.at(reading, at)
     is_of_share = answers is not None and any(
         _place_of(reading, at, step, one.at) is not None for step in (1, -1) for one in (RIGHT, WRONG)

@@ -167,7 +167,11 @@ def _end_of(reading: Reading, at: int, until: str) -> Found[Part] | None:
 def _between(reading: Reading, at: int) -> Found[Part] | None:
     """Read `from 2027-01-01 to 2027-03-31`, `from 1 January to 31 March 2027`, `from January to March 2027`."""
     since = FROM.at(reading, at)
-    return None if since is None else _days_between(reading, since.end) or _months_between(reading, since.end)
+    is_in_brackets = reading.is_one_of(at - 1, {"("})
+    if since is None and not is_in_brackets:
+        return None
+    place = since.end if since else at
+    return _days_between(reading, place) or _months_between(reading, place)
 
 
 def _days_between(reading: Reading, at: int) -> Found[Part] | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from daemon.goals.numbers import number_at
 from daemon.goals.parts import Trouble
 from daemon.goals.ranges import SIGNS, Range, Scale
 from daemon.goals.reading import Found, Lexicon, Reading
-from daemon.goals.said.ranges import BEFORE, MORE
+from daemon.goals.said.ranges import AGES, BEFORE, DECADES, MORE
 from daemon.goals.words import ARTICLES, PLAIN_NOUNS
 from streams.contracts.schema import Column
 from streams.contracts.slices import Condition
+
+_OWN: Final = frozenset({"their", "his", "her", "the"})
 
 
 class Measured:
@@ -35,7 +37,7 @@ class Measured:
 
     def condition_at(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
         """Read a condition that begins with something else than its column."""
-        readers = (self._chained, self._having, self._compared, self._of_column)
+        readers = (self._chained, self._having, self._decade, self._compared, self._of_column)
         return next((found for reader in readers if (found := reader(reading, at)) is not None), None)
 
     def _having(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
@@ -45,6 +47,13 @@ class Measured:
             if (having := words.at(reading, at)) is not None
         ]  # fmt: skip
         return found[0][1].condition_at(reading, found[0][0]) if len(found) == 1 else None
+
+    def _decade(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
+        """Read `in their forties`."""
+        ages = [scale for scale in self._scales.values() if scale.words & AGES]
+        tens = reading.token(at + 2) if reading.is_one_of(at, {"in"}) and reading.is_one_of(at + 1, _OWN) else None
+        low = None if tens is None else DECADES.get(tens.text)
+        return None if low is None or len(ages) != 1 else Found(at + 3, ages[0].condition(Range(low=low, high=low + 10)))
 
     def _compared(self, reading: Reading, at: int) -> Found[Condition | Trouble] | None:
         """Read a range that tells its column by its unit, or by a word like `younger`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from daemon.goals.metrics import AMBIGUOUS, METRICS, UNKNOWN
+from daemon.goals.numbers import number_at, share_at
 from daemon.goals.parts import MetricPart, Part, Trouble
 from daemon.goals.patterns import spelled
 from daemon.goals.reading import Found, Lexicon, Reading, listed
@@ -21,7 +22,8 @@ _OF: Final = frozenset({"in", "of", "on", "for", "to", "off", "from"})
 _OWNERS: Final = listed(
     "overall", "(the|our|its) [current|production] (champion|model|classifier|system) 's",
 )  # fmt: skip
-_SHARES: Final = {"50": "latency_p50", "95": "latency_p95", "99": "latency_p99"}
+_SHARES: Final = {50: "latency_p50", 95: "latency_p95", 99: "latency_p99"}
+_LEAST: Final = listed("at [the very] least", "a minimum of")
 _ANSWERS: Final = frozenset({"requests", "predictions", "calls", "responses", "answers", "scores"})
 _TO_BE: Final = frozenset({"must", "should", "shall", "have", "need", "are", "to", "be"})
 _ANSWERED: Final = frozenset({
@@ -47,9 +49,12 @@ def is_metric_before(reading: Reading, at: int) -> bool:
 
 def _answered_at(reading: Reading, at: int) -> Found[Part] | None:
     """Read `99 % of requests must be answered`, which the 99th percentile of the latency is about."""
-    share = reading.token(at)
-    if share is None or share.kind != "number" or share.raw not in _SHARES or not reading.is_one_of(at + 1, {"%", "percent"}):
+    place = _LEAST.past(reading, at)
+    number, half = number_at(reading, place), share_at(reading, place)
+    end = half.end if half else number.end + 1 if number and reading.is_one_of(number.end, {"%", "percent"}) else None
+    value = half.value if half else number.value.value if number else None
+    if end is None or value not in _SHARES:
         return None
-    noun = reading.skip(at + 2, {"of", "all", "the", "our"})
+    noun = reading.skip(end, {"of", "all", "the", "our", "scoring"})
     verb = reading.skip(noun + 1, _TO_BE) if reading.is_one_of(noun, _ANSWERS) else noun
-    return Found(verb + 1, MetricPart(METRICS[_SHARES[share.raw]])) if reading.is_one_of(verb, _ANSWERED) else None
+    return Found(verb + 1, MetricPart(METRICS[_SHARES[int(value)]])) if reading.is_one_of(verb, _ANSWERED) else None

@@ -64,7 +64,7 @@ def per_cent_at(reading: Reading, at: int) -> Found[float] | None:
     if share is not None and reading.is_one_of(share.end, {"of"}) and reading.is_one_of(share.end + 1, _WHOLE_OF):
         return share
     part = number_at(reading, at)
-    place = None if part is None else reading.skip(part.end, {"times"})
+    place = None if part is None else reading.skip(part.end, {"times", "cases"})
     if part is None or place is None or not reading.is_one_of(place, {"in", "out"}):
         return None
     place = place + 2 if reading.is_one_of(place, {"out"}) and reading.is_one_of(place + 1, {"of"}) else place + 1

@@ -93,7 +93,8 @@ class Scale:
     def _up_to(self, reading: Reading, low: Found[Range]) -> Found[Range]:
         """Read where a range ends that has begun, which it needn't."""
         joints = JOINTS.at(reading, low.end)
-        below = BEFORE.at(reading, joints.end) if joints else None
+        is_up_to = reading.is_one_of(low.end, {"up"})  # from 12 up to but excluding 24
+        below = BEFORE.at(reading, joints.end if joints else low.end) if joints or is_up_to else None
         if below is not None and below.value == "high":
             high = self.number_at(reading, below.end)
             if high is not None and not _is_of_metric(reading, high.end):

@@ -12,6 +12,7 @@ from daemon.goals.said.times import (
     AT_A_TIME,
     BY_TURNS,
     CADENCE,
+    COUNTED,
     HOW_OFTEN,
     IN_WINDOWS,
     LOOSE,
@@ -31,7 +32,8 @@ _OF_WINDOWS: Final = frozenset({"of", "lasting"})
 
 def read_over(reading: Reading, at: int) -> Found[Part] | None:
     """Read what stretch of time a value of the metric is counted over."""
-    if turns := BY_TURNS.at(reading, at):
+    counted = COUNTED.at(reading, at)
+    if turns := BY_TURNS.at(reading, counted.end if counted else at):
         return Found(turns.end, OverPart(f"1 {turns.value}"))
     return _before_metric(reading, at) or _stretch(reading, at)
 

@@ -6,9 +6,11 @@ import datetime as dt
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import yaml
 
 from daemon.goals.base import NotUnderstood, understand
+from daemon.goals.days import ahead
 from daemon.goals.grammar import Grammar
 from daemon.goals.metrics import METRICS
 from daemon.goals.objective import Objective, read, written
@@ -59,7 +61,13 @@ def meant(saying: Saying) -> dict[str, Any]:
     """What a sentence must be compiled to, in the written form."""
     metric = METRICS.get(saying.means.get("metric", ""))
     direction = {} if metric is None else {"direction": metric.better}
-    return written(read({"model": saying.model, **direction, **saying.means}))
+    objective = read({"model": saying.model, **direction, **saying.means})
+    span = objective.horizon
+    if objective.aim != "hold" or not isinstance(span, str):
+        return written(objective)
+    count, unit = span.split()  # how long something is to be held is told from today on
+    days = ahead(TODAY, int(count), unit.removesuffix("s"))
+    return written(msgspec.structs.replace(objective, horizon=days))
 
 
 def played(file: str) -> Outcome:

@@ -72,6 +72,9 @@ ON_BEHALF: Final = listed(
 )  # fmt: skip
 """What may stand before them: `as requested by our new risk officer`, and before what demands, `under the risk framework`."""
 
+PROMISED: Final = listed("(is|was|'s) what (i|we) (promised|pledged|guaranteed|agreed with|told|owe|signed with)")
+SEASONS: Final = listed("(season|period|phase|time|days|weeks|holidays|rush|campaign|sale)")
+"""What days are called that are said behind it; of anything else that stands there so they may be the days of somebody."""
 VIEWS: Final = listed("(perspective|standpoint|viewpoint|point of view|angle)")
 """What `from a risk perspective` ends with."""
 

@@ -14,5 +14,6 @@ STANDS: Final = listed(
     "the present (value|level)", f"{_MODEL} ['s] [value|level|score|result]",
     "where (it|the champion|the metric) (is|stands) [now|today|at present|currently]",
     "the current (champion|model|incumbent)", "where we (are|stand) [now|today]",
-    "[what] (it is|we have|they are) (now|today|currently)", "[what] the champion (has|achieves|reaches|scores)",
+    "[what] (it is|we have|they are) (now|today|currently|at present|right now)",
+    "[what] the champion (has|achieves|reaches|scores)",
 )  # fmt: skip

@@ -49,14 +49,14 @@ BEHIND: Final = Lexicon[Side]({
     **meaning(
         "floor", "or (more|higher|above|over|greater|larger|bigger|up|upwards|beyond)",
         "and (above|up|upwards|higher|over|more|beyond|greater)", "[and] no (less|lower)", "+", "plus",
-        "[as a|as the] (minimum|min)", "at [the very|the] least", "at [a] minimum",
+        "[as a|as the] (minimum|min)", "at [the very|the] (least|lowest)", "at [a] minimum",
         "[and|,] (not|nothing|no) [a bit|a hair|a point] less",
     ),
     **meaning(
         "ceiling", "or (less|lower|below|under|fewer|smaller|faster|quicker)", "and (below|lower|under|less)",
-        "[and] no (more|higher|longer)", "[as a|as the] (maximum|max)", "at [the very|the] most", "at [a] maximum", "tops",
-        "at the outside",
-        "[and|,] (not|nothing|no) [a bit|a hair|a point] more",
+        "[and] no (more|higher|longer)", "[as a|as the] (maximum|max)", "at [the very|the] (most|highest)",
+        "at [a] maximum", "tops", "at the outside",
+        "[and|,] (not|nothing|no) [a bit|a hair|a point|a minute|a second|a millisecond|a day] more",
     ),
     **meaning("natural", "or better"),
 })  # fmt: skip
@@ -99,4 +99,4 @@ WHERE: Final = Lexicon[str]({
 """On which side of a number something comes to lie."""
 
 ANYTHING: Final = listed("anything", "everything", "values", "any value", "all values", "a value")
-RANGES: Final = listed("[in] between", "(in|within) [the|a] range [of|between]", "within [the|a] range [from]")
+RANGES: Final = listed("[in] between", "(in|within|inside) [the|a] (range|band|corridor) [of|between|from]")

@@ -37,7 +37,7 @@ TOLD: Final = frozenset({"didn't", "did", "wouldn't"})
 LETS: Final = listed(
     *forms("let", "allow", "accept", "tolerate", "permit", "risk", "stand for", "put up with", "live with", "settle for",
     "have", "see"),
-    "want [to see|to have|to get]",
+    "want to (wake up to|hear of|hear about|read of|read about|learn of)", "want [to see|to have|to get]",
     "(afford|afford to have|afford to see|afford to let|like to see|happen that|occur that|be that)",
     "be (ok|okay|happy|fine|satisfied) with", "let it happen that",
 )  # fmt: skip

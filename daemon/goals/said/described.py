@@ -30,6 +30,12 @@ FLAGGED: Final = listed(
 WARNINGS: Final = listed("(warnings|alerts|flags|alarms|warning|alert)")
 """Behind an outcome's name: `churn warnings` of which so many should be right."""
 
+SAYS: Final = listed(
+    "(when|whenever|if) (the model|our model|the classifier|it|driftwake) (says|predicts|tells us|claims|warns) [that]",
+    "of (those|the people|the customers) (the model|it) (says|predicts)",
+)  # fmt: skip
+"""Before somebody's outcome, where what is said is to be right so often."""
+
 TRULY: Final = listed(
     "(must|should|have to|need to|are to|ought to|shall) (really|actually|truly|indeed|in fact|genuinely)",
     "(really|actually|truly|indeed|in fact|genuinely) (must|should|have to|need to|do|will)",
@@ -39,7 +45,7 @@ TRULY: Final = listed(
 """What those who were flagged do, when their name follows."""
 
 RIGHT: Final = listed(
-    "[in the] (right|correct)", "it right", "accurate",
+    "[in the] (right|correct)", "it right", "accurate", "true",
 )  # fmt: skip
 WRONG: Final = listed(
     "[in the] (wrong|mistaken|incorrect)", "it wrong",

@@ -38,6 +38,7 @@ WISHES: Final = listed(
     "(find|get|build|train|give|use|pick|choose) [me|us] a model (with|that has|that gives|whose)",
     "make it (a|our|the) (rule|habit|priority|point|goal|aim) (that|to)",
     "is what (i'm|we're|i am|we are) (asking for|after|looking for|aiming for|hoping for|going for)",
+    "(contractually|legally|formally|officially) (bound|obliged|required|committed) to", "must insist [on] [that]",
     "(is|are) (important|essential|vital|crucial|critical|key|mandatory|imperative) (to|for) (our|the) (business|company"
     "|customers|team)",
     "(i|we) just (want|need|ask for|ask)",
@@ -99,7 +100,8 @@ NOTHING: Final = listed(
     # Always
     "(always|constantly|consistently|continuously|continually|permanently|reliably|steadily|ever|henceforth|indefinitely"
     "|forever)", "(absolutely|definitely|certainly|surely|really|simply|actually|indeed|immediately)", "right away", "for good",
-    "at all times", "all the time", "at any time", "at any given (time|moment)", "from (now|here|today) on", "going forward",
+    "at all times", "all the time", "every [single] time", "at any time", "at any given (time|moment)",
+    "from (now|here|today) on", "going forward",
     "as of (now|today)", "in [the] future", "(starting|beginning|effective) (now|today|immediately)", "in (production|prod)",
     "day and night", "no matter what", "without (fail|exception|exceptions)", "as (soon|quickly|fast) as possible", "asap",
     "valid", "in advance", "ahead of time", "beforehand", "in the process", "in doing so", "at the same time",
@@ -161,7 +163,7 @@ WANTS: Final = listed(
     " [that|to|to see|to have|us to|us|on|on having|it that]",
     "(has|have) (signed off on|approved|confirmed|requested|ordered|mandated|promised|committed to) [that]",
     "(signs|signed) off on", "(approves|approved) [that]",
-    "(obliges|requires|wants|asks|expects|tells|told|asked) us to",
+    "(obliges|requires|wants|asks|expects|tells|told|asked) us to", "(can|could) only (work|live|cope|operate) with",
 )  # fmt: skip
 SAYS: Final = listed(
     "(says|say|said|states|stated|specifies|specified|writes|wrote|told us|tells us|thinks|believes|agree|agrees|agreed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, Literal, NamedTuple
 
 from daemon.goals.reading import Lexicon, listed, meaning
+from daemon.goals.words import TENS
 
 End = Literal["low", "high", "other"]
 
@@ -55,12 +56,16 @@ class Dimension(NamedTuple):
     also: tuple[str, ...] = ()
 
 
+AGES: Final = frozenset({"age"})
 DIMENSIONS: Final = (
-    Dimension(frozenset({"age"}), listed("aged"), ("years old", "years of age", "year olds"), ("years",)),
+    Dimension(AGES, listed("aged"), ("years old", "years of age", "year olds"), ("years",)),
     Dimension(frozenset({"weight"}), listed("(weighing|weigh|weighs)")),
     Dimension(frozenset({"value", "price", "amount", "total"}), listed("worth", "valued (at|from)", "priced (at|from)")),
     Dimension(frozenset({"duration", "length"}), listed("(lasting|lasts|last)")),
 )
+
+DECADES: Final = {f"{word.removesuffix('y')}ies": tens for word, tens in TENS.items()}
+"""Ten years of a life by what people call them: `in their forties`."""
 
 MORE: Final[dict[str, str]] = {"older": "age", "younger": "age", "heavier": "weight", "lighter": "weight", "cheaper": "value"}
 """What is compared by a word: who is older is so by age."""

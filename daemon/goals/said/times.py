@@ -97,11 +97,13 @@ SURE: Final = listed(
 """Words that say that a value is counted over what follows."""
 
 OVER: Final = listed("over")
-IN_WINDOWS: Final = frozenset({"in", "on", "within", "across", "for"})
+IN_WINDOWS: Final = frozenset({"in", "on", "within", "across", "for", "using", "with"})
 MOVING: Final = frozenset({"rolling", "sliding", "moving", "trailing", "running"})
 WINDOWS: Final = frozenset(
     {"window", "windows", "period", "periods", "basis", "interval", "intervals", "timeframe", "span", "spans"}
 )
+COUNTED: Final = listed("(measured|computed|counted|calculated|taken|evaluated|tracked)")
+"""Before `week by week`."""
 BY_TURNS: Final = Lexicon({
     f"{unit} {joint} {unit}": unit for unit in ("day", "week", "month", "quarter", "year") for joint in ("by", "after")
 })  # fmt: skip

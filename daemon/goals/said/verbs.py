@@ -8,6 +8,8 @@ from daemon.goals.parts import Verb, Way
 from daemon.goals.patterns import done, forms
 from daemon.goals.reading import Lexicon, listed, meaning
 
+_POSSIBLE: Final = "(possible|it goes|we can|you can|we can get it|you can get it|we can make it|you can make it)"
+
 WANTED: Final = Lexicon[Verb]({
     **meaning(
         "hold",
@@ -39,7 +41,7 @@ WANTED: Final = Lexicon[Verb]({
             "move up", "elevate", "uplift",
         ),
         *forms("push up", "drive up", "bring up", "grow"), "(pushed|driven|brought) up",
-        "(higher|highest possible|the highest|the highest possible|as high as possible|as large as possible|as big as possible)",
+        "(higher|highest possible|the highest|the highest possible)", f"as (high|large|big) as {_POSSIBLE}",
     ),
     **meaning(
         "down",
@@ -49,9 +51,8 @@ WANTED: Final = Lexicon[Verb]({
         ),
         "(pushed|driven|brought|cut|taken) down",
         *forms("cut", "cut down", "cut down on", "shrink", "push down", "drive down", "bring down", "get down", "take down"),
-        "(lowest possible|the lowest|the lowest possible|as low as possible|smallest possible|fewest possible"
-        "|as small as possible|as few as possible"
-        "|as little as possible)",
+        "(lowest possible|the lowest|the lowest possible|smallest possible|fewest possible)",
+        f"as (low|small|few|little) as {_POSSIBLE}",
     ),
     **meaning(
         "reach",

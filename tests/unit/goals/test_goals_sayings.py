@@ -18,11 +18,11 @@ from daemon.goals.telling import phrase
 from tests.kit.sayings import Saying, answer_to, meant, played, sayings, vocabularies
 
 KNOWN = vocabularies()
-LEAST = {"paraphrases.yaml": 102, "sealed.yaml": 60, "sealed_again.yaml": 40, "classes.yaml": 182, "voices.yaml": 354}
+LEAST = {"paraphrases.yaml": 102, "sealed.yaml": 60, "sealed_again.yaml": 40, "classes.yaml": 190, "voices.yaml": 354}
 """How many of each file are compiled as meant; it only rises."""
 
 FILES = tuple(LEAST)
-PARTLY = {"sealed_third.yaml": 79, "fresh.yaml": 342}
+PARTLY = {"sealed_third.yaml": 79, "fresh.yaml": 344}
 """Files of which some sentences aren't understood."""
 REASONED = ("paraphrases.yaml", "classes.yaml")
 NEVER_COMPILED = [saying for file in FILES for saying in sayings(file, "refused")]
@@ -50,7 +50,7 @@ def test_of_the_other_files_most_are_compiled_as_meant_and_none_otherwise(file: 
 
 def test_there_are_as_many_as_promised():
     counts = [len(sayings(file, part)) for file in (*FILES, *PARTLY) for part in ("compiled", "refused")]
-    assert counts == [102, 45, 60, 20, 40, 10, 182, 152, 354, 266, 80, 20, 416, 87]
+    assert counts == [102, 45, 60, 20, 40, 10, 190, 164, 354, 266, 80, 20, 416, 87]
 
 
 @pytest.mark.parametrize("saying", NEVER_COMPILED, ids=lambda saying: saying.say)
