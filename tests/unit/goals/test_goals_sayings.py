@@ -8,7 +8,9 @@ sentences that it hadn't seen stands in `voices.yaml`.
 Of `sealed_third.yaml`, by somebody who didn't know the grammar, 54 of 80 were compiled as meant, 2 otherwise (what a cost is for
 was lost: `each retraining`, `a monthly budget`; both are understood since), and none of the 20 that must not be. Of
 `sealed_fourth.yaml`, by the same rules and after the grammar had learnt from the third, 54 of 80 were again compiled as meant at
-first sight, 0 otherwise, and none of the 20: learning words from one set didn't help with the next.
+first sight, 0 otherwise, and none of the 20: learning words from one set didn't help with the next. `sealed_fifth.yaml` is what
+people would type or dictate when they are asked for their goal, by somebody who didn't know the grammar either and didn't write
+to find its ends: 72 of 80 as meant at first sight, 0 otherwise, and none of the 20.
 
 Those of `fresh.yaml` were written to find what the grammar doesn't know; how many were understood at first sight is said there.
 """
@@ -25,7 +27,7 @@ LEAST = {"paraphrases.yaml": 102, "sealed.yaml": 60, "sealed_again.yaml": 40, "c
 """How many of each file are compiled as meant; it only rises."""
 
 FILES = tuple(LEAST)
-PARTLY = {"sealed_third.yaml": 79, "sealed_fourth.yaml": 73, "fresh.yaml": 344}
+PARTLY = {"sealed_third.yaml": 79, "sealed_fourth.yaml": 73, "sealed_fifth.yaml": 72, "fresh.yaml": 344}
 """Files of which some sentences aren't understood."""
 REASONED = ("paraphrases.yaml", "classes.yaml")
 NEVER_COMPILED = [saying for file in FILES for saying in sayings(file, "refused")]
@@ -53,7 +55,7 @@ def test_of_the_other_files_most_are_compiled_as_meant_and_none_otherwise(file: 
 
 def test_there_are_as_many_as_promised():
     counts = [len(sayings(file, part)) for file in (*FILES, *PARTLY) for part in ("compiled", "refused")]
-    assert counts == [102, 45, 60, 20, 40, 10, 190, 164, 354, 266, 80, 20, 80, 20, 416, 87]
+    assert counts == [102, 45, 60, 20, 40, 10, 190, 164, 354, 266, 80, 20, 80, 20, 80, 20, 416, 87]
 
 
 @pytest.mark.parametrize("saying", NEVER_COMPILED, ids=lambda saying: saying.say)
