@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,7 +16,6 @@ from skills._kit.changes import Changed, Delays, change_of
 from skills._kit.errors import InputError, NoDataError
 from skills._kit.evidence import (
     Labels,
-    Recent,
     dead_numbers,
     estimated_change,
     flagged_share,
@@ -38,12 +35,13 @@ from skills._kit.grammar import RANGES_MS
 from skills._kit.headroom import headroom_of
 from skills._kit.performance import Performance, performance_of
 from skills._kit.ranges import Lengths
+from skills._kit.recent import LOOK_BACK, Range, Recent, asked_with, before, earlier, reaching, read_recent
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
 from skills._kit.sources import facts_of, keys_of, newest_known, shown
 from skills._kit.swaps import UNKNOWN, Place, Span, Swap, swap_of
-from skills._kit.told import OF_INPUTS, spoken_of, told_by
+from skills._kit.told import HARM, OF_INPUTS, spoken_of, told_by
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
@@ -55,8 +53,6 @@ MOST_MOVED = 20
 MOST_SLICES = 10
 SLICE_ROWS = 50
 CHANGED_ROWS = 100
-STRETCHES = 8
-LOOK_BACK = 8
 SEED = 0
 # So surely broken, nothing is measured that only a training would use: it takes most of a diagnosis's time.
 SURELY_BROKEN = 0.9
@@ -150,12 +146,17 @@ SPEC = Spec(
 
 
 class _Seen(NamedTuple):
-    """Predictions since the change, how far each feature moved in them, the state of the labels, and our own deployment."""
+    """Predictions since the change, and how far each feature moved in them.
+
+    `asked` are those that the outcomes are of, where events tell of harm; `told` is what events speak of.
+    """
 
     changed: pa.Table
     shifts: list[Shift]
+    asked: pa.Table | None
     labels: Labels
     swap: Swap
+    told: dict[str, float]
 
 
 class _Own(NamedTuple):
@@ -183,9 +184,10 @@ def run(request: Input, work: Path) -> Output:
     scorer = load(store, request.model, request.champion)
     schema, profile = scorer.manifest.schema, scorer.profile
     lake = Lake(request.lake)
-    request = _reaching(lake, request)
+    of = reaching(Range(lake, request.model, request.now_ms, request.recent_ms), request.recent_rows)
+    request = msgspec.structs.replace(request, recent_ms=of.recent_ms)
     seen = shown(lake, request.model, schema)
-    recent = _recent(lake, request, seen)
+    recent = read_recent(of, seen)
     if not recent.predictions.num_rows:
         raise NoDataError("no predictions in the recent range")
     mine = recent.outcomes.filter(pc.equal(recent.outcomes.column("digest"), request.champion))
@@ -204,7 +206,10 @@ def run(request: Input, work: Path) -> Output:
     if change is not None and change.rows:
         archived = gains_of(archive, scorer, request.archived, change.since_ms, delay_ms=delays.most_ms, seed=SEED)
     swap = _swap(request, Place(lake, request.model, seen, profile))
-    signs = _signs(request, scorer, recent, _Own(mine, found, speaks, performance), _Seen(changed, shifts, labels, swap))
+    told = told_by(request.events)
+    asked = asked_with(of, seen, mine.filter(pa.array(speaks))) if HARM & told.keys() else None
+    own = _Own(mine, found, speaks, performance)
+    signs = _signs(request, scorer, recent, own, _Seen(changed, shifts, asked, labels, swap, told))
     best = surely_returned(archived)
     causes = weigh(msgspec.structs.replace(signs, returned=best.low, compared=best.compared, compared_rows=best.rows))
     return Output(
@@ -226,20 +231,13 @@ def run(request: Input, work: Path) -> Output:
 
 def _shifts(request: Input, scorer: Scorer, recent: Recent, changed: pa.Table) -> list[Shift]:
     """Say how far each column and the score moved, beyond what the days and hours of the change do by themselves."""
-    schema, since_ms = scorer.manifest.schema, int(integers(changed, "time_ms").min())
-    earlier = [part.select(["time_ms", *schema.numbers]) for part in (unflagged(recent.predictions), *recent.stretches)]
-    usual = calendar_psi(scorer.profile, earlier, since_ms, request.now_ms)
+    schema = scorer.manifest.schema
+    usual = calendar_psi(scorer.profile, earlier(recent, schema), _begin(changed), request.now_ms)
     return beyond_calendar(shifts_of(schema, scorer.profile, changed), usual)
 
 
-def _reaching(lake: Lake, request: Input) -> Input:
-    """Return a request whose recent range has rows enough, if it may be made longer so far."""
-    since_ms = request.now_ms - request.recent_ms
-    rows = lake.read(request.model, "predictions", ["time_ms"], since_ms=since_ms, until_ms=request.now_ms).num_rows
-    if not 0 < rows < request.recent_rows:
-        return request
-    recent_ms = int(request.recent_ms * min(LOOK_BACK, request.recent_rows / rows))
-    return msgspec.structs.replace(request, recent_ms=min(recent_ms, request.now_ms))
+def _begin(rows: pa.Table) -> int:
+    return int(integers(rows, "time_ms").min())
 
 
 def _is_broken(causes: list[WeighedCause]) -> bool:
@@ -288,24 +286,6 @@ def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed
     return Missed(windows=windows, metric=metric, value=gain.value, low=gain.low, high=gain.high, rows=found.rows)
 
 
-def _recent(lake: Lake, request: Input, schema: ModelSchema) -> Recent:
-    since_ms, declared = request.now_ms - request.recent_ms, [column.name for column in schema.columns]
-    wanted = ["id", "time_ms", *declared, "windows", "score", "digest", "flags"]
-    predictions = lake.read(request.model, "predictions", wanted, since_ms=since_ms, until_ms=request.now_ms)
-    stretches = _stretches(lake, request, schema)
-    known = ["id", "time_ms", "known_ms", "revision", *declared, "label", "score", "digest", "flags"]
-    if not lake.exists(request.model, "outcomes"):
-        empty = {name: pa.array([], predictions.schema.field(name).type) for name in known if name in wanted}
-        empty |= {"known_ms": pa.array([], pa.int64()), "revision": pa.array([], pa.int32()), "label": pa.array([], pa.float64())}
-        return Recent(predictions, pa.table(empty), pa.table(empty), stretches)
-    edges = (max(0, since_ms - request.recent_ms), since_ms, request.now_ms)
-    before, outcomes = (
-        lake.read(request.model, "outcomes", known, since_ms=first, until_ms=last, time_column="known_ms")
-        for first, last in pairwise(edges)
-    )
-    return Recent(predictions, outcomes, before, stretches)
-
-
 def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
     """Return the predictions since the newest change of inputs that was confirmed, and when that began.
 
@@ -324,28 +304,17 @@ def _changed(request: Input, predictions: pa.Table) -> tuple[pa.Table, int]:
     return predictions, 0
 
 
-def _before(request: Input, schema: ModelSchema, recent: Recent, changed: pa.Table) -> list[pa.Table]:
-    """Cut what came before the change in stretches of its length, newest first."""
-    since_ms = int(integers(changed, "time_ms").min())
-    length_ms = request.now_ms - since_ms
-    names = ["time_ms", *schema.numbers]
-    parts = [part.select(names) for part in (unflagged(recent.predictions), *recent.stretches)]
-    times = [integers(part, "time_ms") for part in parts]
-    wanted = [(since_ms - count * length_ms, since_ms - (count - 1) * length_ms) for count in range(1, STRETCHES + 1)]
-    return [
-        pa.concat_tables(
-            part.filter(pa.array((time_ms >= first) & (time_ms < last))) for part, time_ms in zip(parts, times, strict=True)
-        )
-        for first, last in wanted
-    ]
-
-
 def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _Seen) -> Signs:
-    (mine, found, speaks, performance), (changed, shifts, labels, swap), profile = own, seen, scorer.profile
+    (mine, found, speaks, performance), changed, profile, schema = own, seen.changed, scorer.profile, scorer.manifest.schema
     above, change = loss_change(profile, found[speaks])
     expected_above, expected_change = estimated_change(profile, changed)
-    features, windows = [shift for shift in shifts if shift.feature != "score"], window_shifts(profile, changed)
-    segment = new_segment(profile, mine, found)
+    features = [shift for shift in seen.shifts if shift.feature != "score"]
+    # What was broken when the labelled rows were asked is why they were answered badly, also when it is well again.
+    asked = [seen.asked] if seen.asked is not None and seen.asked.num_rows else []
+    columns = [*features, *(shift for part in asked for shift in shifts_of(schema, profile, part) if shift.feature != "score")]
+    windows = [shift for part in (changed, *asked) for shift in window_shifts(profile, part)]
+    of_labels = {window.name for window in scorer.manifest.windows if window.source == "outcomes"}
+    segment, labels, swap = new_segment(profile, mine, found), seen.labels, seen.swap
     return Signs(
         loss_z=above,
         loss_change=change,
@@ -353,16 +322,17 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         estimated_z=expected_above,
         estimated_change=expected_change,
         psi=max((shift.statistic for shift in features), default=0.0),
-        missing=max((shift.missing for shift in features), default=0.0),
+        missing=max((shift.missing for shift in columns), default=0.0),
         windows_missing=max((shift.missing for shift in windows), default=0.0),
-        windows_strange=max((shift.strange for shift in windows), default=0.0),
-        strange=max((shift.strange for shift in features), default=0.0),
-        scale=max((shift.scale for shift in features), key=abs, default=0.0),
-        dead=len(dead_numbers(profile, unflagged(changed), _before(request, scorer.manifest.schema, recent, changed))),
-        flagged=flagged_share(recent.predictions),
+        # Where labels follow another rule, what windows make of them is strange, and right.
+        windows_strange=max((shift.strange for shift in windows if shift.feature not in of_labels), default=0.0),
+        strange=max((shift.strange for shift in columns), default=0.0),
+        scale=max((shift.scale for shift in columns), key=abs, default=0.0),
+        dead=len(dead_numbers(profile, unflagged(changed), before(recent, schema, _begin(changed), request.now_ms))),
+        flagged=max(flagged_share(part) for part in (recent.predictions, *asked)),
         # An imitation of what answered elsewhere says nothing of how that was served.
         mismatch=0.0 if scorer.manifest.is_stand_in else mismatch_share(scorer, recent.predictions),
-        recurring=nearness(scorer.manifest.schema, profile, unflagged(recent.predictions), recent.stretches),
+        recurring=nearness(schema, profile, unflagged(recent.predictions), recent.stretches),
         delay_ratio=labels.delay_ratio,
         one_class=labels.one_class,
         corrected=labels.corrected,
@@ -374,23 +344,8 @@ def _signs(request: Input, scorer: Scorer, recent: Recent, own: _Own, seen: _See
         swap_loss_z=swap.loss_z,
         swap_loss_change=swap.loss_change,
         swap_psi=swap.psi,
-        told=told_by(request.events),
+        told=seen.told,
     )
-
-
-def _stretches(lake: Lake, request: Input, schema: ModelSchema) -> list[pa.Table]:
-    """Return earlier stretches of the recent range's length, newest first; they are read at once."""
-    ends = request.now_ms - request.recent_ms
-    starts = [start for count in range(1, STRETCHES + 1) if (start := ends - count * request.recent_ms) >= 0]
-    if not starts:
-        return []
-    names = ["time_ms", *schema.numbers, "flags"]
-    rows = unflagged(lake.read(request.model, "predictions", names, since_ms=starts[-1], until_ms=ends))
-    times = integers(rows, "time_ms")
-    order = np.argsort(times, kind="stable")
-    edges = np.searchsorted(times[order], [*starts[::-1], ends])
-    parts = [rows.take(pa.array(order[first:last])) for first, last in pairwise(edges)]
-    return parts[::-1]
 
 
 def _slices(schema: ModelSchema, mine: pa.Table, found: Floats, usual: float) -> list[SliceLoss]:

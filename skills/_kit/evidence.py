@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from skills._kit.features import unflagged
 from skills._kit.frames import Floats, codes, column_of, floats, integers, row_blocks, with_columns
 from skills._kit.metrics import losses
+from skills._kit.recent import Recent
 from skills._kit.scoring import score_table
 from skills._kit.shifts import Shift, category_shift, number_shares, number_shift
 from streams.contracts.bundle import NumberProfile, Profile
@@ -31,18 +32,6 @@ _FEWEST_STRETCHES = 3
 _PAIRS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.float64())]))
 # So improbable is no chance.
 _NEVER = 1e-9
-
-
-class Recent(NamedTuple):
-    """What was read: recent predictions (all), outcomes that became known recently by this bundle, and those before.
-
-    `stretches` are the numbers of earlier requests, in stretches as long as the recent range, the newest first.
-    """
-
-    predictions: pa.Table
-    outcomes: pa.Table
-    before: pa.Table
-    stretches: list[pa.Table]
 
 
 def shifts_of(schema: ModelSchema, profile: Profile, predictions: pa.Table) -> list[Shift]:

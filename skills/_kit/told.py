@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from streams.contracts.events import DriftEvent
 
 OF_INPUTS = frozenset({"data_quality", "values", "feature_drift", "score_drift", "performance_estimate"})
+HARM = frozenset({"loss_drift", "performance"})
 
 CHANGES_A_MONTH = 0.5
 """How often something real begins to change before anything is known of it: once in two months."""

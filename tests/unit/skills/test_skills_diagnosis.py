@@ -233,6 +233,21 @@ def test_a_column_gone_missing_is_a_broken_source(served: Served, tmp_path: Path
     assert found.moved[0].feature == "amount"
 
 
+def test_harm_of_a_break_that_is_over_is_put_down_to_it(served: Served, tmp_path: Path):
+    """All labels take five days, so those of the last four are of days in which a column was gone."""
+    given = served.given
+    known, is_gone = given.table["time_ms"].to_numpy() + 5 * DAY_MS, late(served, 9) & ~late(served, 5)
+    gone = [None if one else value for value, one in zip(given.table["amount"].to_pylist(), is_gone, strict=True)]
+    labels = np.where(is_gone, 1 - floats(given.table, "label"), floats(given.table, "label"))
+    stated = {"amount": gone, "known_ms": known.tolist(), "label": labels.tolist()}
+    scorer = load(BundleStore(Path(served.common["registry"])), MODEL, served.common["champion"])
+    column = given.table.column_names.index("amount")
+    stated["score"] = score_table(scorer, given.table.set_column(column, "amount", pa.array(gone, pa.float64())))
+    assert diagnosed(served, tmp_path / "a", ("loss_drift",), **stated).causes[0].cause == "upstream_data_break"
+    unasked = diagnosed(served, tmp_path / "b", ("label_drift", "score_drift"), **stated)
+    assert unasked.causes[0].cause == "concept_change", "what isn't told of harm looks at what comes now"
+
+
 def test_a_change_is_measured_since_it_began(served: Served, tmp_path: Path):
     """Half a day of other amounts is lost among four days of usual ones, unless the event says when it began."""
     amounts, is_late = np.array(served.given.table["amount"].to_pylist()), late(served, 0.5)
