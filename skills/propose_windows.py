@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from skills._kit.errors import NoDataError
 from skills._kit.frames import integers, read_table
 from skills._kit.grammar import LOOKUP_RANGES_MS, RANGES_MS
 from skills._kit.search import Found, Question, search
@@ -56,11 +57,15 @@ class RejectedWindow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
-    """What the search found; `rejected` names the most promising of the `tried` ones that were left."""
+    """What the search found; `rejected` names the most promising of the `tried` ones that were left.
+
+    `untried` says why nothing could be tried, as where labels take too long to judge a window on later rows; empty: it was.
+    """
 
     accepted: list[AcceptedWindow]
     rejected: list[RejectedWindow]
     tried: int
+    untried: str = ""
 
 
 SPEC = Spec(
@@ -72,10 +77,10 @@ SPEC = Spec(
 
 
 def run(request: Input, work: Path) -> Output:
-    """Search, deterministic for the seed.
+    """Search, deterministic for the seed. Where nothing can be tried nothing is found: a training can go on without.
 
     Raises:
-        SkillError: there are too few rows or labels, or something can't be read.
+        SkillError: something can't be read.
     """
     del work  # nothing is written
     manifest = manifest_of(request.registry, request.model, request.champion)
@@ -89,7 +94,10 @@ def run(request: Input, work: Path) -> Output:
     known = tuple(window for window in manifest.windows if window.name in train.column_names)
     rate = len(time_ms) / max(request.until_ms - first, 1)
     question = Question(train, known, facts, rate, request.seed, request.budget_seconds, request.since_ms)
-    return _answer(search(question, SystemClock()))
+    try:
+        return _answer(search(question, SystemClock()))
+    except NoDataError as error:
+        return Output(accepted=[], rejected=[], tried=0, untried=str(error))
 
 
 def _answer(found: Found) -> Output:

@@ -13,7 +13,7 @@ from daemon.ledger.audit import AuditRecord
 from daemon.ledger.records import Plan
 from daemon.ledger.records import Step as LedgerStep
 from daemon.report import model
-from daemon.report.wording import MISSING, number, p_value, quality, range_of, short, signed
+from daemon.report.wording import MISSING, clean, number, p_value, quality, range_of, short, signed
 from streams.contracts.bundle import Interval
 from streams.contracts.features import Window
 
@@ -106,7 +106,8 @@ def _built(result: Mapping[str, Any]) -> str:
 
 
 def _searched(result: Mapping[str, Any]) -> str:
-    return f"{_count(result, 'tried')} windows tried, {len(_read(result.get('accepted')))} accepted"
+    found = f"{_count(result, 'tried')} windows tried, {len(_read(result.get('accepted')))} accepted"
+    return f"{found}: {clean(str(result['untried']))}" if result.get("untried") else found
 
 
 def _trained(result: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from skills import build_dataset, compare_models, propose_windows, train_xgboost
@@ -79,6 +80,13 @@ def test_a_source_registered_since_becomes_a_feature(world: World, tmp_path: Pat
     asked = {**common, "train": data.train, "until_ms": ranges["until_ms"] - ranges["sealed_ms"], "budget_seconds": 20.0}
     asked["sources"] = (FOOTFALL,)
     assert propose_windows.run(propose_windows.Input(**asked), tmp_path).accepted == []
+    # Labels that all come after the last row leave nothing to judge a window on.
+    train = pq.read_table(data.train)
+    known = pa.array(train["known_ms"].to_numpy() + 30 * DAY_MS)
+    pq.write_table(train.set_column(train.column_names.index("known_ms"), "known_ms", known), tmp_path / "slow.parquet")
+    slow = propose_windows.run(propose_windows.Input(**{**asked, "train": str(tmp_path / "slow.parquet")}), tmp_path)
+    assert (slow.accepted, slow.tried) == ([], 0)
+    assert "too late" in slow.untried
     lake, table = Lake(common["lake"]), source_table("footfall")
     schema = msgspec.structs.replace(world.given.schema, sources=(FOOTFALL,))
     rows = world.records.select(table_schema(schema, table).names)
