@@ -29,7 +29,7 @@ def drawn(days: int = 5, each: int = 40) -> Rows:
 
 
 def test_a_profile_knows_its_labels_and_residuals() -> None:
-    table, later = drawn()
+    table, later, _ = drawn()
     profile = profile_of(SCHEMA, table, [], later, np.random.default_rng(1))
     labels, residuals = table["label"].to_numpy(), later.labels - later.scores
     found = (profile.label_mean, profile.label_std, profile.label_skew)
@@ -40,7 +40,7 @@ def test_a_profile_knows_its_labels_and_residuals() -> None:
 
 
 def test_buckets_of_a_past_have_the_sums_that_measuring_gives() -> None:
-    table, later = drawn()
+    table, later, _ = drawn()
     profile = profile_of(SCHEMA, table, [], later, np.random.default_rng(1))
     views = views_of(WATCH, MANIFEST, profile, Rows(table, later), reads_sample=False)
     known = [view.losses for view in views if view.losses is not None]
