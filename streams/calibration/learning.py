@@ -133,29 +133,21 @@ def _learn(history: History, timezone: str) -> tuple[Season, Noise]:
 
 
 def _unseen_surprises(history: History, asked: Asked, skewness: Floats) -> Floats:
-    """How surprising each bucket was, its season and noise expected from all but its own part of the history [T, m].
+    """How surprising each bucket was, its season expected from all days but its own part of them [T, m].
 
-    Every fifth day is a part for the season, so that a signal that was measured for a short time only is in all of them too. For
-    the noise a part is a fifth of the buckets: what follows from what came before is within it.
+    Every fifth day is a part, so that a signal that was measured for a short time only is in all of them too.
     """
     start_ms = history.start_ms
+    _, noise = _learn(history, asked.timezone)
     part = np.unique(start_ms // DAY_MS, return_inverse=True)[1] % _PARTS
     off = np.full_like(history.level, np.nan)
     for number in np.unique(part).tolist():
         own = part == number
         season = learn_season(start_ms[~own], history.level[~own], asked.timezone)
         off[own] = history.level[own] - season.at(start_ms[own], asked.timezone)
-    chance = _chance(history.rows)
-    left = history.level - learn_season(start_ms, history.level, asked.timezone).at(start_ms, asked.timezone)
+    surprise, chance = Surprise(noise, skewness), _chance(history.rows)
     passed = np.diff(start_ms, prepend=start_ms[0] - asked.bucket_ms) // asked.bucket_ms
-    found = np.full_like(off, np.nan)
-    for rows in np.array_split(np.arange(len(off)), _PARTS):
-        others = left.copy()
-        others[rows] = np.nan
-        surprise = Surprise(learn_noise(others, chance), skewness)
-        for row in rows.tolist():
-            found[row] = surprise.step(off[row], chance[row], int(passed[row]))
-    return found
+    return np.array([surprise.step(*row) for row in zip(off, chance, passed.tolist(), strict=True)])
 
 
 def _widths(surprises: Floats) -> Floats:
