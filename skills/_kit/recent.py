@@ -18,7 +18,10 @@ LOOK_BACK = 8
 """How many times as long a range may become so that it has rows enough."""
 
 STRETCHES = 8
+"""How many stretches of its length before a range are looked at."""
+
 MOST = (0.1, 0.9)
+"""Between these quantiles of their times lie most outcomes: a label that took a year would have a year read."""
 
 
 class Range(NamedTuple):
