@@ -15,7 +15,6 @@ from daemon.triaging.config import TriagingConfig
 from daemon.triaging.triage import (
     CHALLENGE,
     DATA,
-    HARM,
     Silence,
     Standing,
     Told,
@@ -26,6 +25,7 @@ from daemon.triaging.triage import (
     triage,
 )
 from skills._kit.ranges import Lengths
+from skills._kit.told import HARM
 from streams.contracts.events import DriftEvent
 from streams.runtime.clock import text_of
 from streams.runtime.logging import Log

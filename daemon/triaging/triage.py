@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from daemon.ledger.ids import IncidentId
 from daemon.ledger.records import Incident
+from skills._kit.told import HARM
 from streams.contracts.events import DriftEvent
 
 What = Literal["open", "fold", "ignore"]
@@ -25,12 +26,8 @@ TRAINING = frozenset(
 # What is said of the inputs alone: one diagnosis speaks for both, since it looks at all inputs and at the score. It doesn't look
 # at the share of labels, so what it says of the inputs calms no change of those.
 SHIFT = frozenset({"feature_drift", "score_drift", "performance_estimate"})
-# What says that a model does worse than it did.
-HARM = frozenset({"loss_drift", "performance"})
 _KNOWN = (TRAINING - {CHALLENGE, REQUEST}) | {DATA, SERVING}
-
-
-# Effects of so much more than was told of are news.
+# Effects so many times as large as those that were told of are news.
 _GROWN = 1.5
 
 
@@ -62,6 +59,11 @@ class Standing(NamedTuple):
     under_way: Sequence[Incident]
     ended: Sequence[Incident]
     told: Sequence[Told] = ()
+
+    @property
+    def broken_ms(self) -> int:
+        """When something else than harm was last said of data that was found broken, 0 if never."""
+        return max((one.inputs_ms for one in self.told if one.found == "broken"), default=0)
 
 
 class Silence(NamedTuple):
@@ -144,8 +146,7 @@ def _is_told(event: DriftEvent, told: Told, standing: Standing, silence: Silence
     if told.found == "harmless":
         return event.kind in SHIFT and not _has_grown(event, told)
     if event.kind in HARM:
-        inputs_ms = max((one.inputs_ms for one in standing.told if one.found == "broken"), default=0)
-        return told.found == "broken" and told.cause in HARM and event.time_ms <= inputs_ms + silence.cooldown_ms
+        return told.found == "broken" and told.cause in HARM and event.time_ms <= standing.broken_ms + silence.cooldown_ms
     speaks_for = event.kind == DATA or (told.found == "broken" and event.kind in SHIFT)
     return speaks_for and event.time_ms <= told.last_ms + silence.cooldown_ms
 

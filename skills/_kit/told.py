@@ -8,6 +8,7 @@ from streams.contracts.events import DriftEvent
 
 OF_INPUTS = frozenset({"data_quality", "values", "feature_drift", "score_drift", "performance_estimate"})
 HARM = frozenset({"loss_drift", "performance"})
+"""What says that a model does worse than it did."""
 
 CHANGES_A_MONTH = 0.5
 """How often something real begins to change before anything is known of it: once in two months."""
