@@ -133,21 +133,25 @@ def _learn(history: History, timezone: str) -> tuple[Season, Noise]:
 
 
 def _unseen_surprises(history: History, asked: Asked, skewness: Floats) -> Floats:
-    """How surprising each bucket was, its season expected from all days but its own part of them [T, m].
+    """How surprising each bucket was, its season and wandering expected from all days but its own part of them [T, m].
 
-    Every fifth day is a part, so that a signal that was measured for a short time only is in all of them too.
+    Every fifth day is a part, so that a signal that was measured for a short time is in all of them, and a trend in each.
+    How much a signal varies that doesn't wander is learnt from all days: what is rare, such as a storm, was in one of them.
     """
-    start_ms = history.start_ms
-    _, noise = _learn(history, asked.timezone)
+    start_ms, chance = history.start_ms, _chance(history.rows)
+    _, whole = _learn(history, asked.timezone)
     part = np.unique(start_ms // DAY_MS, return_inverse=True)[1] % _PARTS
-    off = np.full_like(history.level, np.nan)
-    for number in np.unique(part).tolist():
-        own = part == number
-        season = learn_season(start_ms[~own], history.level[~own], asked.timezone)
-        off[own] = history.level[own] - season.at(start_ms[own], asked.timezone)
-    surprise, chance = Surprise(noise, skewness), _chance(history.rows)
-    passed = np.diff(start_ms, prepend=start_ms[0] - asked.bucket_ms) // asked.bucket_ms
-    return np.array([surprise.step(*row) for row in zip(off, chance, passed.tolist(), strict=True)])
+    owns = [part == number for number in range(_PARTS)]
+    seasons = [learn_season(start_ms[~own], history.level[~own], asked.timezone) for own in owns]
+    lefts = [history.level - season.at(start_ms, asked.timezone) for season in seasons]
+    off = np.choose(part[:, None], lefts)
+    passed = (np.diff(start_ms, prepend=start_ms[0] - asked.bucket_ms) // asked.bucket_ms).tolist()
+    found = np.full_like(off, np.nan)
+    for own, left in zip(owns, lefts, strict=True):
+        noise = learn_noise(np.where(own[:, None], np.nan, left), chance).restless_as(whole)
+        surprise = Surprise(noise, skewness)
+        found[own] = np.array([surprise.step(*row) for row in zip(off, chance, passed, strict=True)])[own]
+    return found
 
 
 def _widths(surprises: Floats) -> Floats:

@@ -34,6 +34,11 @@ class Noise(NamedTuple):
     persistence: Floats
     unrest: Floats
 
+    def restless_as(self, other: Noise) -> Noise:
+        """Return it with the other's noise for signals that don't wander there."""
+        is_still = other.wandering == 0
+        return Noise(*(np.where(is_still, theirs, own) for own, theirs in zip(self, other, strict=True)))
+
 
 def learn_noise(values: Floats, chance: Floats) -> Noise:
     """Learn it from a history that is without season by moments.

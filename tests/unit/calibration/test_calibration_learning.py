@@ -162,6 +162,21 @@ def test_chance_alarms_as_often_as_was_asked(panel: Panel, season: float, wander
         assert up.any(axis=1).mean() > 0.5, "unlearnt, it would hardly ever be quiet"
 
 
+def test_how_signals_wander_is_judged_on_days_that_it_was_not_learnt_from(panel: Panel) -> None:
+    """Of a week it is learnt badly; judged on the same week it looked right, and alarms were four times as many as asked."""
+    weeks, raised = 13, 0
+    for seed in range(10):
+        history = hourly(weeks, wandering=0.02, seed=seed)
+        raised += alarms(panel, learnt(panel, part(history, 0, WEEK)), part(history, WEEK))
+    assert raised <= 2 * 10 * (weeks - 1) * WEEK * HOURLY_RATE
+
+
+def test_a_storm_makes_a_signal_vary_and_its_days_no_surprise(panel: Panel) -> None:
+    days = History(*(column[::24] for column in hourly(8)))
+    days.level[30] = 1.0
+    assert max(usual.width for of in learnt(panel, days, DAY_MS).signals.values() for usual in of.values()) < 1.3
+
+
 def far_out(history: History) -> History:
     """One reading of twenty lies ten times as far out as the others."""
     far = np.random.default_rng(1).random(history.level.shape) < 0.05
