@@ -39,6 +39,7 @@ from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
 from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes, with_scores
 from skills._kit.scoring import Inputs, score_table
+from skills._kit.seen import as_served
 from skills._kit.skill import Need, Spec
 from skills._kit.sources import facts_of, keys_of, manifest_of, schema_of
 from skills._kit.usual import Later, Rows, Watch, normal_of
@@ -139,10 +140,12 @@ def run(request: Input, work: Path) -> Output:
     model = merged(graph, fitted.booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
     generator = np.random.default_rng(request.seed)
     names = [window.name for window in inputs.windows]
-    profile = profile_of(schema, table, names, judged.later, generator)
+    scores, number = predict(fitted.booster, matrix), len(judged.later.scores)
+    later = judged.later._replace(served=as_served(judged.later.scores, scores[-number:], generator))
+    profile = profile_of(schema, table, names, later, generator)
     threshold = manifest.threshold if manifest else 0.5
-    profile = with_outcomes(profile, schema.task, judged.later, threshold)
-    seen = Rows(table, judged.later, predict(fitted.booster, matrix[: table.num_rows - len(judged.later.scores)]))
+    profile = with_outcomes(profile, schema.task, later, threshold)
+    seen = Rows(table, later, scores[:-number])
     profile = with_column_losses(profile, schema.task, seen)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     reference = with_scores(reference_of(schema, table, names, generator), seen)

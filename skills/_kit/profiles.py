@@ -91,7 +91,7 @@ def profile_of(
             for column in kept
             if column.kind == "category"
         },
-        score=number_profile(later.scores, generator, _score_bins(len(later.scores))),
+        score=number_profile(later.answers, generator, _score_bins(len(later.answers))),
         label_mean=float(labels.mean()),
         label_std=float(labels.std()),
         label_skew=skew_of(labels),
@@ -114,13 +114,13 @@ def _score_bins(rows: int) -> int:
 
 def with_outcomes(profile: Profile, task: Task, later: Later, threshold: float) -> Profile:
     """Add what became of the later rows, by the bins of their score."""
-    place = np.searchsorted(profile.score.edges, later.scores, side="right")
+    place = np.searchsorted(profile.score.edges, later.answers, side="right")
 
     def sums(values: Floats | Booleans) -> Floats:
         return np.bincount(place, weights=values, minlength=len(profile.score.edges) + 1).astype(np.float64)
 
     rows, is_positive = sums(np.ones(len(place))), later.labels > 0.5
-    is_right = is_positive == (later.scores >= threshold)
+    is_right = is_positive == (later.answers >= threshold)
     is_binary = task == "binary"
     outcomes = ScoreOutcomes(
         rows=rows.astype(int).tolist(),
@@ -200,8 +200,7 @@ def _labelled(rows: Rows) -> Rows:
     later = rows.later
     is_known = later.known_ms >= 0
     table = rows.table.slice(rows.table.num_rows - len(later.scores)).filter(pa.array(is_known))
-    times, known, labels, scores = later
-    return Rows(table, Later(times[is_known], known[is_known], labels[is_known], scores[is_known]))
+    return Rows(table, later.kept(is_known))
 
 
 def slice_profiles(task: Task, slices: Sequence[Slice], rows: Rows) -> tuple[SliceProfile, ...]:
@@ -230,7 +229,7 @@ def reference_of(schema: ModelSchema, table: pa.Table, windows: Sequence[str], g
 def with_scores(reference: Reference, rows: Rows) -> Reference:
     """Add the scores of rows that the model hadn't seen, as samples have them; null for the others."""
     seen = np.full(rows.table.num_rows - len(rows.later.scores), np.nan)
-    scores = np.r_[seen, rows.later.scores][reference.places]
+    scores = np.r_[seen, rows.later.answers][reference.places]
     return reference._replace(rows=reference.rows.append_column(SAMPLED_SCORE, pa.array(scores, from_pandas=True)))
 
 

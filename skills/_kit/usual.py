@@ -70,13 +70,25 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Later(NamedTuple):
     """Rows that the model hadn't seen: event times, times of knowing the label, labels and scores [n each].
 
-    A row without a label was known at a time below 0; its score counts all the same.
+    A row without a label was known at a time below 0; its score counts all the same. `served` are the scores as the model that
+    serves spreads them, where that one was fitted again on these rows too.
     """
 
     time_ms: Integers
     known_ms: Integers
     labels: Floats
     scores: Floats
+    served: Floats | None = None
+
+    @property
+    def answers(self) -> Floats:
+        """What requests like these are answered [n]."""
+        return self.scores if self.served is None else self.served
+
+    def kept(self, which: Booleans) -> Later:
+        """Return some of the rows."""
+        served = None if self.served is None else self.served[which]
+        return Later(self.time_ms[which], self.known_ms[which], self.labels[which], self.scores[which], served)
 
 
 class Rows(NamedTuple):
@@ -236,7 +248,7 @@ def _inputs(profile: Profile, table: pa.Table, buckets: Integers, number: int) -
 
 
 def _count_scores(inputs: list[InputSummary], profile: Profile, later: Later, buckets: Integers) -> None:
-    for summary, counts in zip(inputs, count_numbers(profile.score, later.scores, buckets, len(inputs)), strict=True):
+    for summary, counts in zip(inputs, count_numbers(profile.score, later.answers, buckets, len(inputs)), strict=True):
         summary.score = counts
 
 
@@ -252,7 +264,7 @@ def _sample(inputs: list[InputSummary], profile: Profile, rows: Rows, of: tuple[
     table, later, (buckets, free) = rows.table, rows.later, of
     unseen = np.full(table.num_rows - len(later.scores), np.nan)
     kept = table.select([*profile.numbers, *profile.categories])
-    kept = kept.append_column(SAMPLED_SCORE, pa.array(np.r_[unseen, later.scores], from_pandas=True))
+    kept = kept.append_column(SAMPLED_SCORE, pa.array(np.r_[unseen, later.answers], from_pandas=True))
     ends = np.searchsorted(buckets[free], np.arange(len(inputs) + 1)).tolist()
     for summary, (begin, end) in zip(inputs, pairwise(ends), strict=True):
         evenly = np.linspace(begin, end, min(end - begin, _SAMPLE), endpoint=False).astype(np.int64)

@@ -13,9 +13,10 @@ from skills.__main__ import main
 from skills._kit import export
 from skills._kit.errors import BundleError, DivergedError, InputError, LakeReadError, NoDataError, ParityError, SkillError
 from skills._kit.frames import floats, integers, read_table, with_columns, write_table
+from skills._kit.scoring import score_table
 from skills._kit.skill import carry_out
 from streams.contracts.features import Window
-from streams.inference.session import load
+from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
 from tests.kit.shops import BURSTS, DAY_MS, HOUR_MS, MODEL, SCHEMA, SKEW_MS, Orders, into_lake, orders, serve
@@ -173,6 +174,20 @@ def test_a_published_bundle_can_be_served(shop: Shop):
     assert profile.numbers["weight"].missing == pytest.approx(0.03, abs=0.01)
     assert sum(profile.categories["colour"].shares.values()) == pytest.approx(1)
     assert profile.loss_mean > 0
+
+
+def test_scores_are_compared_with_those_of_the_model_that_serves(shop: Shop):
+    """Validation is by another one, fitted on fewer rows: of its scores hardly one is in the bin of the serving model's."""
+    bundle = BundleStore(shop.folder / "registry").read(MODEL, shop.champion.digest)
+    rows = pq.read_table(shop.data.train).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    later = rows.slice(round(rows.num_rows * (1 - train_xgboost.LATER)))
+    profile = bundle.profile
+    place = np.searchsorted(profile.score.edges, score_table(Scorer(bundle), later), side="right")
+    shares = np.bincount(place, minlength=len(profile.score.shares)) / later.num_rows
+    assert profile.score.shares == pytest.approx(shares, abs=2 / later.num_rows)
+    assert profile.outcomes is not None
+    assert profile.outcomes.rows == pytest.approx(shares * later.num_rows, abs=2)
+    assert sum(profile.outcomes.positives) == floats(later, "label").sum()
 
 
 def test_keys_and_tagged_columns_don_t_travel_with_a_bundle(shop: Shop):

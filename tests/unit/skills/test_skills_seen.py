@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from skills._kit.seen import as_served
 from skills._kit.usual import Later, Rows, Watch, normal_of
 from streams.contracts.bundle import Usual
 from streams.detectors.checks import DAY_MS, World
@@ -49,3 +50,19 @@ def test_how_much_better_a_model_does_on_what_it_had_seen_is_no_level() -> None:
 
 def test_nothing_else_is_learnt_of_them() -> None:
     assert learnt(with_seen=True)["feature_scores"] == learnt(with_seen=False)["feature_scores"]
+
+
+def test_scores_are_spread_as_served_and_placed_as_by_a_model_that_had_not_seen_them() -> None:
+    generator = np.random.default_rng(0)
+    unseen, fitted = generator.random(1_000), generator.random(1_000) ** 2
+    served = as_served(unseen, fitted, generator)
+    assert np.array_equal(np.sort(served), np.sort(fitted))
+    assert np.array_equal(np.argsort(served), np.argsort(unseen))
+
+
+def test_of_equal_scores_neither_the_later_nor_what_the_other_model_knew_comes_first() -> None:
+    generator = np.random.default_rng(0)
+    fitted = np.sort(generator.random(4_000))
+    served = as_served(np.full(4_000, 0.1), fitted, generator)
+    assert abs(np.corrcoef(served, fitted)[0, 1]) < 0.07
+    assert abs(np.corrcoef(served, np.arange(4_000))[0, 1]) < 0.07

@@ -70,7 +70,7 @@ def test_the_reference_has_at_most_a_third_of_the_rows_in_order_of_time_and_not_
 def test_scores_of_unseen_rows_travel_with_the_reference(rows: Rows) -> None:
     reference = reference_of(SCHEMA, rows.table, (), np.random.default_rng(2))
     number = rows.table.num_rows
-    last = Later(*(part[number - 1_500 :] for part in rows.later))
+    last = rows.later.kept(np.arange(number) >= number - 1_500)
     numbered = Rows(rows.table, last._replace(scores=np.arange(number - 1_500, number) / number))
     found = with_scores(reference, numbered).rows
     assert found.column_names == [*reference.rows.column_names, "dw:score"]
