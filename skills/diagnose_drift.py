@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skills._kit.archives import Archive, ArchivedGain, gains_of, surely_returned
+from skills._kit.archives import Archive, ArchivedGain, gains_of, newest_rows, surely_returned
 from skills._kit.calendars import beyond_calendar, calendar_psi
 from skills._kit.causes import UNTRUSTED, Signs, WeighedCause, weigh
 from skills._kit.changes import Changed, Delays, change_of
@@ -32,14 +32,14 @@ from skills._kit.explained import Expected, expected_by
 from skills._kit.features import longest_reach_ms, unflagged
 from skills._kit.frames import Booleans, Floats, integers
 from skills._kit.grammar import RANGES_MS
-from skills._kit.headroom import headroom_of
+from skills._kit.headroom import MOST_FACTS, MOST_ROWS, headroom_of
 from skills._kit.performance import Performance, performance_of
 from skills._kit.ranges import Lengths
 from skills._kit.recent import LOOK_BACK, Range, Recent, asked_with, before, earlier, reaching, read_recent
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
-from skills._kit.sources import facts_of, keys_of, newest_known, shown
+from skills._kit.sources import facts_of, keys_of, shown
 from skills._kit.swaps import UNKNOWN, Place, Span, Swap, swap_of
 from skills._kit.told import HARM, OF_INPUTS, spoken_of, told_by
 from streams.contracts.events import DriftEvent
@@ -47,6 +47,7 @@ from streams.contracts.schema import ModelSchema
 from streams.inference.session import Scorer, load
 from streams.inference.store import BundleStore
 from streams.lake.lake import Lake
+from streams.lake.tables import OUTCOMES, PREDICTIONS
 
 MOVED_PSI = 0.1
 MOST_MOVED = 20
@@ -205,7 +206,7 @@ def run(request: Input, work: Path) -> Output:
     archived: list[ArchivedGain] = []
     if change is not None and change.rows:
         archived = gains_of(archive, scorer, request.archived, change.since_ms, delay_ms=delays.most_ms, seed=SEED)
-    swap = _swap(request, Place(lake, request.model, seen, profile))
+    swap = _swap(request, Place(of, seen, profile))
     told = told_by(request.events)
     asked = asked_with(of, seen, mine.filter(pa.array(speaks))) if HARM & told.keys() else None
     own = _Own(mine, found, speaks, performance)
@@ -222,7 +223,7 @@ def run(request: Input, work: Path) -> Output:
             coverage=labels.coverage, delay_ms_p50=labels.delay_ms_p50, delay_ms_p90=labels.delay_ms_p90, rows=labels.rows
         ),
         performance=performance,
-        headroom=None if _is_broken(causes) else _headroom(lake, request, scorer, performance.metric),
+        headroom=None if _is_broken(causes) else _headroom(archive, request, scorer, performance.metric),
         expected=_expected(request, scorer, changed, shifts),
         change=change,
         archived=archived,
@@ -257,28 +258,29 @@ def _expected(request: Input, scorer: Scorer, changed: pa.Table, shifts: list[Sh
     return expected_by(scorer, reference, unflagged(changed), moved, SEED)
 
 
-def _headroom(lake: Lake, request: Input, scorer: Scorer, metric: str) -> Missed | None:
+def _headroom(archive: Archive, request: Input, scorer: Scorer, metric: str) -> Missed | None:
     """Look back over more than the recent range: a feature that was always missing is worth as much as one that is now."""
-    manifest = scorer.manifest
+    manifest, lake = scorer.manifest, archive.lake
     if not lake.exists(request.model, "outcomes"):
         return None
     first_ms = max(0, request.now_ms - LOOK_BACK * request.recent_ms)
     keys = keys_of(manifest.windows)
     declared = [column.name for column in shown(lake, request.model, manifest.schema, keys).columns]
     wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "flags"]
-    known = lake.read(request.model, "outcomes", wanted, since_ms=first_ms, until_ms=request.now_ms, keys=keys)
-    rows = unflagged(newest_known(known, request.now_ms)).sort_by([("time_ms", "ascending"), ("id", "ascending")])
+    newest = newest_rows(archive, wanted, (first_ms, request.now_ms), keys, most=MOST_ROWS)
+    if newest is None:
+        return None
     reach_ms = max(longest_reach_ms(manifest.windows, manifest.skew_ms), max(RANGES_MS) + manifest.skew_ms)
+    since_ms = max(0, int(integers(newest.rows, "time_ms")[0]) - reach_ms)
+    if (
+        sum(lake.count(request.model, one, since_ms=since_ms, until_ms=request.now_ms) for one in (PREDICTIONS, OUTCOMES))
+        > MOST_FACTS
+    ):
+        return None
     facts = facts_of(
-        lake,
-        request.model,
-        manifest.schema,
-        manifest.skew_ms,
-        since_ms=max(0, first_ms - reach_ms),
-        until_ms=request.now_ms,
-        keys=keys,
+        lake, request.model, manifest.schema, manifest.skew_ms, since_ms=since_ms, until_ms=request.now_ms, keys=keys
     )
-    found = headroom_of(scorer, rows, facts, SEED)
+    found = headroom_of(scorer, newest.rows, facts, SEED)
     if found is None:
         return None
     gain = found.gain

@@ -151,8 +151,10 @@ def _recent(archive: Archive, scorers: Sequence[Scorer], since_ms: int, until_ms
     return found._replace(rows=with_columns(found.rows, [window.name for window in windows], values))
 
 
-def newest_rows(archive: Archive, columns: Sequence[str], span: tuple[int, int], keys: Collection[str] = ()) -> Newest | None:
-    """Read the newest `MOST_ROWS` labelled rows that were asked in a span of event time; None where there are none.
+def newest_rows(
+    archive: Archive, columns: Sequence[str], span: tuple[int, int], keys: Collection[str] = (), *, most: int = MOST_ROWS
+) -> Newest | None:
+    """Read the newest labelled rows that were asked in a span of event time; None where there are none.
 
     Which these are depends on the rows alone, and not on the files in which they lie.
 
@@ -161,6 +163,7 @@ def newest_rows(archive: Archive, columns: Sequence[str], span: tuple[int, int],
         columns: which, `id`, `time_ms`, `known_ms`, `revision` and `flags` among them.
         span: event times [since, until).
         keys: columns to group by.
+        most: how many of them.
 
     Raises:
         LakeError: they can't be read.
@@ -177,8 +180,8 @@ def newest_rows(archive: Archive, columns: Sequence[str], span: tuple[int, int],
         # A correction has the time of its row: it comes to the same place, or is as old as what was left out already.
         once = newest_known(fresh if kept is None else pa.concat_tables([kept, fresh]), archive.now_ms)
         ordered = once.sort_by([("time_ms", "ascending"), ("id", "ascending")])
-        kept = ordered.slice(max(0, ordered.num_rows - MOST_ROWS)).combine_chunks()
-        if kept.num_rows == MOST_ROWS:
+        kept = ordered.slice(max(0, ordered.num_rows - most)).combine_chunks()
+        if kept.num_rows == most:
             from_ms = int(integers(kept, "time_ms")[0])
     return None if kept is None else Newest(kept, labelled)
 

@@ -24,6 +24,9 @@ from streams.inference.session import Scorer
 
 LEAST_ROWS = 1_000
 MOST_ROWS = 60_000
+"""Of outcomes that are looked at."""
+MOST_FACTS = 2_000_000
+"""Of requests and outcomes that windows over them are computed from: of more there is no quick look."""
 ROUNDS = 3
 CHOOSING_SHARE = 0.6
 CHOOSING_FOLDS = 4
@@ -45,7 +48,7 @@ def headroom_of(scorer: Scorer, rows: pa.Table, facts: Facts, seed: int) -> Head
 
     Args:
         scorer: the champion.
-        rows: known outcomes in order of time, with `time_ms`, the declared columns and `label`.
+        rows: known outcomes in order of time, with `time_ms`, the declared columns and `label`; at most `MOST_ROWS`, the newest.
         facts: what was known, back to the longest range before the first row.
         seed: of the bootstrap.
 
@@ -54,7 +57,6 @@ def headroom_of(scorer: Scorer, rows: pa.Table, facts: Facts, seed: int) -> Head
     """
     if rows.num_rows < LEAST_ROWS:
         return None
-    rows = rows.slice(max(0, rows.num_rows - MOST_ROWS))
     time_ms, task = integers(rows, "time_ms"), facts.schema.task
     rate = rows.num_rows / max(int(time_ms[-1] - time_ms[0]), 1)
     own = scorer.manifest.windows

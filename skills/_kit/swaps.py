@@ -16,12 +16,12 @@ import pyarrow as pa
 from skills._kit.evidence import BLOCKS, LEAST_LABELS, row_losses
 from skills._kit.features import unflagged
 from skills._kit.frames import Floats, floats, integers, row_blocks
+from skills._kit.recent import Range
 from skills._kit.shifts import number_shares
 from skills._kit.sources import newest_known
 from streams.contracts.bundle import Profile
 from streams.contracts.events import DriftEvent
 from streams.contracts.schema import ModelSchema
-from streams.lake.lake import Lake
 from streams.statistics.distances import psi
 
 DAY_MS = 86_400_000
@@ -58,10 +58,9 @@ class Span(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where it is measured: the lake, the model, its columns that the lake shows, and the bundle's reference."""
+    """Where it is measured: what is read, the model's columns that the lake shows, and the bundle's reference."""
 
-    lake: Lake
-    model: str
+    of: Range
     schema: ModelSchema
     profile: Profile
 
@@ -104,10 +103,10 @@ def _loss_jump(place: Place, ends_ms: tuple[int, int], span: Span) -> tuple[floa
     What was asked before counts with the labels that were known when it was as old as what was asked after is now: labels that
     come late, often those of one kind, would be on one side alone.
     """
-    if not place.lake.exists(place.model, "outcomes"):
+    if not place.of.lake.exists(place.of.model, "outcomes"):
         return None, 0.0
     wanted = ["id", "time_ms", "known_ms", "revision", "label", "score", "flags"]
-    known = place.lake.read(place.model, "outcomes", wanted, since_ms=ends_ms[0], until_ms=ends_ms[1])
+    known = place.of.read("outcomes", wanted, *ends_ms)
     sides = (
         (ends_ms[0], span.deployed_ms, span.now_ms - (ends_ms[1] - span.deployed_ms)),
         (span.deployed_ms, ends_ms[1], span.now_ms),
@@ -136,8 +135,7 @@ def _mean(losses: Floats) -> tuple[float, float]:
 def _moved(place: Place, ends_ms: tuple[int, int], deployed_ms: int) -> float:
     """Return the largest PSI of any number between requests just before and just after."""
     names = [name for name in place.schema.numbers if name in place.profile.numbers]
-    found = place.lake.read(place.model, "predictions", ["time_ms", *names, "flags"], since_ms=ends_ms[0], until_ms=ends_ms[1])
-    rows = unflagged(found)
+    rows = unflagged(place.of.read("predictions", ["time_ms", *names, "flags"], *ends_ms))
     is_after = integers(rows, "time_ms") >= deployed_ms
     if min(int(is_after.sum()), int((~is_after).sum())) < LEAST_LABELS:
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +16,10 @@ from deltalake.fs import DeltaStorageHandler
 from streams.contracts.errors import LakeError
 from streams.lake.place import folder_of
 from streams.lake.tables import DATE, DAY_MS, event_time
+
+# 2^64 over the golden ratio, as a signed number.
+_GOLDEN: Final = -7_046_029_254_386_353_131
+_PARTITIONS_APART: Final = 1_000_003
 
 
 def file_system(location: str, sizes: Mapping[str, int] | None = None) -> pafs.FileSystem:
@@ -86,10 +90,23 @@ def _statistic(added: pa.Table, name: str) -> pa.ChunkedArray | pa.Array:
     return added.column(name) if name in added.column_names else pa.nulls(len(added), pa.int64())
 
 
-def chosen(time_column: str, span: tuple[int | None, int | None], among: Mapping[str, Collection[Any]]) -> pc.Expression | None:
-    """Return the filter of rows with `time_column` in a span and columns among some values, None when all rows are wanted."""
+def chosen(
+    time_column: str, span: tuple[int | None, int | None], among: Mapping[str, Collection[Any]], one_in: int = 1
+) -> pc.Expression | None:
+    """Return the filter of rows with `time_column` in a span and columns among some values, None when all rows are wanted.
+
+    Of more than a few requests about one in so many is among `one_in`, whichever file or table its rows lie in. Which ones has
+    nothing to do with their order: producers take turns.
+    """
     since_ms, until_ms = span
     filters = [pc.field(time_column) >= since_ms] if since_ms is not None else []
     filters += [pc.field(time_column) < until_ms] if until_ms is not None else []
     filters += [pc.field(name).isin(list(values)) for name, values in among.items()]
+    filters += [pc.equal(pc.bit_wise_and(_scattered(), one_in - 1), 0)] if one_in > 1 else []
     return functools.reduce(operator.and_, filters) if filters else None
+
+
+def _scattered() -> pc.Expression:
+    """A number of each request, random in its lower bits: its position, hashed by multiplication (Knuth, vol. 3, 6.4)."""
+    position = pc.add(pc.multiply(pc.field("partition").cast(pa.int64()), _PARTITIONS_APART), pc.field("offset"))
+    return pc.shift_right(pc.multiply(position, _GOLDEN), 40)

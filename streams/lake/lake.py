@@ -152,6 +152,7 @@ class Lake:
         version: int | None = None,
         among: Mapping[str, Collection[Any]] | None = None,
         keys: Collection[str] = (),
+        one_in: int = 1,
     ) -> pa.Table:
         """Return the rows with `time_column` in [since_ms, until_ms), ordered by it and then by the request's position.
 
@@ -167,6 +168,7 @@ class Lake:
             version: read the table as it was at this version (a lineage); the newest when None.
             among: only rows whose columns have one of some values, by column.
             keys: columns that only group rows, for windows: what becomes of them shows no value. Hidden ones can be read so.
+            one_in: a power of 2; only the rows of about one request in so many, the same ones in each table that has requests.
 
         Raises:
             LakeError: there is no such table, version or column, or a column is hidden.
@@ -179,8 +181,22 @@ class Lake:
             wanted = list(columns) if columns is not None else [one for one in files.schema.names if one not in {DATE, *hidden}]
             _check_asked(f"{model}/{table}", {*wanted, *(among or {})}, {*files.schema.names}, hidden)
             order = [name for name in dict.fromkeys((time, *_ORDER)) if name in files.schema.names]
-            found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time, span, among or {}))
+            found = files.to_table(columns=list(dict.fromkeys((*wanted, *order))), filter=chosen(time, span, among or {}, one_in))
             return found.sort_by([(name, "ascending") for name in order]).select(wanted)
+
+    def count(
+        self, model: str, table: str, *, since_ms: int | None = None, until_ms: int | None = None, time_column: str | None = None
+    ) -> int:
+        """Return how many rows `read` would, of which no more than some thousands are held.
+
+        Raises:
+            LakeError: there is no such table or column.
+        """
+        time, span = time_column or read_time(table), (since_ms, until_ms)
+        with explained(model, table):
+            handle = self._existing(model, table)
+            files = data_set(handle, self.location(model, table), table, time, span)
+            return int(files.count_rows(filter=chosen(time, span, {})))
 
     def scan(
         self,

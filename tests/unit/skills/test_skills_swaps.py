@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from skills._kit.frames import floats
+from skills._kit.recent import Range
 from skills._kit.swaps import UNKNOWN, Place, Span, Swap, soon_after, swap_of
 from streams.contracts.events import DriftEvent, Transition
 from streams.inference.store import BundleStore
@@ -65,7 +66,7 @@ def measured(served: Served, folder: Path, *, after_days: float = 3.0, began_hou
     lake = serve(served.given, folder / "lake", changed.pop("score", served.scores), OLD, **changed)  # type: ignore[arg-type]
     assert isinstance(lake, Lake)
     profile = BundleStore(Path(served.common["registry"])).read(MODEL, served.common["champion"]).profile
-    place = Place(lake, MODEL, served.given.schema, profile)
+    place = Place(Range(lake, MODEL, end_ms, 4 * DAY_MS), served.given.schema, profile)
     return swap_of([event(deployed_ms + began_hours * HOUR_MS)], place, Span(deployed_ms, end_ms, 4 * DAY_MS))
 
 
