@@ -37,7 +37,15 @@ from skills._kit.features import longest_reach_ms
 from skills._kit.frames import Floats, Integers, Singles, floats, integers, read_table, with_columns
 from skills._kit.importance import importance_of
 from skills._kit.metrics import validated
-from skills._kit.profiles import profile_of, reference_of, sliced, with_column_losses, with_outcomes, with_scores
+from skills._kit.profiles import (
+    profile_of,
+    reference_of,
+    sliced,
+    with_answers,
+    with_column_losses,
+    with_outcomes,
+    with_scores,
+)
 from skills._kit.scoring import Inputs, score_table
 from skills._kit.seen import as_served
 from skills._kit.skill import Need, Spec
@@ -140,19 +148,20 @@ def run(request: Input, work: Path) -> Output:
     model = merged(graph, fitted.booster, inputs, matrix.shape[1]).SerializeToString(deterministic=True)
     generator = np.random.default_rng(request.seed)
     names = [window.name for window in inputs.windows]
-    scores, number = predict(fitted.booster, matrix), len(judged.later.scores)
-    later = judged.later._replace(served=as_served(judged.later.scores, scores[-number:], generator))
-    profile = profile_of(schema, table, names, later, generator)
+    before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
+    profile = profile_of(schema, table, names, judged.later, generator)
+    begins = table.num_rows - len(judged.later.scores)
+    scorer = Scorer(Bundle("", before, model, profile))
+    answers = score_table(scorer, table.slice(begins))
+    later = judged.later._replace(served=as_served(judged.later.scores, answers, generator))
     threshold = manifest.threshold if manifest else 0.5
-    profile = with_outcomes(profile, schema.task, later, threshold)
-    seen = Rows(table, later, scores[:-number])
+    profile = with_outcomes(with_answers(profile, later, generator), schema.task, later, threshold)
+    seen = Rows(table, later, predict(fitted.booster, matrix[:begins]))
     profile = with_column_losses(profile, schema.task, seen)
     profile = msgspec.structs.replace(profile, importance=importance_of(fitted.booster, inputs))
     reference = with_scores(reference_of(schema, table, names, generator), seen)
-    before = draft(request.model, inputs, skew_ms, Golden(columns=[], windows=[], time_ms=[], scores=[]))
     if request.watch is not None:
         profile = sliced(profile, schema, request.watch, seen)
-        bundle = Bundle("", before, model, profile)
         normal = normal_of(
             request.watch,
             before,
@@ -161,10 +170,9 @@ def run(request: Input, work: Path) -> Output:
             request.seed,
             reference=reference,
             before=_usual(request, schema),
-            open_graph=lambda: Scorer(bundle).score_rows,
+            open_graph=lambda: scorer.score_rows,
         )
         profile = msgspec.structs.replace(profile, normal=normal)
-    scorer = Scorer(Bundle("", before, model, profile))
     # The rows that made the trees reach every leaf of them.
     apart = largest_difference(fitted.booster, fold.rows.matrix, score_table(scorer, table.take(pa.array(fold.places))))
     rows = golden_rows(table)

@@ -133,7 +133,7 @@ def _recent(archive: Archive, scorers: Sequence[Scorer], since_ms: int, until_ms
     keys = keys_of(windows)
     declared = [column.name for column in shown(archive.lake, archive.model, manifest.schema, keys).columns]
     wanted = ["id", "time_ms", "known_ms", "revision", *declared, "label", "flags"]
-    found = newest_rows(archive, wanted, (since_ms, until_ms), keys)
+    found = newest_rows(archive, wanted, (since_ms, until_ms), keys, most=MOST_ROWS)
     if found is None or not windows:
         return found
     # Only as far back as these rows' windows reach.
@@ -152,7 +152,7 @@ def _recent(archive: Archive, scorers: Sequence[Scorer], since_ms: int, until_ms
 
 
 def newest_rows(
-    archive: Archive, columns: Sequence[str], span: tuple[int, int], keys: Collection[str] = (), *, most: int = MOST_ROWS
+    archive: Archive, columns: Sequence[str], span: tuple[int, int], keys: Collection[str] = (), *, most: int
 ) -> Newest | None:
     """Read the newest labelled rows that were asked in a span of event time; None where there are none.
 

@@ -46,6 +46,7 @@ def number_profile(values: Floats, generator: np.random.Generator, bins: int = B
     if len(above) and len(known) - len(above) > len(known) / bins:
         # Counts and amounts that are mostly nothing: the smallest value has a bin of its own, or nothing could move.
         edges = np.unique(np.r_[above[0], edges])
+    edges = _between(known, edges)
     counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
     sample = known if len(known) <= SAMPLE else np.sort(generator.choice(known, SAMPLE, replace=False))
     return NumberProfile(
@@ -56,6 +57,21 @@ def number_profile(values: Floats, generator: np.random.Generator, bins: int = B
         high=float(known[-1]),
         sample=sample.tolist(),
     )
+
+
+def _between(known: Floats, edges: Floats) -> Floats:
+    """Move each edge to the middle of the gap below the value that it is at, so that no row changes its bin by rounding.
+
+    A tenth of all rows may have one score, and another run of the same model gives another last digit.
+
+    Args:
+        known: values in order [rows].
+        edges: above the smallest of them, and not above the largest.
+    """
+    places = np.searchsorted(known, edges, side="left")
+    below, above = known[places - 1], known[places]
+    middle = below + (above - below) / 2
+    return np.unique(np.where(middle > below, middle, above))
 
 
 def category_profile(values: Sequence[str | None]) -> CategoryProfile:
@@ -105,6 +121,11 @@ def profile_of(
         positives=_histogram(later.scores[later.labels > 0.5]) if is_binary else [],
         negatives=_histogram(later.scores[later.labels <= 0.5]) if is_binary else [],
     )
+
+
+def with_answers(profile: Profile, later: Later, generator: np.random.Generator) -> Profile:
+    """Describe the scores anew: what requests like the later rows are answered."""
+    return msgspec.structs.replace(profile, score=number_profile(later.answers, generator, _score_bins(len(later.answers))))
 
 
 def _score_bins(rows: int) -> int:

@@ -163,16 +163,15 @@ def test_the_newest_rows_are_the_same_in_whichever_files_they_lie_and_no_more_ar
         return newest_known(rows, before_ms)
 
     monkeypatch.setattr(archives, "newest_known", counting)
-    monkeypatch.setattr(archives, "MOST_ROWS", 40)
     monkeypatch.setattr(lakes, "_AT_ONCE", 25)
     for seed, cuts in enumerate(([], [7, 900], list(range(300, 3_600, 300)))):
         lake = served(tmp_path / str(seed), cuts, seed)
-        found = newest_rows(archive._replace(lake=lake), COLUMNS, span)
+        found = newest_rows(archive._replace(lake=lake), COLUMNS, span, most=40)
         assert found is not None
         assert found.labelled == expected.num_rows > 1_000
         assert found.rows.to_pylist() == expected.slice(expected.num_rows - 40).to_pylist()
     assert 40 < max(held) <= 40 + 25
-    assert newest_rows(archive, COLUMNS, (NOW_MS, NOW_MS + 1)) is None
+    assert newest_rows(archive, COLUMNS, (NOW_MS, NOW_MS + 1), most=40) is None
 
 
 def test_the_judge_s_part_is_what_a_plan_keeps_for_it() -> None:

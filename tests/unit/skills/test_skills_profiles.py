@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from skills._kit.profiles import profile_of, with_column_losses
+from skills._kit.profiles import number_profile, profile_of, with_column_losses
 from skills._kit.usual import Later, Rows
 from streams.contracts.bundle import Profile
 from streams.contracts.schema import Column, ModelSchema
@@ -78,3 +78,23 @@ def test_scores_are_told_apart_more_finely_the_more_is_known(rows: int, bins: in
     schema = ModelSchema(columns=(Column(name="a", kind="number"),))
     found = profile_of(schema, table, (), later, generator)
     assert (len(found.score.shares), len(found.numbers["a"].shares)) == (bins, 20)
+
+
+def test_rounding_moves_no_row_to_another_bin() -> None:
+    """Half of all rows have one of three scores, as where few leaves of a model are reached, and another run rounds otherwise."""
+    generator = np.random.default_rng(0)
+    values = np.r_[generator.choice([0.0028, 0.0031, 0.0033], 5_000), generator.random(5_000)]
+    profile = number_profile(values, generator)
+    usual = np.bincount(np.searchsorted(profile.edges, values, side="right"), minlength=len(profile.shares)) / len(values)
+    assert profile.shares == pytest.approx(usual)
+    assert sum(share > 0.1 for share in profile.shares) == 3
+    for rounded in (values + 1e-7, values - 1e-7, values.astype(np.float32).astype(float)):
+        moved = np.bincount(np.searchsorted(profile.edges, rounded, side="right"), minlength=len(profile.shares)) / len(values)
+        assert np.abs(moved - usual).max() < 1e-3
+
+
+def test_each_value_has_the_bin_that_its_quantile_gave_it() -> None:
+    profile = number_profile(np.arange(20.0).repeat(3), np.random.default_rng(0))
+    assert profile.edges == [number + 0.5 for number in range(19)]
+    nearest = number_profile(np.r_[0.0, np.nextafter(0.0, 1.0)].repeat(5), np.random.default_rng(0))
+    assert nearest.shares == [0.5, 0.5]
