@@ -5,6 +5,7 @@ The rules are written down so that people can check them: `explain` names the nu
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
@@ -27,6 +28,9 @@ UNTRUSTED: frozenset[Cause] = frozenset({"upstream_data_break", "serving_bug", "
 # What no rule speaks for keeps this weight: nothing is impossible.
 _FLOOR = 0.01
 _CONFIRMED = 0.6
+# What scores let expect holds while labels follow the scores as before, and nobody knows whether they do.
+_MOST_EXPECTED = 0.8
+_MOST_FAVOUR = 50.0
 _OF_INPUTS = ("feature_drift", "score_drift", "data_quality", "values")
 
 
@@ -189,7 +193,9 @@ def _broken(signs: Signs) -> float:
     histories = max(ramp(signs.windows_missing, 0.05, 0.3), ramp(signs.windows_strange, 0.05, 0.3))
     seen = max(1.0 if signs.dead else 0.0, histories, *(ramp(size, low, high) for size, low, high in sizes))
     # That values are missing or strange beyond chance is no break yet: values that wander leave the range of before, too.
-    some = max(ramp(size, 0.0, low) for size, low, _ in sizes)
+    # The same of windows; where columns moved, keys may be new, and windows over those are empty.
+    empty = ramp(signs.windows_missing, 0.0, 0.05) * (1 - ramp(signs.psi, 0.1, 0.4))
+    some = max(empty, *(ramp(size, 0.0, low) for size, low, _ in sizes))
     told = max(signs.told.get("data_quality", 0.0), signs.told.get("values", 0.0) * some)
     return max(seen, _CONFIRMED * told)
 
@@ -199,7 +205,21 @@ def _harm(signs: Signs) -> float:
     if signs.loss_z is None:
         return max(told, 0.2, _worse(signs.estimated_z or 0.0, signs.estimated_change))
     worse = _worse(signs.loss_z, signs.loss_change)
-    return max(told * ramp(signs.loss_change, -0.05, 0.02), worse, ramp(signs.quality_drop, 0.0, 0.02))
+    return max(told * ramp(signs.loss_change, -0.05, 0.02), worse, _borne_out(signs), ramp(signs.quality_drop, 0.0, 0.02))
+
+
+def _borne_out(signs: Signs) -> float:
+    """How probable it is that the loss rose as the scores let expect, and not that it stayed, given the first labels.
+
+    Bayes' rule with two normal likelihoods. Few labels are beyond chance in neither, but mostly nearer to the one.
+    """
+    expected = min(_worse(signs.estimated_z or 0.0, signs.estimated_change), _MOST_EXPECTED)
+    if not signs.loss_z or expected <= 0:
+        return 0.0
+    error = signs.loss_change / signs.loss_z
+    favour = signs.estimated_change * (2 * signs.loss_change - signs.estimated_change) / (2 * error**2)
+    odds = expected / (1 - expected) * math.exp(min(max(favour, -_MOST_FAVOUR), _MOST_FAVOUR))
+    return odds / (1 + odds)
 
 
 def _told_of_loss(signs: Signs) -> float:

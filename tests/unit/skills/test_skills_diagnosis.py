@@ -49,6 +49,7 @@ CALM = Signs(
     swap_psi=0.0,
     told={},
 )
+FORESEEN = {"psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.22}
 SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
 
 
@@ -81,6 +82,8 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({"windows_strange": 0.3, "loss_z": 6.0, "loss_change": 0.2}, "upstream_data_break"),
         ({"windows_strange": 0.08, "loss_z": 6.0, "loss_change": 0.2}, "concept_change"),
         ({"windows_missing": 0.08, "told": {"values": 1.0}, "psi": 7.0}, "harmless_shift"),
+        ({"windows_missing": 0.08, "told": {"values": 1.0}}, "upstream_data_break"),
+        ({"windows_missing": 0.08, "told": {"values": 0.2}}, "false_alarm"),
         ({"told": {"values": 1.0}, "strange": 0.004, "psi": 0.5}, "harmless_shift"),
         ({"told": {"values": 1.0}, "strange": 0.004, "loss_z": 8.0, "loss_change": 0.2, "psi": 0.5}, "harmful_shift"),
         ({"psi": 1.0, "recurring": 1.0}, "recurring_regime"),
@@ -90,6 +93,11 @@ SWAPPED = {"swap_chance": 0.02, "swap_loss_z": 6.0, "swap_loss_change": 0.2}
         ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmful_shift"),
         ({"loss_z": None, "psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.002}, "harmless_shift"),
         ({"psi": 1.0, "estimated_z": 6.0, "estimated_change": 0.05}, "harmless_shift"),
+        # Few labels that are as bad as the scores let expect, few that aren't, and many that aren't.
+        ({**FORESEEN, "loss_z": 2.0, "loss_change": 0.26}, "harmful_shift"),
+        ({**FORESEEN, "loss_z": -0.1, "loss_change": -0.013}, "harmless_shift"),
+        ({**FORESEEN, "loss_z": 0.8, "loss_change": 0.008}, "harmless_shift"),
+        ({**FORESEEN, "estimated_z": 0.9, "loss_z": 2.0, "loss_change": 0.26}, "harmless_shift"),
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2}, "bad_swap"),
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "psi": 1.0}, "bad_swap"),
         ({**SWAPPED, "loss_z": 6.0, "loss_change": 0.2, "swap_chance": 0.5}, "concept_change"),
