@@ -49,8 +49,13 @@ def list_tokens(config: Config = DEFAULT_CONFIG, *, url: Url = None, token_file:
     if as_json:
         screen().data(found)
         return
-    rows = ((one.name, one.role, ", ".join(one.models) if one.models else "all", one.expires, one.is_void) for one in found)
+    rows = ((one.name, one.role, ", ".join(one.models or (_unlisted(one.role),)), one.expires, one.is_void) for one in found)
     screen().table(("name", "role", "models", "expires", "void"), rows)
+
+
+def _unlisted(role: str) -> str:
+    """Say whose models a token without a list sees: in a ledger that daemons share, an admin's those of all."""
+    return "all" if role == "admin" else "this daemon's"
 
 
 def _role(text: str) -> Role:

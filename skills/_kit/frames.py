@@ -40,8 +40,11 @@ def read_table(path: str | Path) -> pa.Table:
     """
     try:
         return pq.read_table(path, use_threads=False)
+    except FileNotFoundError as error:
+        raise InputError(f"table {path}: there is no such file") from error
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"table {path}: {error}") from error
+        # Arrow's words may repeat a value; they are in the skill's own log.
+        raise InputError(f"table {path} can't be read: it isn't a whole parquet file, or the file system failed") from error
 
 
 def write_table(table: pa.Table, path: Path) -> str:

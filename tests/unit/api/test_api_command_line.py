@@ -56,6 +56,9 @@ async def test_an_order_is_given_in_the_name_of_the_token(tmp_path: Path, capsys
         assert world.ledger.commands("parcels")[-1].command.arguments == {"plan_digest": incident.plan_digest}
         code, shown, _ = await run(capsys, "token", "list", *config, "--token-file", str(world.secret("admin")))
         assert (code, "narrow" in shown) == (0, True)
+        models = {line.split()[0]: line for line in shown.splitlines() if line.startswith(("admin", "operator"))}
+        assert " all " in models["admin"]
+        assert "this daemon's" in models["operator"], "of a ledger that others share, only an admin sees all"
 
 
 async def test_the_whole_audit_is_exported_by_who_sees_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
