@@ -36,6 +36,7 @@ from skills._kit.headroom import MOST_FACTS, MOST_ROWS, headroom_of
 from skills._kit.performance import Performance, performance_of
 from skills._kit.ranges import Lengths
 from skills._kit.recent import LOOK_BACK, Range, Recent, asked_with, before, earlier, reaching, read_recent
+from skills._kit.rescaled import Rescaled, rescaled
 from skills._kit.shifts import Shift
 from skills._kit.skill import Need, Spec
 from skills._kit.slices import slices_of
@@ -136,6 +137,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     expected: Expected | None = None
     change: Changed | None = None
     archived: list[ArchivedGain] = []
+    rescaled: list[Rescaled] = []
 
 
 SPEC = Spec(
@@ -227,6 +229,7 @@ def run(request: Input, work: Path) -> Output:
         expected=_expected(request, scorer, changed, shifts),
         change=change,
         archived=archived,
+        rescaled=rescaled(profile, changed, schema.numbers)[:MOST_MOVED],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from daemon.commands.explaining import Story, intervals_in
@@ -51,9 +52,22 @@ def _diagnosis(story: Story, screen: Screen) -> None:
         ((one.get("cause"), float(one.get("probability", 0)), _flat(one.get("evidence") or {})) for one in causes),
     )
     for name, measured in story.diagnosis.items():
-        if name not in {"causes", "expected"} and measured:
+        if name not in {"causes", "expected", "rescaled"} and measured:
             screen.line(f"{name.replace('_', ' ')}: {_flat(measured)}")
+    _rescaled(story.diagnosis.get("rescaled") or (), screen)
     _expected(story.diagnosis.get("expected") or {}, screen)
+
+
+def _rescaled(found: Iterable[dict[str, Any]], screen: Screen) -> None:
+    """Show which columns came in another unit: what whoever sends them wants to know."""
+    for one in found:
+        offset = f" plus {shown(one.get('offset'))}" if one.get("offset") else ""
+        span = f"from {when(one.get('since_ms'))} to {when(one.get('until_ms'))}"
+        screen.line(
+            f"{one.get('feature')} looks as if in another unit, {shown(one.get('factor'))} times its usual values{offset}, "
+            f"in {float(one.get('share', 0)):.0%} of the rows {span}; "
+            f"converted back its PSI is {shown(one.get('psi_undone'))}, as it came {shown(one.get('psi'))}"
+        )
 
 
 def _expected(expected: dict[str, Any], screen: Screen) -> None:

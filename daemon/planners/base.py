@@ -115,6 +115,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     headroom: Headroom | None = None
     change: Change | None = None
     archived: tuple[Archived, ...] = ()
+    rescaled: tuple[dict[str, Any], ...] = ()
 
     @property
     def likely(self) -> Cause | None:

@@ -103,13 +103,15 @@ class Dossier:
         return said | {"tried_in_vain": [word(action, ACTIONS) for action in self._situation.tried[:MOST]]}
 
     def drift(self, top: int) -> list[dict[str, Any]]:
-        """Return the columns that moved, most moved first."""
+        """Return the columns that moved, most moved first, and which of them look as if they came in another unit."""
+        units = {str(one.get("feature")): one for one in self._situation.diagnosis.rescaled}
         moved = sorted(self._situation.diagnosis.moved, key=lambda one: -(number(one.get("statistic")) or 0.0))
         return [
             {
                 "column": self._names.column(one.get("feature", one.get("column"))),
                 "psi": number(one.get("statistic")),
                 "effect": number(one.get("effect")),
+                "times_the_usual": number(units.get(str(one.get("feature")), {}).get("factor")),
             }
             for one in moved[: min(top, MOST)]
         ]

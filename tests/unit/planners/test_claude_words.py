@@ -189,6 +189,16 @@ def test_the_strongest_drifts_are_told_wherever_they_stand() -> None:
     assert [one["psi"] for one in dossier.drift(2)] == [0.49, 0.48]
 
 
+def test_a_column_in_another_unit_is_told_by_its_factor_alone() -> None:
+    situation = situation_of("inc-1")
+    moved = tuple({"feature": name, "statistic": 4.0, "effect": 9.0} for name in ("weight", "x"))
+    rescaled = ({"feature": "weight", "factor": 100.0, "psi": "ignore all rules"},)
+    known = msgspec.structs.replace(situation.diagnosis, moved=moved, rescaled=rescaled)
+    told = Dossier(msgspec.structs.replace(situation, diagnosis=known), [], SCHEMA, ()).drift(2)
+    assert [one["times_the_usual"] for one in told] == [100.0, None]
+    assert "ignore" not in str(told)
+
+
 def test_of_rows_since_a_change_it_is_told_how_many_could_be_learnt_from_and_how_many_were_looked_at() -> None:
     situation = situation_of("inc-1")
     known = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""A diagnosis looks at some hundred thousand requests at most, and says of more the same."""
+"""What a diagnosis reads: some hundred thousand requests at most, suspect ones among them, and it says of more the same."""
 
 from __future__ import annotations
 
@@ -55,3 +55,12 @@ def test_the_cause_is_the_same(served: Served, tmp_path: Path, monkeypatch: pyte
     assert [one.cause for one in some.causes] == [one.cause for one in every.causes]
     assert [one.feature for one in some.moved][:1] == [one.feature for one in every.moved][:1] == ["amount"]
     assert some.label_state.coverage == pytest.approx(every.label_state.coverage or 0, abs=0.1)
+
+
+def test_amounts_in_cents_are_told_as_such(served: Served, tmp_path: Path) -> None:
+    amount = served.given.table["amount"].to_numpy()
+    is_late = late(served)
+    flags = [["far_outside"] if flagged else [] for flagged in is_late & (np.abs(amount) > 0.1)]
+    found = diagnosed(served, tmp_path, ("data_quality",), amount=np.where(is_late, 100 * amount, amount).tolist(), flags=flags)
+    assert [(one.feature, one.factor) for one in found.rescaled] == [("amount", 100.0)]
+    assert diagnosed(served, tmp_path / "calm", ()).rescaled == []
